@@ -1,0 +1,86 @@
+// swift-tools-version: 6.2
+// Understudy: the package, its targets and the direction of their dependencies (docs/architecture.md).
+
+import PackageDescription
+
+/// Settings shared by all Swift targets.
+let house: [SwiftSetting] = [
+    // Every unsafe spot carries the word `unsafe`; the Tidy test holds where it may stand.
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    // ByteReader borrows a Span and must not outlive it (docs/decisions/0001-byte-reader.md).
+    .enableExperimentalFeature("Lifetimes"),
+    // A warning is an error, everywhere and always.
+    .treatAllWarnings(as: .error),
+]
+
+/// A Swift target of this house.
+func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+/// A test target of this house.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+let package = Package(
+    name: "understudy",
+    targets: [
+        // C: headers, macros and variadics only.
+        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CNetlink", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
+
+        // Pure: no kernel, no clock, no log, no socket.
+        swift("Wire"),
+        swift("VRRP", ["Wire"]),
+        swift("MQTT", ["Wire"]),
+        swift("ProxyProtocol", ["Wire"]),
+        swift("WebSocket", ["Wire"]),
+        swift("Balancing", ["Wire"]),
+        swift("Replication", ["Wire", "Balancing"]),
+        swift("Configuration", ["Wire"]),
+
+        // Shells: talk to the kernel.
+        swift("Linux", ["Wire", "CLinux", "CNetlink"]),
+        swift("TLS", ["Wire", "Linux", "COpenSSL"]),
+        swift("Telemetry", ["Wire", "Linux"]),
+        swift("Control", ["Wire", "Configuration", "Linux"]),
+        swift("Failover", ["Wire", "VRRP", "Configuration", "Linux", "Telemetry", "Control"]),
+        swift(
+            "Proxy",
+            [
+                "Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry", "Control",
+            ]),
+        swift("Supervisor", ["Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
+        swift("Lab", ["Wire", "MQTT", "Configuration", "Linux", "Telemetry", "Control"]),
+        .executableTarget(
+            name: "understudy",
+            dependencies: [
+                "Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control", "Failover", "Proxy", "Supervisor",
+                "Lab",
+            ],
+            swiftSettings: house),
+
+        tests("WireTests", ["Wire"]),
+        tests("VRRPTests", ["Wire", "VRRP"]),
+        tests("MQTTTests", ["Wire", "MQTT"]),
+        tests("ProxyProtocolTests", ["Wire", "ProxyProtocol"]),
+        tests("WebSocketTests", ["Wire", "WebSocket"]),
+        tests("BalancingTests", ["Wire", "Balancing"]),
+        tests("ReplicationTests", ["Wire", "Balancing", "Replication"]),
+        tests("ConfigurationTests", ["Wire", "Configuration"]),
+        tests(
+            "KernelTests",
+            [
+                "Wire", "VRRP", "Configuration", "Linux", "TLS", "Telemetry", "Control", "Failover", "Supervisor",
+            ]),
+        tests("ProxyTests", ["Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Proxy"]),
+        tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
+        tests("TidyTests", []),
+    ],
+    swiftLanguageModes: [.v6]
+)

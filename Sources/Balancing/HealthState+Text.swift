@@ -1,0 +1,30 @@
+// Why a server is as it is, in words for logs and status.
+
+extension HealthState.Failure: CustomStringConvertible {
+    /// `connection refused (errno 111)`-like words; the shell that has the C library's text may say more.
+    package var description: String {
+        switch self {
+        case .connect(let errno): "cannot connect, errno \(errno)"
+        case .connectTimeout: "no connection in time"
+        case .closed: "closed before its CONNACK"
+        case .silent: "no CONNACK in time"
+        case .malformed: "its answer is no CONNACK"
+        case .connack(let code): "refused by CONNACK code \(code)"
+        }
+    }
+}
+
+extension HealthState.Event: CustomStringConvertible {
+    /// `check passed`, `check failed: no CONNACK in time`, `operator: drain`.
+    package var description: String {
+        switch self {
+        case .checkStarted: "check started"
+        case .checkPassed: "check passed"
+        case .checkFailed(let failure): "check failed: \(failure)"
+        case .checkBusy(let code): "check answered busy, CONNACK code \(code)"
+        case .sessionFailed(let failure): "a session failed: \(failure)"
+        case .sessionBusy(let code): "a session was answered busy, CONNACK code \(code)"
+        case .administrative(let wish): "operator: \(wish.rawValue)"
+        }
+    }
+}

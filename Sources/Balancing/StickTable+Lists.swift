@@ -1,0 +1,106 @@
+// The lists of a stick table: who may be evicted, in the order of last use.
+
+import Wire
+
+extension StickTable {
+    /// Where a record belongs by its contents.
+    func membership(_ block: UInt32) -> Membership {
+        let value = value(block)
+        if value.isTombstone { return .tombstone }
+        if load(block, Field.connected, as: UInt32.self) > 0 { return .connected }
+        return isHeldByPeer(value) ? .held : .idle
+    }
+
+    /// The client is connected at the other host, as far as its last version says.
+    func isHeldByPeer(_ value: StickTableValue) -> Bool {
+        value.isPresent && value.version.node != settings.node
+    }
+
+    /// Puts a record at the young end of the list it belongs to.
+    mutating func link(_ block: UInt32) {
+        let membership = membership(block)
+        let list = Int(membership.rawValue)
+        store(membership.rawValue, block, Field.list)
+        let newest = lists[list].newest
+        store(newest, block, Field.older)
+        store(StickTable.none, block, Field.newer)
+        if newest == StickTable.none {
+            lists[list].oldest = block
+        } else {
+            store(block, newest, Field.newer)
+        }
+        lists[list].newest = block
+        lists[list].count += 1
+    }
+
+    /// Takes a record out of the list it is in.
+    mutating func unlink(_ block: UInt32) {
+        let list = Int(load(block, Field.list, as: UInt8.self) & 3)
+        let older: UInt32 = load(block, Field.older)
+        let newer: UInt32 = load(block, Field.newer)
+        if older == StickTable.none { lists[list].oldest = newer } else { store(newer, older, Field.newer) }
+        if newer == StickTable.none { lists[list].newest = older } else { store(older, newer, Field.older) }
+        lists[list].count -= 1
+    }
+
+    /// Makes a record the most recently used of its list.
+    mutating func touch(_ block: UInt32) {
+        if load(block, Field.newer, as: UInt32.self) == StickTable.none { return }
+        unlink(block)
+        link(block)
+    }
+
+    /// The entry that would make room for another.
+    var victim: UInt32? {
+        let idle = lists[Int(Membership.idle.rawValue)].oldest
+        if idle != StickTable.none { return idle }
+        guard peerDownSince != nil else { return nil }
+        let held = lists[Int(Membership.held.rawValue)].oldest
+        return held == StickTable.none ? nil : held
+    }
+
+    /// Evicts until a new live entry with a key of this length fits; false when everything is held.
+    mutating func makeRoom(keyLength: Int) -> Bool {
+        while count >= settings.entries {
+            guard let victim else { return false }
+            remove(victim)
+            counters.evicted += 1
+        }
+        return makeBlocks(keyLength: keyLength)
+    }
+
+    /// Evicts until there are blocks for a key of this length: idle entries first, then tombstones.
+    mutating func makeBlocks(keyLength: Int) -> Bool {
+        let needed = 1 + StickTable.continuationBlocks(keyLength: keyLength)
+        while availableBlocks < needed {
+            if let victim {
+                remove(victim)
+                counters.evicted += 1
+            } else if !dropOldestTombstone() {
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Forgets the oldest tombstone; false when there is none.
+    mutating func dropOldestTombstone() -> Bool {
+        let oldest = lists[Int(Membership.tombstone.rawValue)].oldest
+        if oldest == StickTable.none { return false }
+        remove(oldest)
+        counters.tombstonesDropped += 1
+        return true
+    }
+
+    /// Removes a record altogether.
+    mutating func remove(_ block: UInt32) {
+        let hash: UInt64 = load(block, Field.hash)
+        digests[StickTable.bucket(of: hash)] ^= StickTable.digest(hash: hash, value(block))
+        withdraw(block, hash: hash)
+        unlink(block)
+        freeRecord(block)
+    }
+
+    /// The digest bucket of a key's hash.
+    package static func bucket(of hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (buckets - 1) }
+}

@@ -1,0 +1,221 @@
+// Cross-checks of the balancer: listeners, backends, stick tables, and the ports they share with the rest.
+
+import Wire
+
+extension CrossCheck {
+    /// Ports on which EMQX nodes speak to each other; a client there is an attacker.
+    private static let clusterPorts: Set<UInt16> = [4369, 4370, 5370]
+    /// Ports people know for something a plain MQTT listener does not speak.
+    private static let knownPorts: [UInt16: String] = [
+        8883: "MQTT over TLS", 8083: "MQTT over WebSocket", 8084: "MQTT over WebSocket and TLS",
+    ]
+
+    private var binds: [Place<SocketAddress>] { sockets(.bind) }
+    private var servers: [Place<SocketAddress>] { sockets(.server) }
+
+    private func sockets(_ directive: Directive) -> [Place<SocketAddress>] {
+        places(directive) { arguments in
+            arguments.socket("ADDRESS:PORT").flatMap { socket in
+                arguments.range("ADDRESS:PORT").map { (socket, $0) }
+            }
+        }
+    }
+
+    mutating func checkListeners() {
+        let binds = binds
+        for (index, bind) in binds.enumerated() {
+            if bind.value.address.isMulticast {
+                error("\(bind.value.address) is a multicast address", at: bind.range)
+            } else if let other = binds[..<index].first(where: { $0.value.overlaps(bind.value) }) {
+                let reason =
+                    other.value == bind.value
+                    ? "\(written(bind.value)) is bound twice"
+                    : "\(written(bind.value)) and \(written(other.value)) share port \(bind.value.port)"
+                error(
+                    reason, at: bind.range, help: "give each listener its own address and port",
+                    notes: [.init("the other one is here", at: other.range)])
+            } else {
+                checkPairPort(bind)
+                checkPort(bind)
+                checkVirtual(bind)
+            }
+        }
+        checkLimits()
+    }
+
+    private mutating func checkPairPort(_ bind: Place<SocketAddress>) {
+        guard let pair = configuration.pair, pair.port == bind.value.port,
+            let node = configuration.nodes.first(where: { bind.value.covers($0.address) })
+        else { return }
+        let pairObject = Draft.Object(context: .pair, index: 0)
+        let other = draft.first(.pairPort, in: pairObject)?.range ?? draft.headers[pairObject]
+        error(
+            "port \(pair.port) on \(node.address) belongs to the pair link", at: bind.range,
+            help: "choose another port here or in pair",
+            notes: other.map { [.init("the pair link is set here", at: $0)] } ?? [])
+    }
+
+    private mutating func checkPort(_ bind: Place<SocketAddress>) {
+        let port = bind.value.port
+        if Self.clusterPorts.contains(port) {
+            warn(
+                "\(port) is a port EMQX nodes use among themselves", at: bind.range,
+                help: "never offer it to clients; MQTT is 1883")
+        } else if let known = Self.knownPorts[port] {
+            warn(
+                "\(port) is known as the port of \(known), and this listener speaks plain MQTT", at: bind.range,
+                help: "MQTT is 1883")
+        } else if port < 1024, configuration.nodes.isEmpty {
+            warn(
+                "port \(port) needs root or the capability CAP_NET_BIND_SERVICE", at: bind.range,
+                help: "ports from 1024 on need neither")
+        }
+    }
+
+    private mutating func checkVirtual(_ bind: Place<SocketAddress>) {
+        guard let address = virtualAddresses.first(where: { $0.value.address == bind.value.address }) else { return }
+        warn(
+            "the standby does not have \(bind.value.address) yet when it binds", at: bind.range,
+            help: "write *:\(bind.value.port): then both hosts listen before the address arrives",
+            notes: [.init("it is a virtual address", at: address.range)])
+    }
+
+    private mutating func checkLimits() {
+        guard let all = draft.first(.limitSessions, in: .top), let most = all.arguments.integer("N") else { return }
+        for object in draft.objects(.listen) {
+            guard let own = draft.first(.limitConnections, in: object), let limit = own.arguments.integer("N"),
+                limit > most
+            else { continue }
+            warn(
+                "this listener never reaches \(limit): all sessions together end at \(most)", at: own.range,
+                help: "raise limit sessions, or lower this one",
+                notes: [.init("the limit of all is here", at: all.range)])
+        }
+    }
+}
+
+// MARK: Backends
+
+extension CrossCheck {
+    mutating func checkBackends() {
+        let servers = servers
+        for (index, server) in servers.enumerated() {
+            let address = server.value.address
+            if let reason = address.unusable {
+                error("\(written(server.value)) \(reason)", at: server.range, help: "write the broker's address")
+            } else if let virtual = virtualAddresses.first(where: { $0.value.address == address }) {
+                error(
+                    "the server has the virtual address \(address)", at: server.range,
+                    help: "write the broker's own address: the virtual one leads back here",
+                    notes: [.init("it is a virtual address", at: virtual.range)])
+            } else if let bind = listenerReached(by: server.value) {
+                error(
+                    "\(server.value) leads back to this balancer", at: server.range,
+                    help: "write the broker's address and port",
+                    notes: [.init("the listener is here", at: bind.range)])
+            } else if let twin = servers[..<index].first(where: {
+                $0.object == server.object && $0.value == server.value
+            }) {
+                error(
+                    "two servers of this backend have the address \(server.value)", at: server.range,
+                    help: "one server with a weight does the same",
+                    notes: [.init("the other one is here", at: twin.range)])
+            } else if Self.clusterPorts.contains(server.value.port) {
+                warn(
+                    "\(server.value.port) is a port EMQX nodes use among themselves, not MQTT", at: server.range,
+                    help: "MQTT is 1883")
+            }
+        }
+        for object in draft.objects(.backend) {
+            checkUsable(object)
+            checkHealth(object)
+        }
+    }
+
+    /// The listener that a connection to `server` would reach on this very host or its peer.
+    private func listenerReached(by server: SocketAddress) -> Place<SocketAddress>? {
+        let isOwn = server.address.isLoopback || configuration.nodes.contains { $0.address == server.address }
+        guard isOwn else { return nil }
+        return binds.first { $0.value.port == server.port && $0.value.covers(server.address) }
+    }
+
+    private mutating func checkUsable(_ object: Draft.Object) {
+        let servers = configuration.backends[object.index].servers
+        guard !servers.isEmpty, servers.count == draft.all(.server, in: object).count else { return }
+        let header = draft.headers[object]
+        if servers.allSatisfy(\.disabled) {
+            warn(
+                "no server of this backend takes clients: all are disabled", at: header,
+                help: "enable one with: understudy enable SERVER")
+        } else if servers.allSatisfy({ $0.weight == 0 || $0.disabled }) {
+            warn(
+                "no server of this backend takes new clients: the weight of each is 0", at: header,
+                help: "give one a weight from 1 to 256")
+        } else if servers.allSatisfy(\.backup) {
+            warn("every server of this backend is a backup", at: header, help: "leave backup out")
+        }
+    }
+
+    private mutating func checkHealth(_ object: Draft.Object) {
+        let backend = configuration.backends[object.index]
+        guard let written = draft.first(.check, in: object) else { return }
+        if backend.check.kind == .none, let stick = draft.first(.stick, in: object) {
+            warn(
+                "clients stick to servers that nobody checks", at: written.range,
+                help: "a dead server is then noticed only by those who try it; write: check mqtt",
+                notes: [.init("they stick here", at: stick.range)])
+        } else if backend.check.kind != .none, backend.check.timeout > backend.check.interval {
+            warn(
+                "a check may take \(backend.check.timeout.text), longer than the \(backend.check.interval.text) "
+                    + "to the next one", at: written.range, help: "a check that is late delays the next; lower timeout")
+        }
+    }
+}
+
+// MARK: Tables
+
+extension CrossCheck {
+    mutating func checkTables() {
+        for object in draft.objects(.stickTable) {
+            let table = configuration.tables[object.index]
+            let replicate = draft.first(.replicate, in: object)
+            if let replicate, configuration.pair == nil, !draft.isDoubtful(.top) {
+                error(
+                    "a table is replicated to the other node, and the file has no pair", at: replicate.range,
+                    help: "add: \(Directive.pair.usage), or leave replicate out")
+            }
+            guard !hasErrors else { continue }
+            if !table.replicates, configuration.pair != nil {
+                warn(
+                    "the table \(table.name) stays on one node: after a failover its clients are strangers",
+                    at: draft.headers[object], help: "add: replicate")
+            }
+            if !configuration.backends.contains(where: { $0.stickTable == table.name }) {
+                warn(
+                    "no backend uses the table \(table.name)", at: draft.headers[object],
+                    help: "add to a backend: stick on client-id table \(table.name)")
+            }
+        }
+        guard !hasErrors else { return }
+        for object in draft.objects(.backend) {
+            let backend = configuration.backends[object.index]
+            if !configuration.listeners.contains(where: { $0.backend == backend.name }) {
+                warn(
+                    "no listener uses the backend \(backend.name)", at: draft.headers[object],
+                    help: "add to a listener: use \(backend.name)")
+            }
+        }
+    }
+}
+
+extension SocketAddress {
+    /// Whether a listener bound here accepts connections to `other`; `*` takes both families.
+    fileprivate func covers(_ other: IPAddress) -> Bool {
+        address == other || (address.isUnspecified && (address.family == .ipv6 || other.family == .ipv4))
+    }
+
+    /// Whether two listeners would want the same connections.
+    fileprivate func overlaps(_ other: SocketAddress) -> Bool {
+        port == other.port && (covers(other.address) || other.covers(address))
+    }
+}

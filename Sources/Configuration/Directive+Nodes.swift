@@ -1,0 +1,166 @@
+// The directive table: node, pair and vrrp, the parts two hosts have in common.
+
+import Wire
+
+extension Directive {
+    /// Why 255 and 0 are no priorities to configure.
+    private static let refusedPriorities = [
+        255: "it is for a router that owns the address (RFC 9568, 6.1), and here two hosts share it",
+        0: "it says that the active router is leaving (RFC 9568, 5.2.4)",
+    ]
+
+    // MARK: node
+
+    static let nodeDirectives = [nodeAddress, nodePriority]
+
+    static let nodeAddress = Directive(
+        "address", in: .node, .required, .value("ADDRESS", .address),
+        "The host's own address: for adverts, for the pair link, and for a host to recognise itself.",
+        reload: .restart, foreign: ["unicast_src_ip", "unicast_peer", "mcast_src_ip"],
+        apply: { configuration, arguments in
+            assign(arguments.address("ADDRESS"), to: &configuration.nodes.newest.address)
+        },
+        show: { configuration, index in [configuration.nodes[index].address.description] })
+
+    static let nodePriority = Directive(
+        "priority", in: .node, .optional, .value("N", .integer(1...254, refused: refusedPriorities)), default: "100",
+        "Of two nodes that start together the one with the higher number becomes active.",
+        reload: .inPlace,
+        apply: { configuration, arguments in
+            assign(arguments.integer("N"), to: &configuration.nodes.newest.priority)
+        },
+        show: { configuration, index in [String(configuration.nodes[index].priority)] })
+
+    // MARK: pair
+
+    static let pairDirectives = [pairSecret, pairPort]
+
+    static let pairSecret = Directive(
+        "secret", in: .pair, .required, .value("FILE", .path(maximum: 4095)),
+        "The file with the secret both nodes share; understudy keygen writes it.",
+        reload: .restart, foreign: ["auth_pass", "authentication"],
+        apply: { configuration, arguments in
+            if let path = arguments.text("FILE") { configuration.pair?.secretPath = path }
+        },
+        show: { configuration, _ in configuration.pair.map { [written($0.secretPath)] } ?? [] })
+
+    static let pairPort = Directive(
+        "port", in: .pair, .optional, .value("PORT", .integer(1...65535)), default: "7946",
+        "The TCP port of the pair link on the nodes' addresses.",
+        reload: .restart,
+        apply: { configuration, arguments in
+            if let port = arguments.integer("PORT") { configuration.pair?.port = UInt16(clamping: port) }
+        },
+        show: { configuration, _ in configuration.pair.map { [String($0.port)] } ?? [] })
+
+    // MARK: vrrp
+
+    static let vrrpDirectives = [
+        interface, routerID, address, version, advertInterval, preempt, routerPriority, transport, track,
+    ]
+
+    static let interface = Directive(
+        "interface", in: .vrrp, .required, .value("NAME", .interface),
+        "The network interface that carries the virtual addresses and the adverts.",
+        reload: .restart,
+        apply: { configuration, arguments in
+            assign(arguments.text("NAME"), to: &configuration.routers.newest.interface)
+        },
+        show: { configuration, index in [configuration.routers[index].interface] })
+
+    static let routerID = Directive(
+        "router-id", in: .vrrp, .required, .value("ID", .integer(1...255)),
+        "The virtual router's number; the same on both nodes, and used by nobody else on the link.",
+        reload: .restart, foreign: ["virtual_router_id"],
+        apply: { configuration, arguments in
+            assign(arguments.integer("ID"), to: &configuration.routers.newest.routerID)
+        },
+        show: { configuration, index in [String(configuration.routers[index].routerID)] })
+
+    static let address = Directive(
+        "address", in: .vrrp, .repeatable(required: true), .value("ADDRESS/LENGTH", .prefix),
+        "A virtual address with its prefix length: what clients connect to.",
+        reload: .inPlace, foreign: ["virtual_ipaddress"],
+        apply: { configuration, arguments in
+            if let prefix = arguments.prefix("ADDRESS/LENGTH") { configuration.routers.newest.addresses.append(prefix) }
+        },
+        show: { configuration, index in configuration.routers[index].addresses.map(\.description) })
+
+    static let version = Directive(
+        "version", in: .vrrp, .optional,
+        .value("3", .integer(3...3, refused: [2: "this version of understudy speaks VRRPv3 only"])), default: "3",
+        "The version of the protocol.",
+        reload: .restart, foreign: ["vrrp_version"],
+        apply: { configuration, arguments in
+            assign(arguments.integer("3"), to: &configuration.routers.newest.version)
+        },
+        show: { configuration, index in [String(configuration.routers[index].version)] })
+
+    static let advertInterval = Directive(
+        "advert-interval", in: .vrrp, .optional,
+        .value("DURATION", .duration(.milliseconds(10) ... .milliseconds(40950), step: .milliseconds(10))),
+        default: "100ms",
+        "How often the active node says that it is alive; three of them missed, the other takes over.",
+        reload: .inPlace, foreign: ["advert_int"],
+        apply: { configuration, arguments in
+            assign(arguments.duration("DURATION"), to: &configuration.routers.newest.advertInterval)
+        },
+        show: { configuration, index in [configuration.routers[index].advertInterval.text] })
+
+    static let preempt = Directive(
+        "preempt", in: .vrrp, .optional,
+        .either([
+            "never",
+            .sequence(["after", .value("DURATION", .duration(.zero ... .seconds(86400), step: .milliseconds(1)))]),
+        ]), default: "never",
+        "Whether a node of higher priority takes the address from a healthy one, and how long it must be ready first.",
+        reload: .inPlace, foreign: ["nopreempt", "preempt_delay"],
+        apply: { configuration, arguments in
+            let delay = arguments.duration("DURATION")
+            configuration.routers.newest.preempt = delay.map { .after($0) } ?? .never
+        },
+        show: { configuration, index in
+            switch configuration.routers[index].preempt {
+            case .never: ["never"]
+            case .after(let delay): ["after \(delay.text)"]
+            }
+        })
+
+    static let routerPriority = Directive(
+        "priority", in: .vrrp, .repeatable(required: false),
+        .sequence([
+            .value("NODE", .reference("node")), .value("N", .integer(1...254, refused: refusedPriorities)),
+        ]),
+        "A node's priority for this virtual router, instead of the one in its node block.",
+        reload: .inPlace,
+        apply: { configuration, arguments in
+            guard let node = arguments.text("NODE"), let priority = arguments.integer("N") else { return }
+            configuration.routers.newest.priorities[node] = UInt8(clamping: priority)
+        },
+        show: { configuration, index in
+            let priorities = configuration.routers[index].priorities
+            return configuration.nodes.compactMap { node in priorities[node.name].map { "\(node.name) \($0)" } }
+        })
+
+    static let transport = Directive(
+        "transport", in: .vrrp, .optional, .either(["unicast", "multicast"]), default: "unicast",
+        "Whether adverts go to the other node's address or to the VRRP multicast group.",
+        reload: .restart,
+        apply: { configuration, arguments in
+            configuration.routers.newest.transport = arguments.has("multicast") ? .multicast : .unicast
+        },
+        show: { configuration, index in
+            [configuration.routers[index].transport == .multicast ? "multicast" : "unicast"]
+        })
+
+    static let track = Directive(
+        "track", in: .vrrp, .repeatable(required: false), .sequence(["interface", .value("NAME", .interface)]),
+        "Another interface that must be up for this node to hold the address.",
+        reload: .inPlace, foreign: ["track_interface"],
+        apply: { configuration, arguments in
+            if let name = arguments.text("NAME") { configuration.routers.newest.trackedInterfaces.append(name) }
+        },
+        show: { configuration, index in
+            configuration.routers[index].trackedInterfaces.map { "interface \($0)" }
+        })
+}

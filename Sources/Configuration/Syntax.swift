@@ -1,0 +1,78 @@
+// What may stand behind a directive: the grammar of its arguments, and how people read it.
+
+/// The arguments of a directive.
+package indirect enum Syntax: Sendable {
+    /// Exactly this word. `foreign`: what other programs call it, for the hint.
+    case word(String, foreign: [String] = [])
+    /// A value, shown as `placeholder` and looked up by it.
+    case value(String, ValueKind)
+    case sequence([Syntax])
+    /// One of these; told apart by their first word, at most one of them begins with a value.
+    case either([Syntax])
+    /// Each at most once, in any order, after everything else.
+    case options([Option])
+
+    /// `every DURATION`, or a flag such as `backup`.
+    package struct Option: Sendable {
+        package var keyword: String
+        /// `nil`: a flag.
+        package var value: (placeholder: String, kind: ValueKind)?
+        /// What holds when it is not written.
+        package var defaultText: String?
+        package var meaning: String
+
+        package init(
+            _ keyword: String, _ value: (placeholder: String, kind: ValueKind)?, default defaultText: String? = nil,
+            _ meaning: String
+        ) {
+            self.keyword = keyword
+            self.value = value
+            self.defaultText = defaultText
+            self.meaning = meaning
+        }
+    }
+
+    /// Nothing may follow.
+    package static let nothing = Syntax.sequence([])
+
+    /// The grammar as people read it: `never | after DURATION`.
+    package var text: String {
+        switch self {
+        case .word(let word, _): word
+        case .value(let placeholder, _): placeholder
+        case .sequence(let parts): parts.map(\.nestedText).filter { !$0.isEmpty }.joined(separator: " ")
+        case .either(let choices): choices.map(\.text).joined(separator: " | ")
+        case .options(let options):
+            options.map { option in
+                "[" + option.keyword + (option.value.map { " " + $0.placeholder } ?? "") + "]"
+            }.joined(separator: " ")
+        }
+    }
+
+    private var nestedText: String {
+        if case .either = self { "(\(text))" } else { text }
+    }
+
+    /// Every kind of value in the grammar with its placeholder, in order.
+    package var values: [(placeholder: String, kind: ValueKind)] {
+        switch self {
+        case .word: []
+        case .value(let placeholder, let kind): [(placeholder, kind)]
+        case .sequence(let parts), .either(let parts): parts.flatMap(\.values)
+        case .options(let options): options.compactMap(\.value)
+        }
+    }
+
+    /// The options of the grammar, in order.
+    package var options: [Option] {
+        switch self {
+        case .word, .value: []
+        case .sequence(let parts), .either(let parts): parts.flatMap(\.options)
+        case .options(let options): options
+        }
+    }
+}
+
+extension Syntax: ExpressibleByStringLiteral {
+    package init(stringLiteral value: String) { self = .word(value) }
+}

@@ -1,0 +1,165 @@
+// Kinds of values and how each is read from a word: strictly, with its range, and with a message that says what is right.
+
+import Wire
+
+/// What a word means once it is understood.
+enum Value: Hashable, Sendable {
+    case text(String)
+    case integer(Int)
+    case duration(Duration)
+    case address(IPAddress)
+    case prefix(IPPrefix)
+    case socket(SocketAddress)
+}
+
+/// A kind of argument: what it is called, and which words are one.
+package enum ValueKind: Sendable {
+    /// A name this file gives to something.
+    case name
+    /// The name of something this file defines with a directive of this name.
+    case reference(String)
+    /// A network interface.
+    case interface
+    /// A user or group of the system.
+    case account
+    /// An absolute path of at most so many bytes.
+    case path(maximum: Int)
+    /// A file name, absolute or relative.
+    case file
+    /// A whole number; `refused` numbers lie in no range and have a reason of their own.
+    case integer(ClosedRange<Int>, refused: [Int: String] = [:])
+    /// How many: digits, or with K, M (1024, 1024²).
+    case count(ClosedRange<Int>)
+    /// Bytes, with a unit.
+    case size(ClosedRange<Int>)
+    /// A duration with a unit, in whole steps.
+    case duration(ClosedRange<Duration>, step: Duration)
+    case address
+    case prefix
+    case socket
+
+    /// The unit or form people must write, for `explain`; `nil` where the name says it.
+    package var unit: String? {
+        switch self {
+        case .name: "letters, digits, . _ - (at most \(Self.nameBytes))"
+        case .reference, .interface, .account, .file: nil
+        case .path: "an absolute path"
+        case .integer(let range, _): "\(range.lowerBound) to \(range.upperBound)"
+        case .count(let range):
+            "\(range.lowerBound) to \(CountText.text(range.upperBound)); K and M are 1024 and 1024×1024"
+        case .size(let range):
+            "\(SizeText.text(range.lowerBound)) to \(SizeText.text(range.upperBound)); B, KiB, MiB"
+        case .duration(let range, let step):
+            "\(range.lowerBound.text) to \(range.upperBound.text); us, ms, s, m, h, d"
+                + (step > .milliseconds(1) ? "; in steps of \(step.text)" : "")
+        case .address: "10.0.0.11 or 2001:db8::11"
+        case .prefix: "10.0.0.10/24 or 2001:db8::10/64"
+        case .socket: "10.0.0.11:1883, [2001:db8::11]:1883 or *:1883"
+        }
+    }
+
+    static let nameBytes = 64
+    /// IFNAMSIZ without its end mark.
+    static let interfaceBytes = 15
+}
+
+/// Why a word is not the value it should be, and what would be.
+struct Refusal: Error, Hashable {
+    var message: String
+    var help: String?
+
+    init(_ message: String, help: String? = nil) {
+        self.message = message
+        self.help = help
+    }
+}
+
+extension ValueKind {
+    /// Reads a word as a value of this kind.
+    func parse(_ text: String) throws(Refusal) -> Value {
+        switch self {
+        case .name, .reference: return .text(try name(text))
+        case .interface: return .text(try interface(text))
+        case .account: return .text(try account(text))
+        case .path(let maximum): return .text(try path(text, maximum: maximum))
+        case .file: return .text(text)
+        case .integer(let range, let refused): return .integer(try integer(text, range, refused))
+        case .count(let range): return .integer(try CountText.parse(text, range))
+        case .size(let range): return .integer(try SizeText.parse(text, range))
+        case .duration(let range, let step): return .duration(try DurationText.parse(text, range, step: step))
+        case .address: return .address(try AddressText.address(text))
+        case .prefix: return .prefix(try AddressText.prefix(text))
+        case .socket: return .socket(try AddressText.socket(text))
+        }
+    }
+
+    private func name(_ text: String) throws(Refusal) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true
+            default: false
+            }
+        }
+        guard isPlain, (1...Self.nameBytes).contains(text.utf8.count) else {
+            throw Refusal("\"\(text.excerpt)\" is not a name", help: unit.map { "a name is made of \($0)" })
+        }
+        return text
+    }
+
+    private func interface(_ text: String) throws(Refusal) -> String {
+        let isPlain = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") }
+        guard isPlain, (1...Self.interfaceBytes).contains(text.utf8.count), text != ".", text != ".." else {
+            throw Refusal(
+                "\"\(text.excerpt)\" is not an interface name",
+                help: "1 to \(Self.interfaceBytes) characters, as in: ip link")
+        }
+        return text
+    }
+
+    private func account(_ text: String) throws(Refusal) -> String {
+        let isPlain = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x3A && $0 != 0x2F }
+        guard isPlain, (1...32).contains(text.utf8.count) else {
+            throw Refusal("\"\(text.excerpt)\" is not a user or group name", help: "1 to 32 characters")
+        }
+        return text
+    }
+
+    private func path(_ text: String, maximum: Int) throws(Refusal) -> String {
+        guard text.hasPrefix("/") else {
+            throw Refusal("\"\(text.excerpt)\" is not an absolute path", help: "begin it with /")
+        }
+        guard text.utf8.count <= maximum else {
+            throw Refusal("the path has \(text.utf8.count) bytes", help: "at most \(maximum)")
+        }
+        return text
+    }
+
+    private func integer(
+        _ text: String, _ range: ClosedRange<Int>, _ refused: [Int: String]
+    ) throws(Refusal) -> Int {
+        guard let value = Int(digits: text) else {
+            throw Refusal(
+                "\"\(text.excerpt)\" is not a whole number", help: "write \(range.lowerBound) to \(range.upperBound)")
+        }
+        if let reason = refused[value] { throw Refusal("\(value) is refused: \(reason)") }
+        guard range.contains(value) else {
+            throw Refusal("\(value) is out of range", help: "write \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+}
+
+extension Int {
+    /// Decimal digits only, at most 18 of them: no sign, no overflow.
+    init?(digits text: some StringProtocol) {
+        guard (1...18).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            return nil
+        }
+        self.init(text)
+    }
+}
+
+extension String {
+    /// The beginning of a text of unknown length, for a message.
+    var excerpt: String { unicodeScalars.count <= 40 ? self : String(String(unicodeScalars.prefix(40))) + "…" }
+}

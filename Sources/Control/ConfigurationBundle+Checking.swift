@@ -1,0 +1,28 @@
+// From the bytes that were handed over to the configuration they mean.
+
+package import Configuration
+package import Wire
+
+extension ConfigurationBundle {
+    /// Reads and checks the files of the bundle, as the supervisor did before it handed them out.
+    ///
+    /// - Parameter addresses: the host's own, by which it recognises itself when no node is named.
+    package func check(addresses: [IPAddress] = []) -> Checker.Outcome {
+        guard let main = files.first else { preconditionFailure("a bundle has a main file") }
+        return Checker.check(
+            Source(name: main.path, bytes: main.bytes), as: Checker.Host(node: node, addresses: addresses)
+        ) { path throws(IncludeFailure) in
+            guard let file = self.file(at: path) else { throw IncludeFailure("the bundle does not have it") }
+            return file.bytes
+        }
+    }
+
+    /// The configuration the bundle means.
+    ///
+    /// - Throws: ``MalformedMessage`` with the checker's messages: the other process checked something else.
+    package func configuration() throws(MalformedMessage) -> Configuration {
+        let outcome = check()
+        guard let configuration = outcome.configuration else { throw MalformedMessage(outcome.text) }
+        return configuration
+    }
+}

@@ -1,0 +1,82 @@
+// What the supervisor and its children say to one another over their control sockets.
+
+package import Wire
+
+/// A value that travels as one message of a ``ControlChannel``.
+///
+/// Both ends are the same program, so there is one form and no negotiation; yet the supervisor is privileged and a child
+/// reads what strangers sent, therefore decoding trusts nothing: it is bounded and never traps.
+package protocol ControlMessage: Sendable {
+    /// How many descriptors travel with this message; a message that comes with more or fewer is refused.
+    var descriptorCount: Int { get }
+
+    /// Appends the message's form: a kind octet, then its fields in network byte order.
+    func write(into bytes: inout [UInt8])
+
+    /// - Throws: ``MalformedMessage`` with what was wrong.
+    init(parsing bytes: Span<UInt8>) throws(MalformedMessage)
+}
+
+/// A control message that breaks its form: a mistake of the other process, which may be lost or captured.
+package struct MalformedMessage: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What was wrong.
+    package var reason: String
+
+    package init(_ reason: String) { self.reason = reason }
+
+    package var description: String { "malformed control message: \(reason)" }
+}
+
+/// Bounds of the control protocol.
+package enum ControlLimits {
+    /// Octets of one datagram between two processes; a longer message travels as a sealed memfd.
+    package static let message = 128 * 1024
+    /// Octets of a message that travels as a sealed memfd.
+    package static let body = 32 * 1024 * 1024
+    /// Descriptors of one message.
+    package static let descriptors = 64
+    /// Octets of a descriptor's name.
+    package static let name = 512
+    /// Messages that wait for a receiver that is slow.
+    package static let queue = 1024
+}
+
+/// What the supervisor tells a child.
+package enum SupervisorMessage: ControlMessage, Hashable {
+    /// The attached descriptors, by name and in this order. They belong to the next ``prepare(generation:)``; a name that
+    /// was given before now means the new descriptor, from the commit of that generation on.
+    case descriptors([DescriptorName])
+    /// Attached: the sealed ``ConfigurationBundle``. Read and check it, get ready, change nothing that shows; answer with
+    /// ``ChildMessage/prepared(generation:)`` or ``ChildMessage/refused(generation:reason:)``.
+    case prepare(generation: UInt64)
+    /// Live by the prepared generation; answer with ``ChildMessage/serving(generation:)``.
+    case commit(generation: UInt64)
+    /// Forget the prepared generation.
+    case cancel(generation: UInt64)
+    /// Answer with ``ChildMessage/reply(id:answer:)``: `{"command": …}` from the admin socket, or for `status`.
+    case query(id: UInt64, request: JSON)
+    /// Attached: a connection of the admin socket. Answer on it, then close it: for answers that stream.
+    case admin(request: JSON)
+    /// To `vip`. Attached: the end of a new direct link to the balancer (see ``BalancerBeat``); the old one is void.
+    case balancerLink
+    /// To the balancer. Attached: the end of a new direct link to `vip` (see ``VipNotice``); the old one is void.
+    case vipLink
+    /// Finish by this point of the monotonic clock and exit with status 0; who is not gone by then is killed.
+    case stop(deadline: Instant)
+}
+
+/// What a child tells the supervisor.
+package enum ChildMessage: ControlMessage, Hashable {
+    /// Ready to commit that generation.
+    case prepared(generation: UInt64)
+    /// That generation cannot be had; nothing has changed. The reason is a sentence for the operator.
+    case refused(generation: UInt64, reason: String)
+    /// Lives by that generation and does its work.
+    case serving(generation: UInt64)
+    /// Every loop of this process has turned since the last beat; due every ``ChildProcess/beatInterval``.
+    case beat
+    /// The answer to ``SupervisorMessage/query(id:request:)`` of that id.
+    case reply(id: UInt64, answer: JSON)
+    /// One short line about what this child is doing: for `systemctl status`.
+    case state(String)
+}

@@ -1,0 +1,78 @@
+// What a driver tells about its router.
+
+import Linux
+import VRRP
+import Wire
+
+extension RouterDriver {
+    /// The router's part of the status.
+    func report(at now: Instant) -> JSON {
+        [
+            "name": .string(name),
+            "interface": .string(plan.identity.interface),
+            "interface_up": JSON(interface?.isReady ?? false),
+            "router_id": JSON(plan.identity.routerID),
+            "state": .string(router.role.rawValue),
+            "why": .string(router.why(at: now)),
+            "since_ms": milliseconds(now - roleSince),
+            "priority": JSON(plan.settings.priority),
+            "interval_ms": milliseconds(plan.settings.interval),
+            "source": JSON(router.source?.description),
+            "addresses": .array(
+                plan.prefixes.map { ["address": .string($0.description), "shown": JSON(isShown($0))] }),
+            "peers": .array(router.peers.map { Self.report($0, at: now) }),
+            "counters": counterReport,
+            "refusals": .object(
+                router.counters.refusals.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+                    JSON.Member($0.key.rawValue, JSON($0.value))
+                }),
+            "last_refusal": router.lastRefusal.map {
+                [
+                    "reason": .string($0.reason.rawValue), "from": .string($0.source.description),
+                    "age_ms": milliseconds(now - $0.at),
+                ]
+            } ?? .null,
+        ]
+    }
+
+    private static func report(_ peer: VirtualRouter.Peer, at now: Instant) -> JSON {
+        [
+            "address": .string(peer.address.description),
+            "priority": JSON(peer.priority),
+            "interval_ms": milliseconds(peer.interval),
+            "age_ms": milliseconds(now - peer.lastHeard),
+            "advertisements": JSON(peer.advertisements),
+            "checksum": .string(peer.checksumForm.rawValue),
+            "addresses_differ": JSON(peer.addressesDiffer),
+        ]
+    }
+
+    private var counterReport: JSON {
+        let counters = router.counters
+        return [
+            "advertisements_sent": JSON(counters.advertisementsSent),
+            "zero_priority_sent": JSON(counters.zeroPrioritySent),
+            "send_failures": JSON(counters.sendFailures),
+            "advertisements_received": JSON(counters.advertisementsReceived),
+            "zero_priority_received": JSON(counters.zeroPriorityReceived),
+            "transitions": JSON(counters.transitions),
+            "became_active": JSON(counters.becameActive),
+            "claims": JSON(counters.claims),
+            "claim_failures": JSON(counters.claimFailures),
+            "release_failures": JSON(counters.releaseFailures),
+            "addresses_lost": JSON(counters.addressesLost),
+            "contests": JSON(counters.contests),
+            "announcements": JSON(counters.announcements),
+            "announcement_failures": JSON(announcementFailures),
+            "announcements_spared": JSON(counters.announcementsSpared),
+            "losers_heard": JSON(counters.losersHeard),
+            "yields": JSON(counters.yields),
+            "stall_yields": JSON(counters.stallYields),
+            "stalls": JSON(counters.stalls),
+            "late_wakes": JSON(counters.lateWakes),
+            "adoptions": JSON(counters.adoptions),
+            "senseless_packets": JSON(senselessPackets),
+            "peers_forgotten": JSON(counters.peersForgotten),
+        ]
+    }
+}

@@ -1,0 +1,285 @@
+// One virtual router on the kernel: translates between the state machine and the world, and decides nothing.
+
+import Linux
+import Telemetry
+import VRRP
+import Wire
+
+/// Drives one ``VirtualRouter``: feeds it what the kernel and the peers say, and obeys its actions in order.
+///
+/// Every effect comes back as an event: an address counts as claimed when the kernel shows it. Nothing here waits for a
+/// disk or another process; requests to the kernel's tables are answered inside the call.
+final class RouterDriver {
+    /// What all drivers of the process share.
+    struct Surroundings {
+        let loop: EventLoop
+        let netlink: Netlink
+        let announcer: Announcer
+        let log: Log
+    }
+
+    /// Advertisements read in one turn, so that a flood cannot keep everything else waiting.
+    static let advertisementsPerTurn = 64
+    /// How long the addresses of a killed predecessor stay while nobody is heard and the balancer has not reported.
+    static let patience = Duration.milliseconds(300)
+
+    private(set) var plan: RouterPlan
+    private(set) var router: VirtualRouter
+    /// When the role last changed.
+    var roleSince = Clock.now
+    /// Announcements the kernel refused to send.
+    var announcementFailures: UInt64 = 0
+    /// Packets whose IP header made no sense.
+    private(set) var senselessPackets: UInt64 = 0
+    /// What the kernel showed at the last look.
+    private(set) var interface: Interface?
+    private(set) var addresses: [InterfaceAddress] = []
+
+    /// Called after each change of role.
+    var onTransition: () -> Void = {}
+    /// Whether a router identifier on this interface belongs to another router of this host.
+    var isSibling: (UInt8) -> Bool = { _ in false }
+
+    let around: Surroundings
+    var socket: AdvertisementSocket?
+    private let timer: DeadlineTimer
+    private let patienceTimer: DeadlineTimer
+    var refusalGate = RateGate<Advertisement.Discard>(every: .seconds(60))
+
+    /// Whether the balancers of both hosts are connected.
+    var isPeerLinked = false
+    /// When this node's own address was last announced.
+    var lastPresence = Instant.zero
+    /// Whether the state machine was started; before, the addresses of a predecessor are only watched.
+    private var hasStarted = false
+    private var trackingReason: String?
+    private var balancer = (isReady: false, reason: "the balancer has not reported yet", isInSync: false)
+
+    // What was told last, so that only changes are told.
+    private var toldReady: Readiness?
+    private var toldUp: Bool?
+    private var toldInSync = false
+
+    private struct Readiness: Equatable {
+        var isReady: Bool
+        var reason: String
+    }
+
+    /// Reports on effects, and events that came while others were fed.
+    var waiting: [VirtualRouter.Event] = []
+    private var isFeeding = false
+
+    init(_ plan: RouterPlan, _ around: Surroundings) {
+        self.plan = plan
+        self.around = around
+        router = VirtualRouter(plan.settings)
+        timer = DeadlineTimer(on: around.loop)
+        patienceTimer = DeadlineTimer(on: around.loop)
+        timer.onDeadline = { [weak self] in self?.deadlineCame() }
+        patienceTimer.onDeadline = { [weak self] in self?.start() }
+    }
+
+    var name: String { plan.name }
+    var isActive: Bool { router.role == .active }
+
+    // MARK: Life
+
+    /// Begins with what the kernel shows.
+    ///
+    /// Addresses that are all here were left by a predecessor that was killed a moment ago. Taking them away would
+    /// interrupt the service for nothing, advertising them would be too early: so they stay until the balancer
+    /// reports, another router is heard, or ``patience`` ends.
+    func begin(_ interfaces: [Interface]) {
+        look(interfaces)
+        if holdsAll, !balancer.isReady {
+            patienceTimer.follow(Clock.now + Self.patience)
+        } else {
+            start()
+        }
+    }
+
+    private func start() {
+        guard !hasStarted else { return }
+        hasStarted = true
+        patienceTimer.cancel()
+        let holding = holdsAll
+        if !holding { releaseLeftovers() }
+        tellReadiness()
+        feed(.started(holding: holding))
+    }
+
+    /// Lives by another plan of the same identity, without leaving its state.
+    func apply(_ new: RouterPlan, _ interfaces: [Interface]) {
+        precondition(new.identity == plan.identity, "another identity")
+        guard new != plan else { return }
+        let dropped = plan.prefixes.filter { !new.prefixes.contains($0) }
+        plan = new
+        if let index = interface?.index {
+            for prefix in dropped {
+                attempt("release \(prefix)") { () throws(Errno) in
+                    try around.netlink.release(prefix.address, on: index)
+                }
+            }
+        }
+        feed(.configure(new.settings))
+        look(interfaces)
+    }
+
+    /// Says goodbye, releases, and is never used again.
+    func end() {
+        start()
+        feed(.stop)
+        timer.cancel()
+        closeSocket()
+    }
+
+    /// Hands the addresses over.
+    func stepDown(for duration: Duration?) { feed(.stepDown(for: duration)) }
+
+    /// What is known of the balancer.
+    func balancer(isReady: Bool, reason: String, isInSync: Bool) {
+        balancer = (isReady, reason, isInSync)
+        if !hasStarted, isReady { start() }
+        tellReadiness()
+    }
+
+    private func tellReadiness() {
+        guard hasStarted else { return }
+        if balancer.isInSync != toldInSync {
+            toldInSync = balancer.isInSync
+            feed(.inSync(balancer.isInSync))
+        }
+        let isReady = balancer.isReady && trackingReason == nil
+        let now = Readiness(isReady: isReady, reason: trackingReason ?? balancer.reason)
+        guard now != toldReady else { return }
+        toldReady = now
+        feed(.ready(now.isReady, reason: now.reason))
+    }
+
+    // MARK: The kernel
+
+    /// Compares what the kernel shows now with what was told, and tells the difference.
+    func look(_ interfaces: [Interface]) {
+        let found = interfaces.first { $0.name == plan.identity.interface }
+        if found?.index != interface?.index { closeSocket() }
+        interface = found
+        addresses = []
+        if let found {
+            openSocket(found)
+            attempt("look at \(found.name)") { () throws(Errno) in
+                addresses = try around.netlink.addresses(on: found.index)
+            }
+        }
+        let missing = plan.trackedInterfaces.first { name in !interfaces.contains { $0.name == name && $0.isReady } }
+        trackingReason = missing.map { "interface \($0) is down" }
+        tellReadiness()
+
+        let isUp = found.map { $0.isReady && socket != nil } ?? false
+        if isUp != toldUp {
+            toldUp = isUp
+            feed(.interface(up: isUp))
+        }
+        let source = plan.source(among: addresses.filter(\.isUsable).map(\.prefix.address))
+        if source != router.source { feed(.source(source)) }
+        if router.role == .active, router.holdsAddresses, let lost = plan.prefixes.first(where: { !isShown($0) }) {
+            around.log.warning("Somebody removed a virtual address.", ["router": name, "address": lost])
+            feed(.addressLost(lost.address))
+        }
+    }
+
+    /// Whether the kernel showed the address at the last look.
+    func isShown(_ prefix: IPPrefix) -> Bool {
+        addresses.contains { $0.prefix.address == prefix.address && $0.isUsable }
+    }
+
+    private var holdsAll: Bool { !plan.prefixes.isEmpty && plan.prefixes.allSatisfy(isShown) }
+
+    private func releaseLeftovers() {
+        guard let interface else { return }
+        for prefix in plan.prefixes where addresses.contains(where: { $0.prefix.address == prefix.address }) {
+            attempt("release \(prefix)") { () throws(Errno) in
+                try around.netlink.release(prefix.address, on: interface.index)
+            }
+        }
+    }
+
+    /// Does something whose failure is told in the log only.
+    private func attempt(_ what: String, _ body: () throws(Errno) -> Void) {
+        do { try body() } catch {
+            around.log.error("This failed: \(what).", ["router": name, "error": error])
+        }
+    }
+
+    // MARK: Advertisements
+
+    private func openSocket(_ interface: Interface) {
+        guard socket == nil else { return }
+        attempt("open the advertisement socket") { () throws(Errno) in
+            let socket = try AdvertisementSocket(
+                family: plan.identity.family, interface: interface, joinsGroup: plan.settings.peers.isEmpty)
+            try around.loop.add(socket.number, .readable) { [weak self] _ in self?.receive() }
+            self.socket = socket
+        }
+    }
+
+    private func closeSocket() {
+        guard let socket else { return }
+        around.loop.remove(socket.number)
+        self.socket = nil
+    }
+
+    private func receive() {
+        guard let socket else { return }
+        var packets: [AdvertisementSocket.Packet] = []
+        do throws(Errno) {
+            senselessPackets += UInt64(try socket.drain(limit: Self.advertisementsPerTurn) { packets.append($0) })
+        } catch {
+            // ENETDOWN and its like: the kernel tells about the link itself.
+            around.log.debug("Advertisements cannot be read.", ["router": name, "error": error])
+        }
+        for packet in packets { take(packet) }
+    }
+
+    private func take(_ packet: AdvertisementSocket.Packet) {
+        do throws(Advertisement.Discard) {
+            let advertisement = try Advertisement(
+                parsing: packet.payload.span, from: packet.source, to: packet.destination, hopLimit: packet.hopLimit)
+            if advertisement.routerID != plan.identity.routerID, isSibling(advertisement.routerID) { return }
+            // A peer is active: no reason to wait any longer with the addresses of a predecessor.
+            if !hasStarted, advertisement.priority > 0, advertisement.routerID == plan.identity.routerID,
+                plan.settings.peers.isEmpty || plan.settings.peers.contains(packet.source)
+            {
+                start()
+            }
+            feed(.received(advertisement, from: packet.source, to: packet.destination))
+        } catch {
+            feed(.refused(error, from: packet.source))
+        }
+    }
+
+    private func deadlineCame() {
+        // What has arrived comes before the judgement that nothing did.
+        receive()
+        isFeeding = true
+        perform(router.timeout(at: Clock.now))
+        isFeeding = false
+        feedWaiting()
+    }
+
+    // MARK: The state machine
+
+    private func feed(_ event: VirtualRouter.Event) {
+        waiting.append(event)
+        if !isFeeding { feedWaiting() }
+    }
+
+    /// Feeds events until none is left; what actions report while they are obeyed comes after them.
+    private func feedWaiting() {
+        isFeeding = true
+        while !waiting.isEmpty {
+            perform(router.handle(waiting.removeFirst(), at: Clock.now))
+        }
+        isFeeding = false
+        timer.follow(router.nextDeadline)
+    }
+}

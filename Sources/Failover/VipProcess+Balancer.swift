@@ -1,0 +1,91 @@
+// The direct link to the balancer, and what both sides tell over it.
+
+import Control
+import Linux
+import Telemetry
+import VRRP
+import Wire
+
+extension VipProcess {
+    func openBalancerLink(_ socket: consuming FileDescriptor) {
+        balancerLink?.close()
+        balancerLink = nil
+        do throws(Errno) {
+            let link = try ControlChannel<BalancerBeat, VipNotice>(socket, on: loop)
+            link.onMessage = { [weak self] beat, _ in
+                self?.lastBeat = beat
+                self?.hear(.beat(serving: beat.serving, settled: beat.settled, inSync: beat.inSync))
+            }
+            link.onClosed = { [weak self] _ in
+                self?.balancerLink = nil
+                self?.hear(.linkClosed)
+            }
+            balancerLink = link
+            hear(.linkOpened)
+            notifyBalancer()
+        } catch {
+            around.log.error("The link to the balancer cannot be used.", ["error": error])
+            hear(.linkClosed)
+        }
+    }
+
+    func hear(_ event: BalancerWatch.Event) {
+        watch.handle(event, at: Clock.now)
+        balancerChanged()
+    }
+
+    func balancerChanged() {
+        watchTimer.follow(watch.nextDeadline)
+        for driver in drivers {
+            driver.isPeerLinked = watch.isReady && lastBeat?.peerLinked == true
+            driver.balancer(isReady: watch.isReady, reason: watch.reason, isInSync: watch.isInSync)
+        }
+    }
+
+    /// - Parameter isActive: whether the router whose role changed is active now.
+    func roleChanged(isActive: Bool) {
+        // The peer is gone and the address is back: the wish to be without it is overtaken, and clients are to be served.
+        if isActive {
+            steppingDownUntil = nil
+            stepDownTimer.cancel()
+        }
+        notifyBalancer()
+        report()
+    }
+
+    func notifyBalancer() {
+        let routers = drivers.map { driver in
+            let role: VipNotice.Role =
+                switch driver.router.role {
+                case .initialize: .initialize
+                case .backup, .claiming: .backup
+                case .active: .active
+                }
+            return VipNotice.Router(name: driver.name, role: role)
+        }
+        balancerLink?.send(VipNotice(routers: routers, steppingDown: steppingDownUntil != nil))
+    }
+
+    /// One line for the service manager.
+    func report() {
+        let roles = drivers.map { "\($0.name) \($0.router.role.rawValue)" }
+        control.send(.state(roles.joined(separator: ", ")))
+    }
+
+    // MARK: The operator
+
+    /// Tells the balancer first, so that clients see their sessions close before the address moves.
+    func stepDown(for duration: Duration?) {
+        tellSteppingDown(until: Clock.now + (duration ?? VirtualRouter.Bounds.stepDownHold))
+        let isActive = drivers.contains(where: \.isActive)
+        loop.schedule(at: Clock.now + (isActive ? Self.drainTime : .zero)) { [weak self] in
+            for driver in self?.drivers ?? [] { driver.stepDown(for: duration) }
+        }
+    }
+
+    func tellSteppingDown(until: Instant) {
+        steppingDownUntil = until
+        stepDownTimer.follow(until)
+        notifyBalancer()
+    }
+}

@@ -1,0 +1,154 @@
+// The process that holds the virtual addresses: one thread, one event loop, no disk.
+
+import Control
+package import Linux
+package import Telemetry
+package import Wire
+
+/// `understudy vip`: one ``VirtualRouter`` for each `vrrp` block, on the kernel.
+///
+/// Lives by what the supervisor says over the control socket, and dies with it: at its end of file every router says
+/// goodbye with priority 0 and its addresses are released. Learns from the balancer's beats over a direct link whether
+/// this host serves.
+package final class VipProcess {
+    /// How long the balancer gets to close its sessions on an address that is about to be handed over.
+    package static let drainTime = Duration.milliseconds(20)
+    /// How soon the kernel is asked again after a look at it failed.
+    static let relookPause = Duration.milliseconds(100)
+
+    let loop: EventLoop
+    let around: RouterDriver.Surroundings
+    private let monitor: NetlinkMonitor
+    let control: ControlChannel<SupervisorMessage, ChildMessage>
+    var drivers: [RouterDriver] = []
+
+    var watch = BalancerWatch()
+    let watchTimer: DeadlineTimer
+    /// The last beat as it came, for the status.
+    var lastBeat: BalancerBeat?
+    var balancerLink: ControlChannel<BalancerBeat, VipNotice>?
+    /// While the operator's wish to leave the addresses to the peer is fresh.
+    var steppingDownUntil: Instant?
+    let stepDownTimer: DeadlineTimer
+
+    /// What the kernel granted for punctuality.
+    let punctuality: Punctuality
+
+    /// What keeps a process awake on a busy machine.
+    package struct Punctuality: Hashable, Sendable {
+        /// Runs before all ordinary processes (`SCHED_RR`).
+        package var isRealTime: Bool
+        /// Never waits for a page to be read.
+        package var hasLockedMemory: Bool
+
+        package init(isRealTime: Bool = false, hasLockedMemory: Bool = false) {
+            self.isRealTime = isRealTime
+            self.hasLockedMemory = hasLockedMemory
+        }
+    }
+
+    /// The configuration that was found good and waits for its commit.
+    var prepared: (generation: UInt64, plans: [RouterPlan], logLevel: LogLevel?)?
+    /// The configuration in force.
+    var generation: UInt64?
+    private var status: Int32 = 0
+    private var isEnding = false
+
+    /// Gets ready to obey.
+    ///
+    /// - Parameter control: the control socket; taken over.
+    /// - Throws: what the kernel refused that a vip process cannot do without.
+    package init(control socket: consuming FileDescriptor, log: Log, punctuality: Punctuality = Punctuality())
+        throws(Errno)
+    {
+        self.punctuality = punctuality
+        loop = try EventLoop()
+        around = RouterDriver.Surroundings(loop: loop, netlink: try Netlink(), announcer: try Announcer(), log: log)
+        monitor = try NetlinkMonitor()
+        control = try ControlChannel(socket, on: loop)
+        watchTimer = DeadlineTimer(on: loop)
+        stepDownTimer = DeadlineTimer(on: loop)
+
+        try loop.add(monitor.number, .readable) { [weak self] _ in self?.readNews() }
+        control.onMessage = { [weak self] message, descriptors in self?.obey(message, descriptors) }
+        control.onClosed = { [weak self] ending in self?.lostSupervisor(ending) }
+        watchTimer.onDeadline = { [weak self] in
+            self?.watch.timeout(at: Clock.now)
+            self?.balancerChanged()
+        }
+        stepDownTimer.onDeadline = { [weak self] in
+            self?.steppingDownUntil = nil
+            self?.notifyBalancer()
+        }
+        beat()
+    }
+
+    /// Runs until the supervisor says stop or is gone.
+    ///
+    /// - Returns: the exit status: 0 after a stop, 1 when the supervisor was lost.
+    package func run() throws(Errno) -> Int32 {
+        try loop.run()
+        return status
+    }
+
+    // MARK: The end
+
+    private func lostSupervisor(_ ending: ControlChannel<SupervisorMessage, ChildMessage>.Ending) {
+        around.log.error("The supervisor is gone.", ["because": ending])
+        status = 1
+        end()
+    }
+
+    /// Releases everything and leaves ``run()``, at this point of time at the latest.
+    package func stop(by deadline: Instant) {
+        guard !isEnding else { return }
+        isEnding = true
+        guard drivers.contains(where: \.isActive) else { return end() }
+        tellSteppingDown(until: .distantFuture)
+        loop.schedule(at: min(deadline, Clock.now + Self.drainTime)) { [weak self] in self?.end() }
+    }
+
+    private func end() {
+        for driver in drivers { driver.end() }
+        loop.stop()
+    }
+
+    // MARK: Signs of life
+
+    private func beat() {
+        control.send(.beat)
+        loop.schedule(at: Clock.now + ChildProcess.beatInterval) { [weak self] in self?.beat() }
+    }
+
+    // MARK: The kernel's news
+
+    private func readNews() {
+        var isRelevant = false
+        do throws(Errno) {
+            try monitor.drain { news in
+                if case .lost = news {
+                    around.log.warning("News of the kernel were lost; everything is looked at again.")
+                }
+                isRelevant = true
+            }
+        } catch {
+            around.log.error("News of the kernel cannot be read.", ["error": error])
+            isRelevant = true
+        }
+        if isRelevant { look() }
+    }
+
+    /// Compares everything with what the kernel shows: whatever the news were, and also when some were lost.
+    private func look() {
+        do throws(Errno) {
+            let interfaces = try around.netlink.interfaces()
+            for driver in drivers { driver.look(interfaces) }
+        } catch {
+            around.log.error("The kernel does not show its interfaces.", ["error": error])
+            loop.schedule(at: Clock.now + Self.relookPause) { [weak self] in self?.look() }
+        }
+    }
+
+    /// How often news of the kernel were lost.
+    var newsLost: Int { monitor.lostCount }
+}

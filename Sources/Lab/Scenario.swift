@@ -1,0 +1,91 @@
+// What can be measured in a lab.
+
+import Glibc
+import Linux
+import Wire
+
+/// One kind of accident or act, done several times in one lab.
+package enum Scenario: String, CaseIterable, Sendable {
+    case hostLoss = "host-loss"
+    case split
+    case sessions
+    case stepDown = "step-down"
+    case bounce
+    case failback
+    case crash
+    case killVip = "kill-vip"
+    case killBalancer = "kill-balancer"
+    case stopBalancer = "stop-balancer"
+    case killSupervisor = "kill-supervisor"
+    case brokerDeath = "broker-death"
+    case brokerSilence = "broker-silence"
+    case manyClients = "many-clients"
+    case resync
+
+    /// What is done and measured, in one sentence.
+    package var meaning: String {
+        switch self {
+        case .hostLoss: "the active host's link is cut; time until a new CONNECT succeeds, overlap after the heal"
+        case .split: "a switch isolates the active host, which does not know; the same figures"
+        case .sessions: "200 persistent clients lose the active host; all must find their session and messages again"
+        case .stepDown: "the operator hands the address over; time without service"
+        case .bounce: "the address is handed over and straight back; time without service"
+        case .failback: "a host comes back and takes the address again; time without service"
+        case .crash:
+            "all of the daemon on the active host is killed, its unit's ExecStopPost runs; the address must not stay"
+        case .killVip: "kill -9 of vip on the active host; time without service"
+        case .killBalancer: "kill -9 of the balancer on the active host; time without service, sticky entries after it"
+        case .stopBalancer: "SIGSTOP of the balancer on the active host; time until the other host serves"
+        case .killSupervisor: "kill -9 of the supervisor on the active host; the address must not stay there"
+        case .brokerDeath: "kill -9 of a broker; time until its clients are served again, failed new CONNECTs"
+        case .brokerSilence: "a broker's host is cut off and nothing tells; the same figures"
+        case .manyClients: "5,000 clients at one time through one host"
+        case .resync: "a host returns and fetches 100,000 sticky entries"
+        }
+    }
+
+    /// Runs it `runs` times in a lab of its own.
+    package func measure(_ settings: LabSettings, runs: Int, progress: (String) -> Void) throws(LabError) -> Findings {
+        var settings = settings
+        if self == .failback { settings.preempt = "after 1s" }
+        return try Lab.with(settings) { (lab) throws(LabError) in
+            progress("\(rawValue): \(meaning)")
+            do throws(LabError) { try lab.startPair() } catch { throw LabError("\(error)\n\(lab.logs(30))") }
+            var findings = Findings()
+            for run in 1...max(1, runs) {
+                do throws(LabError) {
+                    try lab.settle()
+                    try once(lab, &findings)
+                } catch {
+                    throw LabError("\(rawValue), run \(run): \(error)\n\(lab.logs(30))")
+                }
+                progress(
+                    "  run \(run): "
+                        + findings.all.map { "\($0.name) \(Finding.text($0.values.last ?? 0))" }
+                        .joined(separator: ", "))
+            }
+            return findings
+        }
+    }
+
+    /// One run; the pair is healthy before, and again when this returns.
+    package func once(_ lab: Lab, _ findings: inout Findings) throws(LabError) {
+        switch self {
+        case .hostLoss: try lab.loseHost(&findings)
+        case .split: try lab.splitPair(&findings)
+        case .sessions: try lab.loseHostWithSessions(200, &findings)
+        case .stepDown: try lab.stepDown(&findings)
+        case .bounce: try lab.bounce(&findings)
+        case .failback: try lab.failBack(&findings)
+        case .crash: try lab.crashHost(&findings)
+        case .killVip: try lab.killVip(&findings)
+        case .killBalancer: try lab.killBalancer(&findings)
+        case .stopBalancer: try lab.stopBalancer(&findings)
+        case .killSupervisor: try lab.killSupervisor(&findings)
+        case .brokerDeath: try lab.loseBroker(&findings)
+        case .brokerSilence: try lab.silenceBroker(&findings)
+        case .manyClients: try lab.carryMany(5000, &findings)
+        case .resync: try lab.resync(100_000, &findings)
+        }
+    }
+}

@@ -1,0 +1,27 @@
+// The clocks, read in the shells only.
+
+import Glibc
+package import Wire
+
+/// Reads the kernel's clocks.
+package enum Clock {
+    /// The monotonic clock, the time of every state machine.
+    @inline(__always)
+    package static var now: Instant {
+        var time = timespec()
+        // Sound: the call fills the structure it is lent.
+        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
+    }
+
+    /// This process, as `ps` shows it.
+    package static var processID: Int32 { getpid() }
+
+    /// Wall-clock time since 1970 in microseconds: for log records, never for decisions.
+    package static var wallMicroseconds: Int64 {
+        var time = timespec()
+        // Sound: the call fills the structure it is lent.
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
+}

@@ -1,0 +1,70 @@
+// Edge-triggered epoll for the data plane: tags instead of handlers, no allocation.
+
+import CLinux
+import Glibc
+
+/// Waits on thousands of sockets and says which of them changed.
+///
+/// Each descriptor is registered once, for everything and edge-triggered, with a 64-bit tag of the owner's choice.
+package final class EdgePoller {
+    /// What happened to a socket since it was last told.
+    package struct Event {
+        package let bits: UInt32
+        package let tag: UInt64
+
+        /// Bytes, an end of stream, or an error: reading will tell.
+        package var isReadable: Bool {
+            bits & UInt32(CL_EPOLLIN | CL_EPOLLRDHUP | CL_EPOLLHUP | CL_EPOLLERR) != 0
+        }
+        package var isWritable: Bool { bits & UInt32(CL_EPOLLOUT | CL_EPOLLHUP | CL_EPOLLERR) != 0 }
+        /// The other side will send no more, or the connection is gone: a short read does not mean drained.
+        package var isEnding: Bool { bits & UInt32(CL_EPOLLRDHUP | CL_EPOLLHUP | CL_EPOLLERR) != 0 }
+        /// Reset or failed.
+        package var isDead: Bool { bits & UInt32(CL_EPOLLHUP | CL_EPOLLERR) != 0 }
+    }
+
+    private let epoll: FileDescriptor
+    private var events: [cl_epoll_event]
+
+    /// - Parameter batch: most events of one turn.
+    package init(batch: Int) throws(Errno) {
+        epoll = FileDescriptor(owning: try check("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) })
+        events = Array(repeating: cl_epoll_event(), count: batch)
+    }
+
+    /// Registers a socket, edge-triggered, for reading, writing and the end of the stream.
+    package func add(_ number: Int32, tag: UInt64) throws(Errno) {
+        try control(number, UInt32(CL_EPOLLIN | CL_EPOLLOUT | CL_EPOLLRDHUP) | CL_EPOLLET, tag)
+    }
+
+    /// Registers a descriptor, level-triggered, for reading.
+    package func addLevel(_ number: Int32, tag: UInt64) throws(Errno) {
+        try control(number, UInt32(CL_EPOLLIN), tag)
+    }
+
+    /// Forgets a descriptor, before it is closed.
+    package func remove(_ number: Int32) {
+        var event = cl_epoll_event()
+        // Sound: the event lives on the stack for the duration of the call.
+        _ = unsafe cl_epoll_ctl(epoll.number, EPOLL_CTL_DEL, number, &event)
+    }
+
+    private func control(_ number: Int32, _ bits: UInt32, _ tag: UInt64) throws(Errno) {
+        var event = cl_epoll_event(events: bits, data: tag)
+        // Sound: the event lives on the stack for the duration of the call.
+        try check("epoll_ctl") { unsafe cl_epoll_ctl(epoll.number, EPOLL_CTL_ADD, number, &event) }
+    }
+
+    /// Waits at most `nanoseconds`; how many events ``subscript(_:)`` holds now.
+    package func wait(nanoseconds: Int64) throws(Errno) -> Int {
+        // Sound: the events are this poller's own memory, lent with their number for the duration of the call.
+        let count = unsafe events.withUnsafeMutableBufferPointer { buffer in
+            unsafe cl_epoll_wait(epoll.number, buffer.baseAddress, Int32(buffer.count), nanoseconds)
+        }
+        if count >= 0 { return Int(count) }
+        if cl_errno() == EINTR { return 0 }
+        throw .last("epoll_wait")
+    }
+
+    package subscript(_ index: Int) -> Event { Event(bits: events[index].events, tag: events[index].data) }
+}

@@ -1,0 +1,79 @@
+// Files by path: read whole, written once, asked for owner and mode.
+
+import CLinux
+import Glibc
+
+/// Files in the file system.
+package enum File {
+    /// Who owns a file and who may use it.
+    package struct Status: Hashable, Sendable {
+        package var owner: UInt32
+        package var group: UInt32
+        /// The permission bits, 0o777 at most.
+        package var mode: UInt32
+        package var isRegular: Bool
+    }
+
+    /// Opens a file for reading.
+    package static func open(reading path: String) throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try check("open \(path)") { unsafe cl_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0) })
+    }
+
+    /// Reads a whole file.
+    ///
+    /// - Throws: `Errno`; `EFBIG` when it holds more than `limit` bytes.
+    package static func read(_ path: String, limit: Int) throws(Errno) -> [UInt8] {
+        let file = try open(reading: path)
+        do throws(Errno) {
+            return try Descriptor.readAll(file.number, limit: limit)
+        } catch {
+            throw Errno(error.code, "\(error.call) of \(path)")
+        }
+    }
+
+    /// Writes a new file that is on the disk when this returns.
+    ///
+    /// - Throws: `Errno`; `EEXIST` when there is such a file already.
+    package static func create(_ path: String, mode: UInt32, _ bytes: [UInt8]) throws(Errno) {
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
+        let file = FileDescriptor(owning: try check("open \(path)") { unsafe cl_open(path, flags, mode) })
+        do {
+            try Descriptor.writeAll(file.number, bytes)
+            try check("fsync \(path)") { fsync(file.number) }
+        } catch {
+            remove(path)
+            throw error
+        }
+    }
+
+    /// Who owns an open file, and who may use it.
+    package static func status(_ number: Int32) throws(Errno) -> Status {
+        var status = stat()
+        // Sound: the structure lives on the stack for the duration of the call.
+        try check("fstat") { unsafe fstat(number, &status) }
+        return Status(
+            owner: status.st_uid, group: status.st_gid, mode: status.st_mode & 0o777,
+            isRegular: status.st_mode & S_IFMT == S_IFREG)
+    }
+
+    /// Gives a file to a group.
+    package static func setGroup(_ path: String, _ group: UInt32) throws(Errno) {
+        try check("chown \(path)") { unsafe chown(path, UInt32.max, group) }
+    }
+
+    /// - Parameter mode: permission bits.
+    package static func setMode(_ path: String, _ mode: UInt32) throws(Errno) {
+        try check("chmod \(path)") { unsafe chmod(path, mode) }
+    }
+
+    /// Removes a file, if there is one.
+    package static func remove(_ path: String) { _ = unsafe unlink(path) }
+
+    /// The directory this process works in.
+    package static var currentDirectory: String {
+        // Sound: the call allocates what it returns, which is freed once.
+        guard let path = unsafe getcwd(nil, 0) else { return "/" }
+        defer { unsafe free(path) }
+        return unsafe String(cString: path)
+    }
+}

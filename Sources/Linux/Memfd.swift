@@ -1,0 +1,70 @@
+// Memory that has a descriptor: sealed messages between processes, and state that outlives one.
+
+import CLinux
+import Glibc
+package import Wire
+
+/// Anonymous files in memory.
+package enum Memfd {
+    /// A memfd of zeroed bytes, growable by nobody, that processes map shared.
+    package static func create(name: String, size: Int) throws(Errno) -> FileDescriptor {
+        let file = FileDescriptor(
+            owning: try check("memfd_create") {
+                unsafe memfd_create(name, UInt32(CL_MFD_CLOEXEC | CL_MFD_ALLOW_SEALING))
+            })
+        try check("ftruncate \(size)") { ftruncate(file.number, size) }
+        try check("fcntl F_ADD_SEALS") {
+            cl_fcntl(file.number, Int32(CL_F_ADD_SEALS), Int(CL_F_SEAL_SHRINK | CL_F_SEAL_GROW))
+        }
+        return file
+    }
+
+    /// A memfd that holds `bytes` and can never be changed again.
+    package static func sealed(name: String, _ bytes: [UInt8]) throws(Errno) -> FileDescriptor {
+        let file = FileDescriptor(
+            owning: try check("memfd_create") {
+                unsafe memfd_create(name, UInt32(CL_MFD_CLOEXEC | CL_MFD_ALLOW_SEALING))
+            })
+        try Descriptor.writeAll(file.number, bytes)
+        try check("lseek") { lseek(file.number, 0, SEEK_SET) }
+        try check("fcntl F_ADD_SEALS") {
+            cl_fcntl(
+                file.number, Int32(CL_F_ADD_SEALS),
+                Int(CL_F_SEAL_SHRINK | CL_F_SEAL_GROW | CL_F_SEAL_WRITE | CL_F_SEAL_SEAL))
+        }
+        return file
+    }
+
+    /// The whole contents of a memfd that somebody else made.
+    ///
+    /// - Throws: `Errno`; `EFBIG` when it holds more than `limit` bytes.
+    package static func contents(_ number: Int32, limit: Int) throws(Errno) -> [UInt8] {
+        try check("lseek") { lseek(number, 0, SEEK_SET) }
+        return try Descriptor.readAll(number, limit: limit)
+    }
+
+    /// Whether a descriptor somebody else gave is a memfd that can never change: reading it neither blocks nor surprises.
+    package static func isSealed(_ number: Int32) -> Bool {
+        let seals = cl_fcntl(number, Int32(CL_F_GET_SEALS), 0)
+        let wanted = Int32(CL_F_SEAL_SHRINK | CL_F_SEAL_GROW | CL_F_SEAL_WRITE)
+        return seals >= 0 && seals & wanted == wanted
+    }
+
+    /// The size of a file in bytes.
+    package static func size(_ number: Int32) throws(Errno) -> Int {
+        var status = stat()
+        // Sound: the structure lives on the stack for the duration of the call.
+        try check("fstat") { unsafe fstat(number, &status) }
+        return Int(status.st_size)
+    }
+
+    /// Maps a whole memfd, readable and writable, shared with whoever else maps it; it stays mapped for good.
+    package static func map(_ number: Int32) throws(Errno) -> MemoryRegion {
+        let size = try size(number)
+        // Sound: the mapping is checked, has `size` bytes (the file is sealed against shrinking), and is never unmapped.
+        guard size > 0, let base = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, number, 0),
+            unsafe base != MAP_FAILED
+        else { throw .last("mmap \(size) bytes") }
+        return unsafe MemoryRegion(base: base, count: size)
+    }
+}

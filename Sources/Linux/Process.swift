@@ -1,0 +1,161 @@
+// Starts programs with chosen descriptors, and learns of their end through the event loop.
+
+import CLinux
+import Glibc
+
+/// A child process of this one.
+///
+/// Its end is learned from a pidfd, so it is never confused with another process of the same number. Kept until its exit
+/// was reported; letting go of it earlier neither ends nor reaps the process.
+package final class Process {
+    /// How a process ended.
+    package enum Ending: Hashable, Sendable, CustomStringConvertible {
+        case exited(Int32)
+        /// Ended by this signal.
+        case signaled(Int32)
+
+        package var isClean: Bool { self == .exited(0) }
+
+        package var description: String {
+            switch self {
+            case .exited(let status): "exit status \(status)"
+            case .signaled(let signal): "signal \(signal) (\(Signals.name(signal)))"
+            }
+        }
+    }
+
+    /// What to start.
+    package struct Launch: Sendable {
+        /// The executable; never searched for in `PATH`.
+        package var path: String
+        /// The arguments, the program's name first.
+        package var arguments: [String]
+        /// The whole environment, `NAME=value`.
+        package var environment: [String]
+        /// Descriptors of this process by the number the child finds them at. Everything else from 3 up is closed.
+        package var descriptors: [Int32: Int32] = [:]
+        /// In a session of its own, so that a terminal's interrupt does not reach it.
+        package var newSession = true
+
+        package init(path: String, arguments: [String], environment: [String] = []) {
+            self.path = path
+            self.arguments = arguments
+            self.environment = environment
+        }
+
+        /// This program again, in the very version that runs now, even when its file was replaced since.
+        package static func itself(arguments: [String], environment: [String]) -> Launch {
+            Launch(path: "/proc/self/exe", arguments: ["understudy"] + arguments, environment: environment)
+        }
+    }
+
+    package let pid: Int32
+    private let descriptor: FileDescriptor
+    private var ending: Ending?
+
+    /// Starts a program. It begins with default signal handlers and nothing blocked.
+    package init(_ launch: Launch) throws(Errno) {
+        let child = try Self.spawn(launch)
+        pid = child
+        // Not yet reaped, so the number is still that of our child.
+        let number = cl_pidfd_open(child)
+        guard number >= 0 else {
+            let failure = Errno.last("pidfd_open \(child)")
+            Glibc.kill(child, SIGKILL)
+            throw failure
+        }
+        descriptor = FileDescriptor(owning: number)
+    }
+
+    // MARK: Ending
+
+    /// Calls `handler` once when the process has ended, after reaping it.
+    package func watch(on loop: EventLoop, _ handler: @escaping (Ending) -> Void) throws(Errno) {
+        let number = descriptor.number
+        try loop.add(number, .readable) { [self] _ in
+            guard let ending = reap() else { return }
+            loop.remove(number)
+            handler(ending)
+        }
+    }
+
+    /// How the process ended; `nil` while it runs. The first answer reaps it.
+    package func reap() -> Ending? {
+        if let ending { return ending }
+        var status: Int32 = 0
+        // Sound: the status lives on the stack for the duration of the call.
+        guard unsafe waitpid(pid, &status, WNOHANG) == pid else { return nil }
+        let signal = status & 0x7F
+        ending = signal == 0 ? .exited(status >> 8 & 0xFF) : .signaled(signal)
+        return ending
+    }
+
+    /// Sends a signal, unless the process is known to have ended.
+    ///
+    /// - Throws: `Errno`, for example `EPERM`.
+    package func send(_ signal: Int32) throws(Errno) {
+        guard ending == nil else { return }
+        try check("kill \(pid)") { Glibc.kill(pid, signal) }
+    }
+
+    // MARK: Starting
+
+    private static func spawn(_ launch: Launch) throws(Errno) -> Int32 {
+        // Copies with high numbers, so that putting one into place never overwrites the source of another.
+        let lowest: Int32 = 64
+        var copies: [(target: Int32, source: Int32)] = []
+        defer { for copy in copies { Descriptor.close(copy.source) } }
+        for (target, source) in launch.descriptors {
+            precondition(target < lowest, "descriptor \(target) is too high for a child")
+            copies.append(
+                (target, try check("fcntl F_DUPFD_CLOEXEC") { cl_fcntl(source, F_DUPFD_CLOEXEC, Int(lowest)) }))
+        }
+
+        var actions = unsafe posix_spawn_file_actions_t()
+        var attributes = posix_spawnattr_t()
+        // Sound: both are initialised before use, destroyed on every way out, and used by this thread only.
+        unsafe posix_spawn_file_actions_init(&actions)
+        unsafe posix_spawnattr_init(&attributes)
+        defer {
+            unsafe posix_spawn_file_actions_destroy(&actions)
+            unsafe posix_spawnattr_destroy(&attributes)
+        }
+        for copy in copies { unsafe posix_spawn_file_actions_adddup2(&actions, copy.source, copy.target) }
+        let highest = max(2, launch.descriptors.keys.max() ?? 2)
+        for number in 3..<max(3, highest) where launch.descriptors[number] == nil {
+            unsafe posix_spawn_file_actions_addclose(&actions, number)
+        }
+        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, highest + 1)
+
+        var all = sigset_t()
+        var none = sigset_t()
+        unsafe sigfillset(&all)
+        unsafe sigemptyset(&none)
+        unsafe posix_spawnattr_setsigdefault(&attributes, &all)
+        unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        var flags = Int32(POSIX_SPAWN_SETSIGDEF) | Int32(POSIX_SPAWN_SETSIGMASK)
+        if launch.newSession { flags |= Int32(CL_SPAWN_SETSID) }
+        unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
+
+        var pid: Int32 = -1
+        // Sound: the vectors are terminated, and live until the call returns.
+        let code = unsafe withCStrings(launch.arguments) { arguments in
+            unsafe withCStrings(launch.environment) { environment in
+                unsafe posix_spawn(&pid, launch.path, &actions, &attributes, arguments, environment)
+            }
+        }
+        guard code == 0 else { throw Errno(code, "posix_spawn \(launch.path)") }
+        return pid
+    }
+
+    /// Lends the strings as a vector that ends with a null pointer.
+    @unsafe
+    private static func withCStrings<Result>(
+        _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
+    ) -> Result {
+        // Sound: every pointer is freed once, after the body has returned.
+        let pointers = unsafe strings.map { unsafe strdup($0) }
+        defer { unsafe pointers.forEach { unsafe free($0) } }
+        return unsafe body(pointers + [nil])
+    }
+}

@@ -1,0 +1,51 @@
+// What a process asks of the kernel about itself.
+
+import CLinux
+import Glibc
+import Wire
+
+/// This process.
+package enum ProcessSelf {
+    package static var pid: Int32 { getpid() }
+    package static var parent: Int32 { getppid() }
+
+    /// The name `ps` and `top` show; at most 15 octets are kept.
+    package static func setName(_ name: String) {
+        // Sound: the kernel copies at most 16 octets of the terminated string during the call. It cannot fail otherwise.
+        _ = unsafe name.withCString { cl_prctl(Int32(PR_SET_NAME), UInt(bitPattern: $0), 0, 0, 0) }
+    }
+
+    /// Asks for a signal when the thread that started this process ends. A change of user clears it: ask afterwards.
+    package static func setParentDeathSignal(_ signal: Int32) throws(Errno) {
+        try check("prctl PR_SET_PDEATHSIG") { cl_prctl(Int32(PR_SET_PDEATHSIG), UInt(signal), 0, 0, 0) }
+    }
+
+    /// Keeps every page that is ever touched in memory.
+    package static func lockMemory() throws(Errno) {
+        try check("mlockall") { mlockall(Int32(CL_MCL_CURRENT | CL_MCL_FUTURE | CL_MCL_ONFAULT)) }
+    }
+
+    /// Runs the calling thread before all ordinary ones (`SCHED_RR`), but none it starts later.
+    ///
+    /// - Parameter priority: 1...99.
+    package static func setRealtime(priority: Int32) throws(Errno) {
+        try check("sched_setscheduler SCHED_RR") {
+            cl_set_realtime(Int32(CL_SCHED_RR | CL_SCHED_RESET_ON_FORK), priority)
+        }
+    }
+
+    /// The value of an environment variable.
+    package static func environment(_ name: String) -> String? {
+        // Sound: the string is copied at once, and nothing in this program changes the environment.
+        guard let value = unsafe getenv(name) else { return nil }
+        return unsafe String(cString: value)
+    }
+
+    /// Does nothing for a while: for commands that people look at, never for a daemon.
+    package static func pause(_ duration: Duration) {
+        _ = poll(nil, 0, Int32(clamping: duration.wholeMilliseconds))
+    }
+
+    /// Ends this process at once, without running anything more of it.
+    package static func exit(_ status: Int32) -> Never { _exit(status) }
+}

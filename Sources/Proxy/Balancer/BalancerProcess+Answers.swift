@@ -1,0 +1,183 @@
+// What the operator asks and orders.
+
+import Balancing
+import Configuration
+import Control
+import Linux
+import Telemetry
+import Wire
+
+extension BalancerProcess {
+    /// Answers one request of the admin socket: `{"command": …}`.
+    func answer(_ request: JSON) -> JSON {
+        switch request["command"]?.string {
+        case "status": return status()
+        case "drain": return administrate(request, .drain)
+        case "enable": return administrate(request, .ready)
+        case "disable": return administrate(request, .maintenance)
+        case "weight": return weigh(request)
+        default: return Self.refusal("the balancer does not know this command")
+        }
+    }
+
+    /// An answer that says no.
+    static func refusal(_ reason: String) -> JSON { ["ok": false, "error": .string(reason)] }
+
+    // MARK: Servers
+
+    /// The servers a request names: `server` is `NAME` or `BACKEND/NAME`.
+    private func places(_ request: JSON) -> [(BackendRuntime, Int)] {
+        guard let text = request["server"]?.string else { return [] }
+        let parts = text.split(separator: "/", maxSplits: 1).map(String.init)
+        guard let name = parts.last else { return [] }
+        return (registry?.activeBackends ?? []).compactMap { backend in
+            if parts.count == 2, backend.name != parts[0] { return nil }
+            return backend.serverIndex(named: name).map { (backend, $0) }
+        }
+    }
+
+    private func administrate(_ request: JSON, _ wish: HealthState.Administrative) -> JSON {
+        let found = places(request)
+        guard !found.isEmpty else { return unknownServer(request) }
+        let rate = request["rate"]?.integer
+        if let rate, !(1...1_000_000).contains(rate) { return Self.refusal("a rate is 1/s to 1000000/s") }
+        var told: [JSON] = []
+        for (backend, server) in found {
+            let place = ServerPlace(backend: backend.number, index: server)
+            backend.report(.administrative(wish), server: server, at: Clock.now)
+            shedding[place] = nil
+            if wish == .drain, let rate { shed(place, rate: Int(rate)) }
+            let now = backend.current.servers[server]
+            told.append([
+                "backend": .string(backend.name), "server": .string(now.settings.name),
+                "status": .string(now.health.status.rawValue), "sessions": JSON(now.connections),
+            ])
+        }
+        beatNow()
+        return ["ok": true, "servers": .array(told)]
+    }
+
+    private func weigh(_ request: JSON) -> JSON {
+        let found = places(request)
+        guard !found.isEmpty else { return unknownServer(request) }
+        guard let weight = request["weight"]?.integer, Server.Settings.weights.contains(Int(weight)) else {
+            return Self.refusal("a weight is 0 to 256")
+        }
+        for (backend, server) in found { backend.setWeight(Int(weight), server: server) }
+        return ["ok": true]
+    }
+
+    private func unknownServer(_ request: JSON) -> JSON {
+        let known = (registry?.activeBackends ?? []).flatMap { backend in
+            backend.current.servers.filter { !$0.isRetired }.map { "\(backend.name)/\($0.settings.name)" }
+        }
+        let asked = request["server"]?.string ?? ""
+        return Self.refusal("no server is called \"\(asked)\"; there are \(known.joined(separator: ", "))")
+    }
+
+    /// Sessions of a server that is down are closed at this many a second: their clients find another one now instead of
+    /// at their next ping, and not all in one instant.
+    private static let downRate = 2000
+
+    /// Tells what changed about servers, and acts on it.
+    func tellNews() {
+        var hasNews = false
+        for backend in registry?.activeBackends ?? [] {
+            for news in backend.fetchNews() {
+                hasNews = true
+                tell(backend, news.server, news.transition)
+                let place = ServerPlace(backend: backend.number, index: news.server)
+                if news.transition.to == .down {
+                    shed(place, rate: Self.downRate)
+                } else if news.transition.from == .down {
+                    shedding[place] = nil
+                }
+            }
+        }
+        if hasNews { beatNow() }
+    }
+
+    /// Begins to close a server's sessions at a rate.
+    private func shed(_ place: ServerPlace, rate: Int) {
+        let isIdle = shedding.isEmpty
+        shedding[place] = Shedding(server: place, rate: rate, at: Clock.now)
+        if isIdle { shed() }
+    }
+
+    /// Writes a change of a server's status to the log.
+    private func tell(_ backend: BackendRuntime, _ server: Int, _ transition: HealthState.Transition) {
+        log.notice(
+            "server \(backend.name)/\(backend.serverName(server)) is \(transition.to.rawValue)",
+            ["was": transition.from.rawValue, "because": "\(transition.cause)"])
+    }
+
+    /// Closes sessions of servers that drain at a rate, until they have none.
+    private func shed() {
+        let now = Clock.now
+        for place in Array(shedding.keys) {
+            guard let backend = registry?.backends[Int(place.backend)] else { continue }
+            let left = backend.current.servers[place.index].connections
+            guard left > 0 else {
+                shedding[place] = nil
+                continue
+            }
+            guard let count = shedding[place]?.take(most: left, at: now), count > 0 else { continue }
+            // Loops share the work; a loop without sessions of the server leaves its part to the next round.
+            let share = (count + loops.count - 1) / loops.count
+            var rest = count
+            for handle in loops where rest > 0 {
+                handle.mailbox.post(.shed(server: place, most: min(share, rest)))
+                rest -= share
+            }
+        }
+        guard !shedding.isEmpty else { return }
+        loop.schedule(at: now + .milliseconds(20)) { [unowned self] in shed() }
+    }
+
+    // MARK: Status
+
+    private func status() -> JSON {
+        let now = Clock.now
+        let backends = registry?.activeBackends ?? []
+        let listeners = (registry?.listeners ?? []).filter { $0.isActive || $0.sessions.value > 0 }
+        return [
+            "ok": true, "pid": JSON(ProcessSelf.pid), "uptime_ms": JSON((now - started).wholeMilliseconds),
+            "serving": JSON(isServing), "settled": JSON(backends.allSatisfy { $0.current.isSettled }),
+            "loops": JSON(loops.count), "worst_delay_us": JSON(loop.worstLateness.nanoseconds / 1000),
+            "answers_refused": JSON(streamRefusals),
+            "sessions": JSON(listeners.reduce(0) { $0 + max(0, $1.sessions.value) }),
+            "listeners": .array(
+                listeners.map { listener in
+                    [
+                        "name": .string(listener.settings.name),
+                        "binds": .array(listener.settings.binds.map { .string("\($0)") }),
+                        "sessions": JSON(max(0, listener.sessions.value)), "active": JSON(listener.isActive),
+                    ]
+                }),
+            "backends": .array(backends.map { describe($0, at: now) }),
+            "tables": .array((registry?.tables ?? []).map { $0.json() }),
+            "peer": pairLink?.status ?? .null,
+            "counters": ProxyCounters.json(loops.map(\.counters)),
+        ]
+    }
+
+    private func describe(_ backend: BackendRuntime, at now: Instant) -> JSON {
+        let value = backend.current
+        let servers = value.servers.indices.filter { !value.servers[$0].isRetired || value.servers[$0].connections > 0 }
+        return [
+            "name": .string(backend.name), "settled": JSON(value.isSettled), "table": JSON(backend.table?.name),
+            "rerouted": JSON(value.reroutes), "exhausted": JSON(value.exhaustions),
+            "servers": .array(
+                servers.map { index in
+                    let server = value.servers[index]
+                    return [
+                        "name": .string(server.settings.name), "address": .string("\(backend.address(index))"),
+                        "status": .string(server.isRetired ? "removed" : server.health.status.rawValue),
+                        "since_ms": JSON((now - server.health.since).wholeMilliseconds),
+                        "because": JSON(server.health.cause.map { "\($0)" }), "weight": JSON(server.weight),
+                        "backup": JSON(server.settings.isBackup), "sessions": JSON(server.connections),
+                    ]
+                }),
+        ]
+    }
+}

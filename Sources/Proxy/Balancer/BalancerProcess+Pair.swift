@@ -1,0 +1,73 @@
+// The other host: the secret the two share, and the link between them.
+
+import Balancing
+import Configuration
+import Control
+import Linux
+import Replication
+import TLS
+import Wire
+
+extension BalancerProcess {
+    /// The key of the tables' hashes: from the pair's secret, so that both hosts agree on it; drawn at random on a host
+    /// that is alone.
+    func tableKey() throws(Registry.Refusal) -> StickTable.HashKey {
+        guard let secret = try pairSecret() else {
+            var generator = SystemRandomNumberGenerator()
+            return StickTable.HashKey(generator.next(), generator.next())
+        }
+        do {
+            let key = try secret.tableHashKey()
+            return StickTable.HashKey(key.0, key.1)
+        } catch {
+            throw Registry.Refusal(reason: "the stick tables' key cannot be derived: \(error)")
+        }
+    }
+
+    /// The secret the supervisor handed over; `nil` on a host that is alone.
+    func pairSecret() throws(Registry.Refusal) -> PairSecret? {
+        guard let number = descriptor(.pairSecret) else { return nil }
+        do {
+            return try PairSecret(parsing: try Memfd.contents(number, limit: PairSecret.maximumFileSize))
+        } catch {
+            throw Registry.Refusal(reason: "the pair secret: \(error)")
+        }
+    }
+
+    /// Links with the other host, or goes on with the link there is.
+    func startPairLink(_ configuration: Configuration) throws(Registry.Refusal) {
+        let tables = (registry?.tables ?? []).filter(\.settings.replicates)
+        guard let local = configuration.local, let peer = configuration.peer, let pair = configuration.pair,
+            let secret = try pairSecret()
+        else {
+            pairLink?.close()
+            pairLink = nil
+            return
+        }
+        if let pairLink {
+            pairLink.replaceTables(tables)
+            return
+        }
+        do {
+            let link = try PairLink(
+                on: loop, log: log, local: local, peer: peer, port: pair.port, secret: secret, tables: tables
+            ) { [unowned self] in facts }
+            link.changed = { [unowned self] in beatNow() }
+            link.start()
+            pairLink = link
+        } catch {
+            throw Registry.Refusal(reason: "the pair link: \(error)")
+        }
+    }
+
+    /// What the other host should know about this one.
+    private var facts: NodeFacts {
+        var facts = NodeFacts()
+        let roles = notice?.routers.map(\.role) ?? []
+        facts.router =
+            roles.contains(.active)
+            ? .active : roles.contains(.backup) ? .backup : roles.isEmpty ? .unknown : .initialize
+        facts.isReady = isServing
+        return facts
+    }
+}

@@ -1,0 +1,357 @@
+// The balancer: loops for the clients, and a main thread for everything else.
+
+import Balancing
+import Configuration
+import Control
+import Glibc
+import Linux
+import Replication
+import Telemetry
+import Wire
+
+/// The process that reads every byte of the clients: unprivileged, restarted at will, run hot on both hosts.
+///
+/// The main thread talks to the supervisor and to `vip`, checks servers, replicates tables and answers the operator; the
+/// loops serve. A loop that does not turn is not vouched for: without beats, `vip` lets the address go and the
+/// supervisor starts another balancer.
+package final class BalancerProcess {
+    let loop: EventLoop
+    let log: Log
+    private let control: ControlChannel<SupervisorMessage, ChildMessage>
+    var vip: ControlChannel<VipNotice, BalancerBeat>?
+    var notice: VipNotice?
+    var descriptors: [DescriptorName: Int32] = [:]
+    var pending: [(DescriptorName, Int32)] = []
+
+    var configuration: Configuration?
+    var registry: Registry?
+    private var prepared: (generation: UInt64, value: Registry.Prepared)?
+    private var isCommitted = false
+    var loops: [LoopHandle] = []
+    var prober: Prober?
+    var pairLink: PairLink?
+    let checksBell: Bell
+    let tablesBell: Bell
+    var shedding: [ServerPlace: Shedding] = [:]
+    /// Long answers that are being written, and those that were one too many.
+    var streams = 0
+    var streamRefusals: UInt64 = 0
+    let started = Clock.now
+    /// Sockets per session: the client's and the server's.
+    private static let socketsPerSession = 2
+    /// Descriptors kept for everything that is not a session.
+    private static let reservedDescriptors = 512
+
+    /// Runs the process until the supervisor says stop or is gone.
+    ///
+    /// - Returns: the exit status.
+    package static func run() -> Int32 {
+        // A client that is gone is an error of a call, not the end of the process.
+        Signals.ignorePipe()
+        do throws(Errno) {
+            try dropPrivileges()
+            let log = try Log(process: "balancer", sink: .toStandardError)
+            try log.start()
+            defer { log.close() }
+            do throws(Errno) {
+                let process = try BalancerProcess(log: log)
+                try process.loop.run()
+                return 0
+            } catch {
+                log.error("The balancer cannot run.", ["error": "\(error)"])
+                return 1
+            }
+        } catch {
+            try? Descriptor.writeAll(2, Array("understudy balancer: \(error)\n".utf8))
+            return 1
+        }
+    }
+
+    /// Becomes the user the supervisor names, and keeps no right: every socket it needs is handed to it.
+    private static func dropPrivileges() throws(Errno) {
+        try ResourceLimits.forbidCore()
+        try ProcessSelf.setParentDeathSignal(Signals.kill)
+        var user: User?
+        if Privileges.isRoot, let name = ProcessSelf.environment(ChildProcess.userVariable) {
+            user = try User.named(name)
+        }
+        try Privileges.drop(to: user, keeping: [])
+        // A change of user clears it.
+        try ProcessSelf.setParentDeathSignal(Signals.kill)
+    }
+
+    private init(log: Log) throws(Errno) {
+        self.log = log
+        loop = try EventLoop()
+        checksBell = try Bell()
+        tablesBell = try Bell()
+        control = try ControlChannel(FileDescriptor(owning: ChildProcess.controlDescriptor), on: loop)
+        control.onMessage = { [unowned self] message, bag in receive(message, bag) }
+        control.onClosed = { [unowned self] ending in
+            log.notice("the supervisor is gone: the balancer ends", ["ending": "\(ending)"])
+            loop.stop()
+        }
+        try loop.add(checksBell.number, .readable) { [unowned self] _ in
+            checksBell.silence()
+            tellNews()
+            prober?.schedule()
+        }
+        try loop.add(tablesBell.number, .readable) { [unowned self] _ in
+            tablesBell.silence()
+            pairLink?.tablesChanged()
+        }
+        beat()
+        beatLink()
+        keepHouse()
+    }
+
+    // MARK: The supervisor
+
+    private func receive(_ message: SupervisorMessage, _ bag: DescriptorBag) {
+        switch message {
+        case .descriptors(let names):
+            for (place, name) in names.enumerated() {
+                if let descriptor = bag.take(place) { pending.append((name, descriptor.release())) }
+            }
+        case .prepare(let generation):
+            guard let bundle = bag[0] else { return }
+            do {
+                prepared = (generation, try prepare(bundle))
+                control.send(.prepared(generation: generation))
+            } catch {
+                forgetPending()
+                control.send(.refused(generation: generation, reason: error.reason))
+            }
+        case .commit(let generation): commit(generation)
+        case .cancel:
+            prepared = nil
+            forgetPending()
+        case .query(let id, let request): control.send(.reply(id: id, answer: answer(request)))
+        case .admin(let request): if let connection = bag.take(0) { stream(request, to: connection) }
+        case .vipLink: if let end = bag.take(0) { linkVip(end) }
+        case .balancerLink: break
+        case .stop(let deadline): stop(by: deadline)
+        }
+    }
+
+    private func prepare(_ bundle: Int32) throws(Registry.Refusal) -> Registry.Prepared {
+        let configuration = try Self.read(bundle)
+        let registry: Registry
+        if let known = self.registry {
+            registry = known
+        } else {
+            registry = try makeRegistry(configuration)
+            self.registry = registry
+        }
+        return try registry.prepare(configuration, loops: loopCount(configuration)) { self.descriptor($0) }
+    }
+
+    /// Parses the bytes the supervisor has checked already, with the same code.
+    private static func read(_ bundle: Int32) throws(Registry.Refusal) -> Configuration {
+        do {
+            return try ConfigurationBundle(reading: bundle).configuration()
+        } catch {
+            throw Registry.Refusal(reason: "\(error)")
+        }
+    }
+
+    private func makeRegistry(_ configuration: Configuration) throws(Registry.Refusal) -> Registry {
+        let checks = checksBell
+        let tables = tablesBell
+        return Registry(
+            node: PeerSession.identity(of: configuration.node ?? ""), hashKey: try tableKey(),
+            checksMoved: { checks.ring() }, tablesChanged: { tables.ring() })
+    }
+
+    /// The number of a descriptor that was handed over, the newest of that name.
+    func descriptor(_ name: DescriptorName) -> Int32? {
+        pending.last { $0.0 == name }?.1 ?? descriptors[name]
+    }
+
+    private func forgetPending() {
+        for (_, number) in pending { Descriptor.close(number) }
+        pending = []
+    }
+
+    private func commit(_ generation: UInt64) {
+        guard let prepared, prepared.generation == generation, let registry else { return }
+        self.prepared = nil
+        do {
+            var replaced: [Int32] = []
+            for (name, number) in pending {
+                if let old = descriptors.updateValue(number, forKey: name) { replaced.append(old) }
+            }
+            pending = []
+            let snapshot = try registry.commit(prepared.value)
+            replaced += forgetRemoved(prepared.value.configuration)
+            configuration = prepared.value.configuration
+            log.adopt(prepared.value.configuration.log)
+            if loops.isEmpty {
+                try startLoops(prepared.value.configuration, snapshot)
+            } else {
+                for handle in loops { handle.mailbox.post(.adopt(snapshot)) }
+            }
+            close(replaced)
+            startProber(prepared.value.configuration)
+            try startPairLink(prepared.value.configuration)
+            isCommitted = true
+            control.send(.serving(generation: generation))
+        } catch {
+            log.error("the configuration could not be put in force", ["error": "\(error)"])
+            control.send(.refused(generation: generation, reason: "\(error)"))
+        }
+    }
+
+    /// Forgets the sockets of listeners that are not in the configuration any more.
+    private func forgetRemoved(_ configuration: Configuration) -> [Int32] {
+        var removed: [Int32] = []
+        for (name, number) in descriptors {
+            guard case .listener(let listener, let bind, _) = name else { continue }
+            let binds = configuration.listeners.first { $0.name == listener }?.binds.count ?? 0
+            if bind >= binds {
+                descriptors[name] = nil
+                removed.append(number)
+            }
+        }
+        return removed
+    }
+
+    /// Closes descriptors when no loop can wait on them any more: a number that is closed earlier may be a client's by the
+    /// time a loop forgets the listener it was.
+    private func close(_ numbers: [Int32]) {
+        guard !numbers.isEmpty, !loops.isEmpty else { return }
+        let fence = Fence(loops: loops.count) {
+            for number in numbers { Descriptor.close(number) }
+        }
+        for handle in loops { handle.mailbox.post(.passed(fence)) }
+    }
+
+    private func loopCount(_ configuration: Configuration) -> Int {
+        loops.isEmpty ? LoopCount.effective(configuration) : loops.count
+    }
+
+    private func startLoops(_ configuration: Configuration, _ snapshot: Snapshot) throws(Errno) {
+        let count = LoopCount.effective(configuration)
+        let wanted = UInt64(configuration.maximumSessions * Self.socketsPerSession + Self.reservedDescriptors)
+        let limit = try ResourceLimits.raiseOpenFiles(to: min(wanted, try ResourceLimits.openFiles().hard))
+        let affordable = max(0, Int(limit) - Self.reservedDescriptors) / Self.socketsPerSession
+        let sessions = min(affordable, configuration.maximumSessions)
+        if sessions < configuration.maximumSessions {
+            log.notice(
+                "the descriptor limit bounds the sessions",
+                ["sessions": "\(sessions)", "wanted": "\(configuration.maximumSessions)", "nofile": "\(limit)"])
+        }
+        let longest = configuration.listeners.map(\.maximumConnectSize).max() ?? 0
+        let chunkSize = (max(65_536, longest) + 4095) / 4096 * 4096
+        for number in 0..<count {
+            loops.append(
+                try LoopHandle.start(
+                    number: number, capacity: max(1, (sessions + count - 1) / count), chunkSize: chunkSize,
+                    snapshot: snapshot))
+        }
+    }
+
+    private func startProber(_ configuration: Configuration) {
+        guard let registry else { return }
+        if prober == nil {
+            prober = Prober(on: loop, node: configuration.node)
+        }
+        prober?.adopt(registry.activeBackends)
+    }
+
+    // MARK: Beats
+
+    /// Whether every loop turns.
+    var isServing: Bool {
+        let now = Clock.now
+        return isCommitted && !loops.isEmpty && loops.allSatisfy { $0.isAlive(at: now) }
+    }
+
+    private func beat() {
+        if loops.isEmpty || isServing { control.send(.beat) }
+        loop.schedule(at: Clock.now + ChildProcess.beatInterval) { [unowned self] in beat() }
+    }
+
+    private func beatLink() {
+        beatNow()
+        loop.schedule(at: Clock.now + ChildProcess.linkBeatInterval) { [unowned self] in beatLink() }
+    }
+
+    /// Tells `vip` how things stand.
+    func beatNow() {
+        guard let vip else { return }
+        let backends = registry?.activeBackends.map(\.current) ?? []
+        vip.send(
+            BalancerBeat(
+                serving: isServing, settled: !backends.isEmpty && backends.allSatisfy(\.isSettled),
+                inSync: pairLink?.isInSync ?? true, peerLinked: pairLink?.isLinked ?? false,
+                sessions: UInt64(registry?.listeners.reduce(0) { $0 + max(0, $1.sessions.value) } ?? 0),
+                usableServers: UInt32(
+                    backends.reduce(0) { sum, backend in sum + backend.servers.filter { $0.acceptsNew }.count })))
+    }
+
+    private func linkVip(_ end: consuming FileDescriptor) {
+        vip?.close()
+        do {
+            let channel = try ControlChannel<VipNotice, BalancerBeat>(end, on: loop)
+            channel.onMessage = { [unowned self] notice, _ in heard(notice) }
+            channel.onClosed = { [unowned self] _ in vip = nil }
+            vip = channel
+            beatNow()
+        } catch {
+            log.error("the link to vip cannot be used", ["error": "\(error)"])
+        }
+    }
+
+    /// Work that comes round: expiry of table entries.
+    private func keepHouse() {
+        let now = Clock.now
+        for table in registry?.tables ?? [] { table.expire(at: now) }
+        loop.schedule(at: now + .milliseconds(200)) { [unowned self] in keepHouse() }
+    }
+
+    // MARK: Leaving
+
+    /// `vip` said who holds which address.
+    ///
+    /// What stays connected to an address that goes away would hang until its keep-alive: its sessions are closed, before
+    /// the address goes when this host hands it over on purpose (and then nothing new is taken there), after it
+    /// otherwise.
+    private func heard(_ notice: VipNotice) {
+        let former = self.notice
+        self.notice = notice
+        pairLink?.factsChanged()
+        guard notice != former else { return }
+        let refusing = notice.steppingDown && notice.isActive
+        let gone = addresses { router in
+            if refusing { return router.role == .active }
+            let was = former?.routers.first { $0.name == router.name }?.role
+            return was == .active && router.role != .active
+        }
+        for handle in loops {
+            handle.mailbox.post(gone.isEmpty ? .resume : .leave(gone, refusing: refusing))
+        }
+    }
+
+    /// The virtual addresses of the routers that fit.
+    private func addresses(_ fits: (VipNotice.Router) -> Bool) -> [IPAddress] {
+        let names = Set((notice?.routers ?? []).filter(fits).map(\.name))
+        return (configuration?.routers ?? []).filter { names.contains($0.name) }.flatMap { $0.addresses.map(\.address) }
+    }
+
+    private func stop(by deadline: Instant) {
+        for handle in loops { handle.mailbox.post(.stop) }
+        pairLink?.close()
+        waitForEnd(by: deadline)
+    }
+
+    private func waitForEnd(by deadline: Instant) {
+        let sessions = registry?.listeners.reduce(0) { $0 + max(0, $1.sessions.value) } ?? 0
+        let now = Clock.now
+        guard sessions > 0, now < deadline - .milliseconds(50) else {
+            loop.stop()
+            return
+        }
+        loop.schedule(at: now + .milliseconds(5)) { [unowned self] in waitForEnd(by: deadline) }
+    }
+}

@@ -1,0 +1,40 @@
+// A loop as the main thread knows it.
+
+import Linux
+import Wire
+
+/// The main thread's end of a running loop.
+struct LoopHandle: Sendable {
+    let mailbox: LoopMailbox
+    let pulse: Pulse
+    let counters: ProxyCounters
+
+    /// Starts a loop on a thread of its own.
+    ///
+    /// - Parameters:
+    ///   - capacity: Most sessions at one time.
+    ///   - chunkSize: Bytes of a buffer; a CONNECT must fit one.
+    static func start(number: Int, capacity: Int, chunkSize: Int, snapshot: Snapshot) throws(Errno) -> LoopHandle {
+        let mailbox = try LoopMailbox()
+        let handle = LoopHandle(mailbox: mailbox, pulse: Pulse(), counters: ProxyCounters())
+        handle.pulse.beat(at: Clock.now.nanoseconds)
+        _ = try Thread(name: "loop \(number)") {
+            do {
+                let loop = try Loop(
+                    number: number, capacity: capacity, chunkSize: chunkSize, snapshot: snapshot,
+                    counters: handle.counters, mailbox: handle.mailbox, pulse: handle.pulse)
+                loop.run()
+            } catch {
+                // Without its memory or its poller the loop cannot serve: no heartbeat, and the supervisor acts.
+                preconditionFailure("loop \(number) cannot start: \(error)")
+            }
+        }
+        return handle
+    }
+
+    /// Whether the loop has begun a turn lately.
+    func isAlive(at now: Instant) -> Bool { now.nanoseconds - pulse.last < Self.patience }
+
+    /// A loop that has not turned for so many nanoseconds does not serve.
+    private static let patience: Int64 = 500_000_000
+}

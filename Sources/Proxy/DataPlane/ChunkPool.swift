@@ -1,0 +1,136 @@
+// The buffers of one loop: chunks in a mapped memfd, attached to a direction only while bytes are in flight.
+
+import CLinux
+import Glibc
+import Linux
+import Wire
+
+/// What a receive or send on a non-blocking socket came to.
+enum Transfer {
+    /// This many bytes moved, at least one.
+    case moved(Int)
+    /// Nothing can move now.
+    case wouldBlock
+    /// The source will send no more.
+    case ended
+    /// The connection failed with this errno.
+    case failed(Int32)
+}
+
+/// Chunks of equal size, last freed first reused, so that the busy ones stay in the processor's cache.
+///
+/// Memory is touched only when used. Beyond ``hotLimit`` free chunks, a freed chunk's memory goes back to the kernel:
+/// after a reconnect storm an idle session weighs as little as before. Chunks that keep their memory are given out
+/// first, so that a message never pays for the storm before it.
+@safe
+struct ChunkPool: ~Copyable {
+    /// Free chunks that keep their memory.
+    static let hotLimit = 64
+    /// Most chunks of a pool.
+    static let maximumCount = 65_536
+
+    // Sound: `base` points at `count` chunks of `size` bytes in a mapping that is never unmapped; every access checks
+    // the chunk's number and the range inside it. Only the loop that owns the pool touches it.
+    private let base: UnsafeMutableRawPointer
+    /// Bytes of a chunk.
+    let size: Int
+    let count: Int
+    /// Free chunks that keep their memory, and those that gave it back.
+    private var hot: [UInt32] = []
+    private var cold: [UInt32] = []
+    private var untouched: UInt32 = 1
+
+    init(count: Int, size: Int) throws(Errno) {
+        precondition(size % 4096 == 0 && size > 0 && count > 0)
+        let file = try Memfd.create(name: "understudy-chunks", size: count * size)
+        let region = try Memfd.map(file.number)
+        unsafe base = region.address
+        self.size = size
+        self.count = count
+    }
+
+    /// Chunks in use.
+    var used: Int { Int(untouched) - 1 - hot.count - cold.count }
+
+    /// A chunk's number, counted from 1; `nil` when all are in use.
+    mutating func allocate() -> UInt32? {
+        if let chunk = hot.popLast() ?? cold.popLast() { return chunk }
+        guard Int(untouched) <= count else { return nil }
+        defer { untouched += 1 }
+        return untouched
+    }
+
+    /// A chunk for a client that has not been let in yet: never one of the last quarter, so that those who only begin
+    /// a CONNECT cannot take the relays' buffers away.
+    mutating func allocateForStranger() -> UInt32? { used < count - count / 4 ? allocate() : nil }
+
+    mutating func release(_ chunk: UInt32) {
+        if hot.count >= Self.hotLimit {
+            // Sound: the whole chunk is free; its pages read as zero when it is used again.
+            _ = unsafe madvise(address(chunk), size, Int32(MADV_REMOVE))
+            cold.append(chunk)
+        } else {
+            hot.append(chunk)
+        }
+    }
+
+    @inline(__always)
+    private func address(_ chunk: UInt32) -> UnsafeMutableRawPointer {
+        precondition(chunk >= 1 && Int(chunk) <= count)
+        return unsafe base + (Int(chunk) - 1) * size
+    }
+
+    /// Receives into a chunk, from `offset` to its end.
+    @inline(__always)
+    func receive(_ socket: Int32, into chunk: UInt32, at offset: Int) -> Transfer {
+        precondition(offset >= 0 && offset < size)
+        while true {
+            // Sound: the range lies inside the chunk.
+            let result = unsafe recv(socket, address(chunk) + offset, size - offset, 0)
+            if result > 0 { return .moved(result) }
+            if result == 0 { return .ended }
+            let code = cl_errno()
+            if code == EAGAIN { return .wouldBlock }
+            if code != EINTR { return .failed(code) }
+        }
+    }
+
+    /// Sends a part of a chunk.
+    @inline(__always)
+    func send(_ socket: Int32, from chunk: UInt32, _ start: Int, _ end: Int) -> Transfer {
+        precondition(start >= 0 && start < end && end <= size)
+        while true {
+            // Sound: the range lies inside the chunk.
+            let result = unsafe Glibc.send(socket, address(chunk) + start, end - start, Int32(MSG_NOSIGNAL))
+            if result >= 0 { return .moved(result) }
+            let code = cl_errno()
+            if code == EAGAIN { return .wouldBlock }
+            if code != EINTR { return .failed(code) }
+        }
+    }
+
+    /// Sends a few bytes that stand in no chunk.
+    static func send(_ socket: Int32, _ bytes: Span<UInt8>) -> Transfer {
+        while true {
+            // Sound: the span's memory is lent to the call. MSG_NOSIGNAL: a client that is gone must not end us.
+            let result = unsafe bytes.withUnsafeBufferPointer { buffer in
+                unsafe Glibc.send(socket, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
+            }
+            if result >= 0 { return .moved(result) }
+            let code = cl_errno()
+            if code == EAGAIN { return .wouldBlock }
+            if code != EINTR { return .failed(code) }
+        }
+    }
+
+    /// Lends the first `length` bytes of a chunk.
+    func withBytes<Result: ~Copyable, Failure: Error>(
+        of chunk: UInt32, length: Int, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        precondition(length >= 0 && length <= size)
+        // Sound: the range lies inside the chunk, and nobody writes to it while it is lent.
+        let bytes = unsafe UnsafeBufferPointer(
+            start: address(chunk).assumingMemoryBound(to: UInt8.self), count: length)
+        return try body(unsafe bytes.span)
+    }
+}

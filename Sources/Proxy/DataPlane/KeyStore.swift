@@ -1,0 +1,89 @@
+// The client IDs of a loop's sessions, whole, as plain data.
+
+import Linux
+import Wire
+
+/// Keeps what of a client ID does not fit into its slot, in a chain of small blocks.
+struct KeyStore: ~Copyable {
+    /// Bytes of an ID that stand in the slot itself.
+    static let inline = 32
+    /// A block: four bytes for the next block's number, then bytes of the ID.
+    private static let blockSize = 64
+    private static let payload = 60
+
+    private let region: MemoryRegion
+    private let blocks: Int
+    private var firstFree: UInt32 = 0
+    private var untouched: UInt32 = 1
+    private var used = 0
+
+    /// - Parameter blocks: most blocks in use at one time, 60 bytes of client ID each.
+    init(blocks: Int) throws(Errno) {
+        let file = try Memfd.create(name: "understudy-keys", size: (blocks + 1) * Self.blockSize)
+        region = try Memfd.map(file.number)
+        self.blocks = blocks
+    }
+
+    /// Stores a client ID with its slot; `false` when there is no room, and nothing was stored.
+    mutating func store(_ id: Span<UInt8>, in slot: inout Slot) -> Bool {
+        clear(&slot)
+        let rest = max(0, id.count - Self.inline)
+        let needed = (rest + Self.payload - 1) / Self.payload
+        guard id.count <= Int(UInt16.max), used + needed <= blocks else { return false }
+        for index in 0..<min(id.count, Self.inline) { slot.key[index] = id[index] }
+        slot.keyLength = UInt16(id.count)
+        // The chain is built from its end, so that every block knows its successor.
+        var next: UInt32 = 0
+        var piece = needed
+        while piece > 0 {
+            piece -= 1
+            let start = Self.inline + piece * Self.payload
+            let block = allocate()
+            region.store(next, at: Int(block) * Self.blockSize)
+            region.write(
+                id.extracting(start..<min(start + Self.payload, id.count)), at: Int(block) * Self.blockSize + 4)
+            next = block
+        }
+        slot.keyBlock = next
+        return true
+    }
+
+    /// A copy of a slot's client ID.
+    func load(_ slot: borrowing Slot) -> [UInt8] {
+        let length = Int(slot.keyLength)
+        var id: [UInt8] = []
+        id.reserveCapacity(length)
+        for index in 0..<min(length, Self.inline) { id.append(slot.key[index]) }
+        var block = slot.keyBlock
+        while id.count < length, block != 0 {
+            region.read(Int(block) * Self.blockSize + 4, length: min(Self.payload, length - id.count), into: &id)
+            block = region.load(Int(block) * Self.blockSize)
+        }
+        return id
+    }
+
+    /// Gives a slot's blocks back.
+    mutating func clear(_ slot: inout Slot) {
+        var block = slot.keyBlock
+        while block != 0 {
+            let next: UInt32 = region.load(Int(block) * Self.blockSize)
+            region.store(firstFree, at: Int(block) * Self.blockSize)
+            firstFree = block
+            used -= 1
+            block = next
+        }
+        slot.keyBlock = 0
+        slot.keyLength = 0
+    }
+
+    private mutating func allocate() -> UInt32 {
+        used += 1
+        if firstFree != 0 {
+            let block = firstFree
+            firstFree = region.load(Int(block) * Self.blockSize)
+            return block
+        }
+        defer { untouched += 1 }
+        return untouched
+    }
+}

@@ -1,0 +1,142 @@
+// One session as plain data: what the relay needs, and nothing that has to be freed.
+
+import Balancing
+import Wire
+
+/// Where a session stands.
+enum Phase: UInt8 {
+    /// The slot is unused.
+    case free
+    /// Reading the client's CONNECT.
+    case preamble
+    /// Waiting for the TCP connection to a server.
+    case connecting
+    /// CONNECT was sent to the server (or is being sent); waiting for its CONNACK.
+    case awaiting
+    /// Bytes flow both ways untouched.
+    case relaying
+    /// A refusal was sent; reading and dropping what the client still sends, so that it is not destroyed by a reset.
+    case lingering
+}
+
+/// One direction of a session: absolute stream offsets, and a chunk only while bytes are in flight.
+///
+/// `chunk == 0` means that nothing is in flight: `received == sent`.
+struct Flow: BitwiseCopyable {
+    /// The chunk's number, counted from 1; 0 when none is attached.
+    var chunk: UInt32 = 0
+    /// The source will send no more.
+    var isEnded = false
+    /// The end was passed on to the destination.
+    var isShut = false
+    /// The stream offset at the chunk's first byte.
+    var base: UInt64 = 0
+    /// Bytes taken from the source since the beginning.
+    var received: UInt64 = 0
+    /// Bytes given to the destination since the beginning.
+    var sent: UInt64 = 0
+
+    var isEmpty: Bool { received == sent }
+}
+
+/// A session: both sockets, both directions, its deadline, and what the tools show of it.
+///
+/// Plain data, so that it can live in a memfd beyond the process and be counted: about 250 bytes, and all that an idle
+/// session weighs in user memory besides its table entry.
+struct Slot: BitwiseCopyable {
+    /// Raised each time the slot is freed; part of every tag, so that late events find nobody.
+    var generation: UInt32 = 0
+    var phase: Phase = .free
+    /// MQTT protocol level without the bridge bit; 0 before CONNECT.
+    var level: UInt8 = 0
+    /// Servers tried for this CONNECT so far.
+    var tries: UInt8 = 0
+    /// Why this server: place in `Choice.Because.allCases`. While lingering: raw value of the ``EndCause``.
+    var reason: UInt8 = 0
+    /// A pump stopped for fairness and is on the loop's list of those to continue.
+    var isQueued = false
+    /// Counted at a server (pending or established).
+    var isCounted = false
+    var cleanStart = false
+    /// Number of the stick table in whose entry the session counts; ``noTable``: none.
+    var table = Slot.noTable
+
+    var client: Int32 = -1
+    var server: Int32 = -1
+    var up = Flow()
+    var down = Flow()
+
+    /// The longest packet the client takes, in bytes (MQTT 5.0, 3.1.2.11.4).
+    var maximumPacketSize = UInt32.max
+    /// Length of CONNECT in bytes, at the beginning of the upward stream.
+    var connectLength: UInt32 = 0
+    /// Seconds, as the client said or the server ordered; 0: none.
+    var keepAlive: UInt16 = 0
+    var listener: UInt16 = 0
+    /// Index of the server in its backend.
+    var serverIndex: UInt16 = 0
+    /// Which side ended its stream first: 1 the client, 2 the server, 0 neither.
+    var firstToEnd: UInt8 = 0
+    /// Number of the backend in the snapshot.
+    var backendNumber: UInt32 = 0
+    /// Servers this CONNECT was tried on in vain.
+    var tried = TriedServers()
+
+    /// When the present phase ends by itself; in ``Phase/relaying`` the idle deadline is `lastActivity + idle`.
+    var deadline = Int64.max
+    /// When the client was last heard, in nanoseconds of the monotonic clock.
+    var lastActivity: Int64 = 0
+    /// Silence of the client that ends the session, in nanoseconds; `Int64.max`: never.
+    var idle = Int64.max
+    /// When the connection was accepted.
+    var since: Int64 = 0
+
+    /// The wheel's list the slot is on.
+    var bucket: UInt32 = TimerWheel.none
+    var next: UInt32 = 0
+    var previous: UInt32 = 0
+
+    /// The client ID: its length, its first bytes here, the others in blocks from `keyBlock` on.
+    var keyLength: UInt16 = 0
+    var peerPort: UInt16 = 0
+    var keyBlock: UInt32 = 0
+    var key = InlineArray<32, UInt8>(repeating: 0)
+    /// The client's address; IPv4 in its mapped form.
+    var peerHigh: UInt64 = 0
+    var peerLow: UInt64 = 0
+}
+
+extension Slot {
+    /// The session counts in no stick table.
+    static let noTable = UInt16.max
+
+    /// One of the two directions.
+    subscript(isUp isUp: Bool) -> Flow {
+        @inline(__always) _read {
+            if isUp { yield up } else { yield down }
+        }
+        @inline(__always) _modify {
+            if isUp { yield &up } else { yield &down }
+        }
+    }
+
+    /// The client's address and port.
+    var peer: SocketAddress {
+        if peerHigh == 0, peerLow >> 32 == 0xFFFF {
+            return SocketAddress(.v4(IPv4Address(UInt32(truncatingIfNeeded: peerLow))), port: peerPort)
+        }
+        return SocketAddress(.v6(IPv6Address(high: peerHigh, low: peerLow)), port: peerPort)
+    }
+
+    mutating func setPeer(_ address: SocketAddress) {
+        peerPort = address.port
+        switch address.address {
+        case .v4(let v4):
+            peerHigh = 0
+            peerLow = 0xFFFF << 32 | UInt64(v4.value)
+        case .v6(let v6):
+            peerHigh = v6.high
+            peerLow = v6.low
+        }
+    }
+}

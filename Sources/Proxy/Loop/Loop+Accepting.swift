@@ -1,0 +1,110 @@
+// Taking connections, within bounds.
+
+import Configuration
+import Linux
+import MQTT
+import Synchronization
+import Wire
+
+extension Loop {
+    /// Waits on this loop's own socket of every listener in force, and on no other.
+    func listen() {
+        var wanted: [Int32: ListenerRuntime] = [:]
+        for listener in snapshot.listeners where listener.isActive {
+            for sockets in listener.sockets where number < sockets.count { wanted[sockets[number]] = listener }
+        }
+        for socket in listening.keys where wanted[socket] == nil {
+            poller.remove(socket)
+            resting.removeAll { $0.socket == socket }
+        }
+        let known = listening
+        listening = wanted
+        for socket in wanted.keys where known[socket] == nil {
+            watch(socket)
+        }
+    }
+
+    /// Waits on a listener; later, when the kernel has no memory for it now.
+    private func watch(_ socket: Int32) {
+        do {
+            try poller.addLevel(socket, tag: UInt64(UInt32(bitPattern: socket)))
+        } catch {
+            counters.add(.acceptRefusedByKernel)
+            resting.append((socket, now + Self.acceptRest))
+        }
+    }
+
+    /// Takes a bounded number of connections off a listener.
+    func accept(on socket: Int32) {
+        guard let listener = listening[socket] else { return }
+        for _ in 0..<Share.accepts {
+            do {
+                guard let accepted = try Socket.accept(socket) else { return }
+                let peer = accepted.address
+                admit(accepted.take(), from: peer, listener)
+            } catch {
+                // Descriptors or memory are short: the queue waits in the kernel, and so do we.
+                counters.add(.acceptRefusedByKernel)
+                poller.remove(socket)
+                resting.append((socket, now + Self.acceptRest))
+                return
+            }
+        }
+    }
+
+    /// Listeners that have rested listen again.
+    func wakeListeners() {
+        let due = resting.filter { $0.until <= now }
+        resting.removeAll { $0.until <= now }
+        for entry in due where listening[entry.socket] != nil { watch(entry.socket) }
+    }
+
+    private func admit(_ client: consuming FileDescriptor, from peer: SocketAddress?, _ listener: ListenerRuntime) {
+        counters.add(.accepted)
+        guard listener.sessions.value < listener.settings.maximumSessions else {
+            counters.add(.limitListener)
+            counters.add(.closed)
+            return
+        }
+        guard let index = slots.allocate() else {
+            counters.add(.limitSessions)
+            counters.add(.closed)
+            return
+        }
+        let socket = client.number
+        do {
+            try Socket.setNoDelay(socket)
+            try poller.add(
+                socket, tag: tag(index, isServer: false))
+        } catch {
+            // The client was gone before we looked, or the kernel is out of memory: the descriptor closes here.
+            slots.free(index)
+            counters.add(.closed)
+            counters.add(EndCause.failure)
+            return
+        }
+        slots[index].client = client.release()
+        slots[index].phase = .preamble
+        slots[index].listener = listener.number
+        slots[index].backendNumber = listener.backend
+        slots[index].since = now
+        if let peer { slots[index].setPeer(peer) }
+        listener.sessions.add(1)
+        if !leaving.isEmpty, came(index, to: leaving) {
+            end(index, .steppedDown)
+            return
+        }
+        setDeadline(index, now + listener.settings.connectDeadline.nanoseconds)
+    }
+
+    /// The tag of a session's socket.
+    func tag(_ index: UInt32, isServer: Bool) -> UInt64 {
+        Tag(generation: slots[index].generation, index: index, isServer: isServer).rawValue
+    }
+
+    /// Whether the client came to one of these addresses.
+    func came(_ index: UInt32, to addresses: [IPAddress]) -> Bool {
+        guard let local = Socket.localAddress(slots[index].client) else { return true }
+        return addresses.contains(local.address)
+    }
+}

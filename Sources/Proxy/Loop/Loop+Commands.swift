@@ -1,0 +1,105 @@
+// What other threads ask of the loop, carried out in bounded pieces.
+
+import Linux
+import Wire
+
+/// A command that goes over all slots, a bounded number in each turn.
+struct Chore {
+    enum Work {
+        /// Close sessions of a server until so many are closed.
+        case shed(server: ServerPlace, remaining: Int)
+        /// Close the sessions of clients that came to an address which is being left.
+        case leave([IPAddress])
+        /// Describe established sessions.
+        case list(SessionListing)
+        /// Close everything.
+        case stop
+    }
+
+    var work: Work
+    /// The slot to look at next.
+    var next: UInt32 = 1
+}
+
+/// A server's place: which backend, which index in it.
+struct ServerPlace: Hashable, Sendable {
+    let backend: UInt32
+    let index: Int
+}
+
+extension Loop {
+    func obey(_ commands: [LoopCommand]) {
+        for command in commands {
+            switch command {
+            case .adopt(let next):
+                snapshot = next
+                if !isStopping { listen() }
+            case .shed(let server, let most): chores.append(Chore(work: .shed(server: server, remaining: most)))
+            case .leave(let addresses, let refusing):
+                leaving = refusing ? addresses : []
+                chores.append(Chore(work: .leave(addresses)))
+            case .resume: leaving = []
+            case .passed(let fence): fence.passed()
+            case .list(let listing): chores.append(Chore(work: .list(listing)))
+            case .stop:
+                isStopping = true
+                for socket in listening.keys { poller.remove(socket) }
+                listening = [:]
+                chores.append(Chore(work: .stop))
+            }
+        }
+    }
+
+    /// Goes on with the first chore.
+    func work() {
+        var chore = chores[0]
+        let isDone: Bool
+        switch chore.work {
+        case .shed(let server, let remaining):
+            var rest = remaining
+            isDone = visit(&chore, Share.closes) { index in
+                guard rest > 0 else { return }
+                let slot = self.slots[index]
+                guard slot.phase == .relaying, slot.backendNumber == server.backend,
+                    Int(slot.serverIndex) == server.index
+                else { return }
+                rest -= 1
+                self.end(index, .drained)
+            }
+            chore.work = .shed(server: server, remaining: rest)
+        case .leave(let addresses):
+            isDone = visit(&chore, Share.closes) { index in
+                if self.came(index, to: addresses) { self.end(index, .steppedDown) }
+            }
+        case .list(let listing):
+            var batch: [SessionListing.Session] = []
+            isDone = visit(&chore, Share.descriptions) { index in
+                if self.slots[index].phase == .relaying { batch.append(self.describe(index)) }
+            }
+            listing.add(batch, isLast: isDone)
+        case .stop:
+            isDone = visit(&chore, Share.closes) { index in self.end(index, .shutdown) }
+        }
+        if isDone { chores.removeFirst() } else { chores[0] = chore }
+    }
+
+    /// Visits the next slots in use; `true` when all have been visited.
+    private func visit(_ chore: inout Chore, _ most: Int, _ body: (UInt32) -> Void) -> Bool {
+        let end = min(slots.end, chore.next + UInt32(most))
+        while chore.next < end {
+            if slots[chore.next].phase != .free { body(chore.next) }
+            chore.next += 1
+        }
+        return chore.next >= slots.end
+    }
+
+    private func describe(_ index: UInt32) -> SessionListing.Session {
+        let slot = slots[index]
+        return SessionListing.Session(
+            clientID: keys.load(slot), peer: slot.peer, level: slot.level, keepAlive: slot.keepAlive,
+            server: ServerPlace(backend: slot.backendNumber, index: Int(slot.serverIndex)), reason: slot.reason,
+            listener: slot.listener, since: Instant(nanoseconds: slot.since),
+            lastActivity: Instant(nanoseconds: slot.lastActivity), bytesUp: slot.up.sent, bytesDown: slot.down.sent,
+            loop: number)
+    }
+}

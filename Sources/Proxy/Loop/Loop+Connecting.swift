@@ -1,0 +1,249 @@
+// From CONNECT to CONNACK: a server is found, tried, and left for the next one while the client notices nothing.
+
+import Balancing
+import Configuration
+import Glibc
+import Linux
+import MQTT
+import Wire
+
+extension Loop {
+    /// Chooses a server and begins to connect; refuses the client when there is none left.
+    func chooseServer(_ index: UInt32) {
+        let backend = snapshot.backends[Int(slots[index].backendNumber)]
+        let limits = backend.limits
+        let id = keys.load(slots[index])
+        let isFirst = slots[index].tries == 0
+        var stuck: Server.ID?
+        if let table = backend.table, !id.isEmpty {
+            stuck = table.server(for: id, at: Instant(nanoseconds: now))
+            if isFirst { counters.add(stuck == nil ? .stickMisses : .stickHits) }
+        }
+        while Int(slots[index].tries) < limits.maximumTries, !slots[index].tried.isFull {
+            guard let destination = backend.start(key: id.span, stuck: stuck, tried: slots[index].tried) else { break }
+            counters.add(.tries)
+            if slots[index].tries > 0 { counters.add(.replays) }
+            slots[index].tries += 1
+            _ = slots[index].tried.insert(destination.server)
+            slots[index].serverIndex = UInt16(destination.server)
+            slots[index].isCounted = true
+            slots[index].reason = UInt8(
+                truncatingIfNeeded: Choice.Because.allCases.firstIndex(of: destination.because) ?? 0)
+            guard let refusal = connect(index, to: destination.address, timeout: limits.connectTimeout) else { return }
+            if Self.isOurShortage(refusal.code) {
+                // No descriptor, port or memory of ours is a failure of the server; another one may still be reached.
+                counters.add(.connectRefusedByKernel)
+                leaveServer(index)
+            } else {
+                serverFailed(index, .connect(errno: refusal.code), .connectFailed)
+            }
+        }
+        refuse(index, code: .serverUnavailable, .noServer)
+    }
+
+    /// Whether the kernel refused for want of something of our own, and not because of the server.
+    private static func isOurShortage(_ code: Int32) -> Bool {
+        switch code {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC, EADDRNOTAVAIL, EAGAIN, EPERM, EACCES: true
+        default: false
+        }
+    }
+
+    /// Begins a connection; the kernel's word when it says at once that it cannot be.
+    private func connect(_ index: UInt32, to address: SocketAddress, timeout: Int64) -> Errno? {
+        do {
+            let socket = try Socket.connect(address)
+            try poller.add(socket.number, tag: tag(index, isServer: true))
+            slots[index].server = socket.release()
+        } catch {
+            return error
+        }
+        slots[index].phase = .connecting
+        slots[index].up.sent = 0
+        setDeadline(index, now + timeout)
+        return nil
+    }
+
+    /// The connection to the server is there, or failed. `false` when the session went elsewhere or ended.
+    func connected(_ index: UInt32) -> Bool {
+        let code = Socket.error(slots[index].server)
+        guard code == 0 else {
+            tryNext(index, .connect(errno: code), .connectFailed)
+            return false
+        }
+        let backend = snapshot.backends[Int(slots[index].backendNumber)]
+        slots[index].phase = .awaiting
+        setDeadline(index, now + backend.limits.connackTimeout)
+        return sendConnect(index)
+    }
+
+    /// Sends what is left of the CONNECT; nothing behind it, so that it can be sent again elsewhere. `false` when the
+    /// session went elsewhere or ended.
+    func sendConnect(_ index: UInt32) -> Bool {
+        let end = Int(slots[index].connectLength)
+        while Int(slots[index].up.sent) < end {
+            let start = Int(slots[index].up.sent)
+            switch chunks.send(slots[index].server, from: slots[index].up.chunk, start, end) {
+            case .moved(let count): slots[index].up.sent += UInt64(count)
+            case .wouldBlock: return true
+            case .ended: return true
+            case .failed:
+                // It was connected, so this is no failed connect: the CONNECT may be the cause. What it said before
+                // it closed is still to be read.
+                readConnack(index, ending: true)
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Reads the server's answer.
+    func readConnack(_ index: UInt32, ending: Bool) {
+        if slots[index].down.chunk == 0 {
+            guard let chunk = chunks.allocate() else {
+                counters.add(.limitChunks)
+                refuse(index, code: .serverBusy, .limit)
+                return
+            }
+            slots[index].down.chunk = chunk
+        }
+        let chunk = slots[index].down.chunk
+        while true {
+            let received = Int(slots[index].down.received)
+            guard received < chunks.size else {
+                tryNext(index, .malformed, .connackMalformed)
+                return
+            }
+            switch chunks.receive(slots[index].server, into: chunk, at: received) {
+            case .moved(let count):
+                slots[index].down.received += UInt64(count)
+                if judge(index, chunk) { return }
+                if count < chunks.size - received, !ending { return }
+            case .wouldBlock: return
+            case .ended:
+                tryNext(index, .closed, .serverClosedEarly)
+                return
+            case .failed:
+                tryNext(index, .closed, .serverClosedEarly)
+                return
+            }
+        }
+    }
+
+    /// Whether the answer is whole, and was acted on.
+    private func judge(_ index: UInt32, _ chunk: UInt32) -> Bool {
+        let version = ProtocolVersion(rawValue: slots[index].level) ?? .v311
+        enum Finding { case more, connack(Connack, assigned: [UInt8]), authentication, malformed }
+        let finding = chunks.withBytes(of: chunk, length: Int(slots[index].down.received)) { bytes -> Finding in
+            do {
+                switch try Connack.read(bytes, version: version) {
+                case .needMore: return .more
+                case .authentication: return .authentication
+                case .connack(let connack, _):
+                    return .connack(connack, assigned: connack.assignedClientIdentifier?.bytes(in: bytes) ?? [])
+                }
+            } catch {
+                return .malformed
+            }
+        }
+        switch finding {
+        case .more: return false
+        case .malformed: tryNext(index, .malformed, .connackMalformed)
+        case .authentication: establish(index, learn: true)
+        case .connack(let connack, let assigned):
+            switch connack.disposition {
+            case .accepted:
+                if let ordered = connack.serverKeepAlive { slots[index].keepAlive = ordered }
+                if slots[index].keyLength == 0, !assigned.isEmpty { _ = keys.store(assigned.span, in: &slots[index]) }
+                establish(index, learn: true)
+            case .refused:
+                counters.add(.connackRefused)
+                establish(index, learn: false)
+            case .tryAnother:
+                counters.add(.connackAnotherServer)
+                report(index, .sessionBusy(code: connack.code))
+                retry(index)
+            }
+        }
+        return true
+    }
+
+    /// The server answered: from here on bytes flow untouched.
+    private func establish(_ index: UInt32, learn: Bool) {
+        let listener = snapshot.listeners[Int(slots[index].listener)]
+        if learn {
+            counters.add(.established)
+            self.learn(index)
+        }
+        slots[index].phase = .relaying
+        slots[index].lastActivity = now
+        slots[index].idle = idleTime(slots[index].keepAlive, listener.settings.idleTimeout)
+        if slots[index].idle == .max {
+            // Nobody speaks regularly: only probes tell a silent end from a dead one.
+            Socket.setKeepAlive(slots[index].client)
+            Socket.setKeepAlive(slots[index].server)
+        }
+        slots[index].deadline = .max
+        armIdle(index)
+        if pump(index, isUp: false, ending: true) { _ = pump(index, isUp: true, ending: true) }
+    }
+
+    /// How long a client may be silent, in nanoseconds: 1.5 × its keep-alive (MQTT 5.0, 3.1.2.10) and half a second
+    /// for its broker to say so first.
+    private func idleTime(_ keepAlive: UInt16, _ configured: Duration?) -> Int64 {
+        if let configured { return configured.nanoseconds }
+        return keepAlive == 0 ? .max : Int64(keepAlive) * 1_500_000_000 + 500_000_000
+    }
+
+    /// The stick table learns where the client is.
+    private func learn(_ index: UInt32) {
+        let backend = snapshot.backends[Int(slots[index].backendNumber)]
+        guard let table = backend.table, slots[index].keyLength > 0 else { return }
+        let server = backend.serverID(Int(slots[index].serverIndex))
+        switch table.connected(keys.load(slots[index]), server: server, at: Instant(nanoseconds: now)) {
+        case .moved:
+            counters.add(.stickMoved)
+            slots[index].table = table.number
+        case .learned, .known: slots[index].table = table.number
+        case .refused: counters.add(.stickRefused)
+        }
+    }
+
+    // MARK: Failing
+
+    /// This server did not work: it is reported and the next one is tried.
+    func tryNext(_ index: UInt32, _ failure: HealthState.Failure, _ counter: ProxyCounter) {
+        serverFailed(index, failure, counter)
+        retry(index)
+    }
+
+    private func serverFailed(_ index: UInt32, _ failure: HealthState.Failure, _ counter: ProxyCounter) {
+        counters.add(counter)
+        report(index, .sessionFailed(failure))
+        leaveServer(index)
+    }
+
+    private func retry(_ index: UInt32) {
+        leaveServer(index)
+        chooseServer(index)
+    }
+
+    private func report(_ index: UInt32, _ event: HealthState.Event) {
+        let backend = snapshot.backends[Int(slots[index].backendNumber)]
+        backend.report(event, server: Int(slots[index].serverIndex), at: Instant(nanoseconds: now))
+    }
+
+    /// Leaves the server: its socket, what it sent, and its count.
+    func leaveServer(_ index: UInt32) {
+        if slots[index].server >= 0 {
+            Descriptor.close(slots[index].server)
+            slots[index].server = -1
+        }
+        if slots[index].down.chunk != 0 { chunks.release(slots[index].down.chunk) }
+        slots[index].down = Flow()
+        if slots[index].isCounted {
+            slots[index].isCounted = false
+            snapshot.backends[Int(slots[index].backendNumber)].end(on: Int(slots[index].serverIndex))
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// The end of a session, whatever its cause, and its deadlines.
+
+import Balancing
+import Linux
+import Wire
+
+extension Loop {
+    /// Closes both sides and gives everything back.
+    func end(_ index: UInt32, _ cause: EndCause) {
+        let slot = slots[index]
+        precondition(slot.phase != .free, "a session ends once")
+        wheel.disarm(index, &slots)
+        if slot.table != Slot.noTable {
+            snapshot.tables[Int(slot.table)].disconnected(keys.load(slot), at: Instant(nanoseconds: now))
+        }
+        counters.add(.bytesUp, slot.up.sent)
+        counters.add(.bytesDown, slot.down.sent)
+        if slots[index].up.chunk != 0 { chunks.release(slots[index].up.chunk) }
+        slots[index].up.chunk = 0
+        leaveServer(index)
+        Descriptor.close(slot.client)
+        keys.clear(&slots[index])
+        snapshot.listeners[Int(slot.listener)].sessions.add(-1)
+        counters.add(.closed)
+        counters.add(cause)
+        slots[index].isQueued = false
+        slots.free(index)
+    }
+
+    /// Gives back what the directions hold, keeping their counts.
+    func releaseChunks(_ index: UInt32) {
+        if slots[index].up.chunk != 0 { chunks.release(slots[index].up.chunk) }
+        slots[index].up.chunk = 0
+        if slots[index].down.chunk != 0 { chunks.release(slots[index].down.chunk) }
+        slots[index].down.chunk = 0
+    }
+
+    // MARK: Deadlines
+
+    /// The session's phase ends by itself at `deadline` (nanoseconds).
+    func setDeadline(_ index: UInt32, _ deadline: Int64) {
+        slots[index].deadline = deadline
+        wheel.arm(index, &slots, deadline: deadline)
+    }
+
+    /// Looks again when the client may have been silent for too long, or its half-closed session is over.
+    func armIdle(_ index: UInt32) { wheel.arm(index, &slots, deadline: relayDeadline(index)) }
+
+    private func relayDeadline(_ index: UInt32) -> Int64 {
+        let (silence, overflow) = slots[index].lastActivity.addingReportingOverflow(slots[index].idle)
+        return min(slots[index].deadline, overflow ? .max : silence)
+    }
+
+    /// Ends what is due, and looks later at what has been active meanwhile.
+    func serveDeadlines() {
+        isLate = false
+        for _ in 0..<Share.deadlines {
+            guard let index = wheel.popDue(&slots, at: now) else { return }
+            let deadline = slots[index].phase == .relaying ? relayDeadline(index) : slots[index].deadline
+            guard deadline <= now else {
+                wheel.arm(index, &slots, deadline: deadline)
+                continue
+            }
+            switch slots[index].phase {
+            case .preamble: end(index, .connectDeadline)
+            case .connecting: tryNext(index, .connectTimeout, .connectTimeout)
+            case .awaiting: tryNext(index, .silent, .connackTimeout)
+            case .relaying: endSilent(index)
+            case .lingering: end(index, EndCause(rawValue: Int(slots[index].reason)) ?? .refused)
+            case .free: break
+            }
+        }
+        isLate = true
+    }
+
+    /// Neither side may be silent for ever, but who is not being read is not silent.
+    private func endSilent(_ index: UInt32) {
+        if slots[index].deadline <= now {
+            end(index, .halfClosed)
+        } else if slots[index].up.chunk != 0 {
+            slots[index].lastActivity = now
+            armIdle(index)
+        } else {
+            end(index, .idle)
+        }
+    }
+}

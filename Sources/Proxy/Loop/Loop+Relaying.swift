@@ -1,0 +1,108 @@
+// Moving bytes: the path every message takes.
+
+import Linux
+import Wire
+
+extension Loop {
+    /// Moves bytes of one direction until its source is empty, its destination is full, or its share of the turn is used.
+    ///
+    /// Edge-triggered: whatever returns here without a word will be told again by the kernel, because the last call
+    /// that touched the socket said *would block*, or read less than asked from a stream that goes on.
+    ///
+    /// - Parameter ending: A short read does not mean that the source is empty.
+    /// - Returns: `false` when the session has ended.
+    func pump(_ index: UInt32, isUp: Bool, ending: Bool) -> Bool {
+        let source = isUp ? slots[index].client : slots[index].server
+        let destination = isUp ? slots[index].server : slots[index].client
+        var isDrained = false
+        var share = Share.chunks
+        while true {
+            if slots[index][isUp: isUp].chunk != 0 {
+                switch flush(index, isUp: isUp, to: destination) {
+                case .done: break
+                case .blocked: return true
+                case .failed:
+                    end(index, isUp ? .serverReset : .clientReset)
+                    return false
+                }
+            }
+            if slots[index][isUp: isUp].isEnded { return passEnd(index, isUp: isUp, to: destination) }
+            if isDrained { return true }
+            if share == 0 {
+                queue(index)
+                return true
+            }
+            share -= 1
+            guard let chunk = chunks.allocate() else {
+                counters.add(.limitChunks)
+                isStarved = true
+                queue(index)
+                return true
+            }
+            switch chunks.receive(source, into: chunk, at: 0) {
+            case .moved(let count):
+                slots[index][isUp: isUp].base = slots[index][isUp: isUp].received
+                slots[index][isUp: isUp].chunk = chunk
+                slots[index][isUp: isUp].received += UInt64(count)
+                isDrained = count < chunks.size && !ending
+                if isUp { slots[index].lastActivity = now }
+                // One side has ended: the other may speak on for as long as it does.
+                if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
+            case .wouldBlock:
+                chunks.release(chunk)
+                return true
+            case .ended:
+                chunks.release(chunk)
+                slots[index][isUp: isUp].isEnded = true
+            case .failed:
+                chunks.release(chunk)
+                end(index, isUp ? .clientReset : .serverReset)
+                return false
+            }
+        }
+    }
+
+    private enum Flushed { case done, blocked, failed }
+
+    /// Sends what the direction's chunk holds.
+    @inline(__always)
+    private func flush(_ index: UInt32, isUp: Bool, to destination: Int32) -> Flushed {
+        let chunk = slots[index][isUp: isUp].chunk
+        while true {
+            let flow = slots[index][isUp: isUp]
+            if flow.isEmpty {
+                slots[index][isUp: isUp].chunk = 0
+                chunks.release(chunk)
+                return .done
+            }
+            switch chunks.send(destination, from: chunk, Int(flow.sent - flow.base), Int(flow.received - flow.base)) {
+            case .moved(let count): slots[index][isUp: isUp].sent += UInt64(count)
+            case .wouldBlock, .ended: return .blocked
+            case .failed: return .failed
+            }
+        }
+    }
+
+    /// Passes the end of a stream on; when both have ended, the session is over.
+    private func passEnd(_ index: UInt32, isUp: Bool, to destination: Int32) -> Bool {
+        if !slots[index][isUp: isUp].isShut {
+            Socket.shutdownWrite(destination)
+            slots[index][isUp: isUp].isShut = true
+            if !slots[index][isUp: !isUp].isShut {
+                slots[index].firstToEnd = isUp ? 1 : 2
+                slots[index].deadline = now + Self.halfCloseTime
+                armIdle(index)
+            }
+        }
+        guard slots[index].up.isShut, slots[index].down.isShut else { return true }
+        end(index, slots[index].firstToEnd == 2 ? .serverClosed : .clientClosed)
+        return false
+    }
+
+    /// Continues a session in the next turn.
+    func queue(_ index: UInt32) {
+        guard !slots[index].isQueued else { return }
+        slots[index].isQueued = true
+        queued.append(index)
+    }
+}

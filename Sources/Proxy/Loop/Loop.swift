@@ -1,0 +1,205 @@
+// One event loop of the data plane: a thread, its poller, its sessions.
+
+import Balancing
+import Linux
+import MQTT
+import Synchronization
+import Wire
+
+/// Serves a share of the sessions from accept to end, on one thread that shares nothing on the path of a message.
+///
+/// A session lives and dies on one loop. What loops share is touched once for each connection: the stick table, the
+/// choice of a server, counters. Sockets are registered once, edge-triggered; bytes are held only while they are in
+/// flight.
+final class Loop {
+    /// Bounds of a loop's work in one turn, so that nobody waits for anybody long.
+    enum Share {
+        /// Connections taken off one listener.
+        static let accepts = 64
+        /// Chunks moved for one direction of one session.
+        static let chunks = 8
+        /// Sessions continued that had used their share.
+        static let continued = 128
+        /// Deadlines served.
+        static let deadlines = 1024
+        /// Sessions described for `clients`.
+        static let descriptions = 256
+        /// Sessions looked at by a command that closes some of them.
+        static let closes = 1024
+    }
+
+    /// A turn is never longer than this without work: the heartbeat's resolution.
+    static let longestWait: Int64 = 25_000_000
+    /// The pause between turns while all chunks are in use.
+    static let starvedWait: Int64 = 1_000_000
+    /// How long a refused client may take to read its refusal.
+    static let lingerTime: Int64 = 1_000_000_000
+    /// How long one side may stay silent after the other ended its stream.
+    static let halfCloseTime: Int64 = 30_000_000_000
+    /// After the kernel refused to accept, how long a listener rests.
+    static let acceptRest: Int64 = 100_000_000
+
+    let number: Int
+    let counters: ProxyCounters
+    let mailbox: LoopMailbox
+    /// When the loop last began a turn, in nanoseconds of the monotonic clock: its heartbeat.
+    let pulse: Pulse
+
+    let poller: EdgePoller
+    var slots: SlotArena
+    var chunks: ChunkPool
+    var keys: KeyStore
+    var wheel: TimerWheel
+    var snapshot: Snapshot
+    /// The time of this turn.
+    var now: Int64
+    /// Sessions whose pump stopped for fairness: continued in the next turn.
+    var queued: [UInt32] = []
+    /// Listeners that rest after a refusal of the kernel, and until when.
+    var resting: [(socket: Int32, until: Int64)] = []
+    var listening: [Int32: ListenerRuntime] = [:]
+    /// The addresses that are being left: what still arrives for them is closed at once.
+    var leaving: [IPAddress] = []
+    /// Work of commands that goes on over several turns.
+    var chores: [Chore] = []
+    /// More deadlines have passed than one turn serves.
+    var isLate = false
+    /// A session waits for a chunk: a turn without a pause would not bring one.
+    var isStarved = false
+    var isStopping = false
+
+    init(
+        number: Int, capacity: Int, chunkSize: Int, snapshot: Snapshot, counters: ProxyCounters, mailbox: LoopMailbox,
+        pulse: Pulse
+    ) throws(Errno) {
+        self.number = number
+        self.counters = counters
+        self.mailbox = mailbox
+        self.pulse = pulse
+        self.snapshot = snapshot
+        let start = Clock.now
+        now = start.nanoseconds
+        poller = try EdgePoller(batch: 256)
+        slots = try SlotArena(capacity: capacity)
+        chunks = try ChunkPool(count: min(2 * capacity, ChunkPool.maximumCount), size: chunkSize)
+        keys = try KeyStore(blocks: 4 * capacity)
+        wheel = TimerWheel(at: start)
+        try poller.addLevel(mailbox.bell.number, tag: Tag.bell)
+        listen()
+    }
+
+    /// Serves until told to stop.
+    func run() {
+        // A command that came before the last one is still answered.
+        while !isStopping || slots.used > 0 || !chores.isEmpty {
+            do {
+                try turn()
+            } catch {
+                preconditionFailure("the loop cannot wait for its sockets: \(error)")
+            }
+        }
+    }
+
+    private func turn() throws(Errno) {
+        let idle = queued.isEmpty && chores.isEmpty && !isLate
+        let count = try poller.wait(nanoseconds: idle ? Self.longestWait : isStarved ? Self.starvedWait : 0)
+        isStarved = false
+        now = Clock.now.nanoseconds
+        pulse.beat(at: now)
+        for index in 0..<count { dispatch(poller[index]) }
+        continueQueued()
+        serveDeadlines()
+        if !resting.isEmpty { wakeListeners() }
+        if !chores.isEmpty { work() }
+        counters.set(.sessions, slots.used)
+        counters.set(.chunks, chunks.used)
+    }
+
+    @inline(__always)
+    private func dispatch(_ event: EdgePoller.Event) {
+        let tag = Tag(event.tag)
+        guard tag.isSession else {
+            if event.tag == Tag.bell { obey(mailbox.fetch()) } else { accept(on: Int32(truncatingIfNeeded: event.tag)) }
+            return
+        }
+        let index = tag.index
+        guard slots[index].generation == tag.generation else { return }
+        if tag.isServer { serverEvent(index, event) } else { clientEvent(index, event) }
+    }
+
+    private func clientEvent(_ index: UInt32, _ event: EdgePoller.Event) {
+        switch slots[index].phase {
+        case .relaying:
+            if event.isReadable, !pump(index, isUp: true, ending: event.isEnding) { return }
+            if event.isWritable, slots[index].down.chunk != 0, !pump(index, isUp: false, ending: true) { return }
+            if event.isDead { endIfReset(index, slots[index].client, .clientReset) }
+        case .preamble:
+            if event.isReadable { readPreamble(index, ending: event.isEnding) }
+        case .connecting, .awaiting:
+            if event.isDead { end(index, .abandoned) }
+        case .lingering:
+            if event.isReadable { drop(index) }
+        case .free: break
+        }
+    }
+
+    private func serverEvent(_ index: UInt32, _ event: EdgePoller.Event) {
+        switch slots[index].phase {
+        case .relaying:
+            if event.isReadable, !pump(index, isUp: false, ending: event.isEnding) { return }
+            if event.isWritable, slots[index].up.chunk != 0, !pump(index, isUp: true, ending: true) { return }
+            if event.isDead { endIfReset(index, slots[index].server, .serverReset) }
+        case .connecting:
+            // What the server sent or ended by now belongs to this same edge.
+            if event.isWritable, connected(index), event.isReadable { readConnack(index, ending: event.isEnding) }
+        case .awaiting:
+            if event.isWritable, !sendConnect(index) { return }
+            if event.isReadable { readConnack(index, ending: event.isEnding) }
+        case .free, .preamble, .lingering: break
+        }
+    }
+
+    /// A socket failed while nobody reads it, because its stream had ended or the other side takes nothing: no read
+    /// would ever tell.
+    private func endIfReset(_ index: UInt32, _ socket: Int32, _ cause: EndCause) {
+        // With a share of the turn still owed, what arrived before the reset comes first.
+        guard !slots[index].isQueued, Socket.error(socket) != 0 else { return }
+        end(index, cause)
+    }
+
+    private func continueQueued() {
+        guard !queued.isEmpty else { return }
+        let batch = Array(queued.prefix(Share.continued))
+        queued.removeFirst(batch.count)
+        for index in batch where slots[index].isQueued {
+            slots[index].isQueued = false
+            switch slots[index].phase {
+            case .relaying:
+                if pump(index, isUp: true, ending: true) { _ = pump(index, isUp: false, ending: true) }
+            case .lingering: drop(index)
+            case .free, .preamble, .connecting, .awaiting: break
+            }
+        }
+    }
+}
+
+/// What an event belongs to: 31 bits of generation, 31 bits of slot, one bit for the side; or a listener, or the bell.
+struct Tag {
+    private let value: UInt64
+
+    var rawValue: UInt64 { value }
+
+    init(_ value: UInt64) { self.value = value }
+
+    init(generation: UInt32, index: UInt32, isServer: Bool) {
+        value = 1 << 63 | UInt64(generation & 0x3FFF_FFFF) << 32 | UInt64(index) << 1 | (isServer ? 1 : 0)
+    }
+
+    /// The mailbox's bell.
+    static let bell: UInt64 = 1 << 62
+
+    var isSession: Bool { value >> 63 == 1 }
+    var generation: UInt32 { UInt32(truncatingIfNeeded: value >> 32) & 0x3FFF_FFFF }
+    var index: UInt32 { UInt32(truncatingIfNeeded: value >> 1) & 0x7FFF_FFFF }
+    var isServer: Bool { value & 1 == 1 }
+}

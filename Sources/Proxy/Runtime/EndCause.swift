@@ -1,0 +1,49 @@
+// Why a session ended.
+
+/// The cause of a session's end: one word for logs, counters and `status`.
+enum EndCause: Int, CaseIterable, Sendable {
+    case clientClosed, serverClosed, clientReset, serverReset
+    /// The client was silent for 1.5 × its keep-alive, or for the listener's `timeout idle`.
+    case idle
+    /// No whole CONNECT in time.
+    case connectDeadline
+    /// The first bytes were no acceptable CONNECT; counted by violation as well.
+    case refused
+    /// No server could be found, or none took the CONNECT.
+    case noServer
+    /// The client went away before its CONNACK.
+    case abandoned
+    /// A limit was reached; counted by limit as well.
+    case limit
+    /// The operator drains the server.
+    case drained
+    /// The address moves to the other host.
+    case steppedDown
+    /// The daemon stops.
+    case shutdown
+    /// One side ended its stream and the other did not follow in time.
+    case halfClosed
+    /// The kernel refused a call that should not fail.
+    case failure
+
+    /// The stable name: `client-closed`.
+    var name: String {
+        switch self {
+        case .clientClosed: "client-closed"
+        case .serverClosed: "server-closed"
+        case .clientReset: "client-reset"
+        case .serverReset: "server-reset"
+        case .idle: "idle"
+        case .connectDeadline: "connect-deadline"
+        case .refused: "refused"
+        case .noServer: "no-server"
+        case .abandoned: "abandoned"
+        case .limit: "limit"
+        case .drained: "drained"
+        case .steppedDown: "stepped-down"
+        case .shutdown: "shutdown"
+        case .halfClosed: "half-closed"
+        case .failure: "failure"
+        }
+    }
+}

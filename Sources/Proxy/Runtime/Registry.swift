@@ -1,0 +1,148 @@
+// Everything a configuration names, alive: listeners, backends, tables, kept over reloads.
+
+import Balancing
+import Configuration
+import Control
+import Linux
+import Wire
+
+/// Turns configurations into ``Snapshot``s, keeping what lives on: backends with their health and sessions, tables with
+/// their entries, listeners with their counts.
+///
+/// Main thread only. ``prepare(_:)`` checks everything that can fail and changes nothing; ``commit(_:)`` cannot fail.
+final class Registry {
+    /// What cannot be had, as a sentence for the operator.
+    struct Refusal: Error {
+        let reason: String
+    }
+
+    private(set) var listeners: [ListenerRuntime] = []
+    private(set) var backends: [BackendRuntime] = []
+    /// By number; removed ones stay, for the sessions that were learned in them.
+    private(set) var allTables: [TableRuntime] = []
+    private(set) var tables: [TableRuntime] = []
+    /// Backends and tables of the configuration in force; the arrays above also keep removed ones.
+    private(set) var activeBackends: [BackendRuntime] = []
+
+    private let hashKey: StickTable.HashKey
+    private let node: UInt32
+    private let seed: UInt64
+    private let checksMoved: @Sendable () -> Void
+    private let tablesChanged: @Sendable () -> Void
+
+    init(
+        node: UInt32, hashKey: StickTable.HashKey, checksMoved: @escaping @Sendable () -> Void,
+        tablesChanged: @escaping @Sendable () -> Void
+    ) {
+        self.node = node
+        self.hashKey = hashKey
+        // Jitter must differ between hosts and starts, nothing more.
+        seed = UInt64(truncatingIfNeeded: Clock.wallMicroseconds) ^ UInt64(node) << 32
+        self.checksMoved = checksMoved
+        self.tablesChanged = tablesChanged
+    }
+
+    /// A configuration that can be had: what ``commit(_:)`` needs.
+    struct Prepared {
+        let configuration: Configuration
+        fileprivate let sockets: [String: [[Int32]]]
+        fileprivate let regions: [String: MemoryRegion]
+    }
+
+    /// Looks whether everything the configuration names is there.
+    ///
+    /// - Parameters:
+    ///   - loops: Event loops, each of which needs a socket of its own for every address.
+    ///   - descriptor: The number of a descriptor the supervisor handed over.
+    func prepare(
+        _ configuration: Configuration, loops: Int, descriptor: (DescriptorName) -> Int32?
+    ) throws(Refusal) -> Prepared {
+        var sockets: [String: [[Int32]]] = [:]
+        for listener in configuration.listeners {
+            var byBind: [[Int32]] = []
+            for bind in listener.binds.indices {
+                var byLoop: [Int32] = []
+                for loop in 0..<loops {
+                    guard let number = descriptor(.listener(listener.name, bind: bind, loop: loop)) else {
+                        throw Refusal(
+                            reason: "no socket came for \(listener.name), \(listener.binds[bind]), loop \(loop)")
+                    }
+                    byLoop.append(number)
+                }
+                byBind.append(byLoop)
+            }
+            sockets[listener.name] = byBind
+        }
+        var regions: [String: MemoryRegion] = [:]
+        for table in configuration.tables where !tables.contains(where: { $0.fits(table) }) {
+            guard let number = descriptor(.table(table.name)) else {
+                throw Refusal(reason: "no memory came for stick table \(table.name)")
+            }
+            let region: MemoryRegion
+            do { region = try Memfd.map(number) } catch {
+                throw Refusal(reason: "stick table \(table.name): \(error)")
+            }
+            guard region.count >= TableRuntime.bytes(for: table) else {
+                throw Refusal(reason: "the memory of stick table \(table.name) is too small")
+            }
+            regions[table.name] = region
+        }
+        for backend in configuration.backends where backend.servers.count > Backend.maximumServers / 2 {
+            throw Refusal(reason: "backend \(backend.name) has more than \(Backend.maximumServers / 2) servers")
+        }
+        return Prepared(configuration: configuration, sockets: sockets, regions: regions)
+    }
+
+    /// Makes the prepared configuration the one in force.
+    func commit(_ prepared: Prepared) throws(Refusal) -> Snapshot {
+        let configuration = prepared.configuration
+        let now = Clock.now
+        for settings in configuration.tables {
+            if let known = tables.first(where: { $0.fits(settings) }) {
+                known.apply(settings)
+                continue
+            }
+            guard let region = prepared.regions[settings.name] else { continue }
+            let table = TableRuntime(
+                number: UInt16(allTables.count), settings: settings, node: node, hashKey: hashKey, region: region,
+                at: now, changed: tablesChanged)
+            tables.removeAll { $0.name == settings.name }
+            tables.append(table)
+            allTables.append(table)
+        }
+        tables.removeAll { table in !configuration.tables.contains { $0.name == table.name } }
+
+        activeBackends = []
+        for settings in configuration.backends {
+            let table = settings.stickTable.flatMap { name in tables.first { $0.name == name } }
+            do throws(Backend.TooManyServers) {
+                if let known = backends.first(where: { $0.name == settings.name }) {
+                    try known.apply(settings, table: table, seed: seed, at: now)
+                    activeBackends.append(known)
+                } else {
+                    let backend = try BackendRuntime(
+                        number: UInt32(backends.count), settings: settings, table: table, seed: seed, at: now,
+                        checksMoved: checksMoved)
+                    backends.append(backend)
+                    activeBackends.append(backend)
+                }
+            } catch {
+                throw Refusal(reason: "backend \(settings.name): \(error.count) servers, those that drain included")
+            }
+        }
+
+        var next = listeners.map { $0.isActive ? $0.inactive : $0 }
+        for settings in configuration.listeners {
+            guard let backend = activeBackends.first(where: { $0.name == settings.backend }) else {
+                throw Refusal(reason: "listener \(settings.name) uses an unknown backend")
+            }
+            let place = next.firstIndex { $0.settings.name == settings.name } ?? next.count
+            let listener = ListenerRuntime(
+                number: UInt16(place), settings: settings, sockets: prepared.sockets[settings.name] ?? [],
+                backend: backend.number, isActive: true, sessions: place < next.count ? next[place].sessions : nil)
+            if place < next.count { next[place] = listener } else { next.append(listener) }
+        }
+        listeners = next
+        return Snapshot(listeners: listeners, backends: backends, tables: allTables)
+    }
+}

@@ -1,0 +1,53 @@
+// What a node says about itself in each heartbeat.
+
+import Wire
+
+/// Facts of a node that its peer decides by (docs/replication.md, 4).
+package struct NodeFacts: Hashable, Sendable {
+    /// The state of the node's virtual router.
+    package enum Router: UInt8, Sendable {
+        case unknown = 0
+        case initialize = 1
+        case backup = 2
+        case active = 3
+    }
+
+    package var router: Router = .unknown
+    /// It could serve clients now.
+    package var isReady = false
+    /// It holds all entries its peer had. Filled in by the session.
+    package var isInSync = false
+    /// Milliseconds for which it will not claim the address.
+    package var stepDownHold: UInt32 = 0
+
+    package init() {}
+
+    func append(to out: inout [UInt8]) {
+        out += [1, 1, router.rawValue]
+        out += [2, 1, isReady ? 1 : 0]
+        out += [3, 1, isInSync ? 1 : 0]
+        out += [4, 4]
+        out.append(bigEndian: stepDownHold)
+    }
+
+    /// Reads a heartbeat's body; unknown kinds are skipped, unknown router states read as unknown.
+    static func parse(_ body: borrowing Span<UInt8>) throws(PeerRefusal) -> NodeFacts {
+        let type = FrameType.heartbeat
+        var facts = NodeFacts()
+        var reader = ByteReader(body)
+        while !reader.isAtEnd {
+            let kind = try reader.field8(type)
+            let length = Int(try reader.field8(type))
+            let value = try reader.fieldBytes(length, type)
+            guard (1...4).contains(kind) else { continue }
+            guard value.count >= (kind == 4 ? 4 : 1) else { throw .malformed(.short(type: type)) }
+            switch kind {
+            case 1: facts.router = Router(rawValue: value[0]) ?? .unknown
+            case 2: facts.isReady = value[0] != 0
+            case 3: facts.isInSync = value[0] != 0
+            default: facts.stepDownHold = value.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
+            }
+        }
+        return facts
+    }
+}

@@ -1,0 +1,64 @@
+// One running child: its process, its control socket, what it was given.
+
+import Control
+import Linux
+import Wire
+
+/// A process of one role, from its start to its reaping.
+final class ChildHandle {
+    typealias Channel = ControlChannel<ChildMessage, SupervisorMessage>
+
+    let role: ChildProcess.Role
+    let process: Process
+    let channel: Channel
+    let started: Instant
+    /// What it said of itself last, for people.
+    var state: String?
+    /// The descriptors it has, by the names it knows them by.
+    private var given: Holdings.Named = [:]
+    private var inPreparation: Holdings.Named = [:]
+
+    /// Starts this program again in a role.
+    ///
+    /// - Parameter user: whom the balancer becomes; `nil`: it stays who we are.
+    init(_ role: ChildProcess.Role, user: String?, on loop: EventLoop) throws(Errno) {
+        self.role = role
+        let pair = try Socket.messagePair()
+        var environment = [
+            // A crash exits at once: its successor waits for it.
+            "SWIFT_BACKTRACE=enable=no", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        ]
+        if let stream = ProcessSelf.environment("JOURNAL_STREAM") { environment.append("JOURNAL_STREAM=\(stream)") }
+        if let user { environment.append("\(ChildProcess.userVariable)=\(user)") }
+        var launch = Process.Launch.itself(arguments: [role.rawValue], environment: environment)
+        launch.descriptors = [ChildProcess.controlDescriptor: pair.second.number]
+        process = try Process(launch)
+        started = Clock.now
+        channel = try Channel(pair.first.duplicate(), on: loop)
+    }
+
+    /// Hands over what the child does not have yet, then the configuration to prepare.
+    ///
+    /// - Returns: `false` when the channel did not take it all.
+    func prepare(_ generation: UInt64, _ bundle: Int32, _ named: Holdings.Named) -> Bool {
+        let news = named.filter { name, holding in given[name] !== holding }.sorted { $0.key.text < $1.key.text }
+        inPreparation = named
+        var isSent = true
+        for start in stride(from: 0, to: news.count, by: ControlLimits.descriptors) {
+            let part = news[start..<min(start + ControlLimits.descriptors, news.count)]
+            isSent =
+                channel.send(.descriptors(part.map(\.key)), part.map { $0.value.descriptor.number }) && isSent
+        }
+        return channel.send(.prepare(generation: generation), [bundle]) && isSent
+    }
+
+    func commit(_ generation: UInt64) {
+        given = inPreparation
+        channel.send(.commit(generation: generation))
+    }
+
+    func cancel(_ generation: UInt64) {
+        inPreparation = given
+        channel.send(.cancel(generation: generation))
+    }
+}

@@ -1,0 +1,88 @@
+// The sockets and memories that outlive the balancer, kept while it is dead.
+
+import Configuration
+import Control
+import Linux
+import Wire
+
+/// Listening sockets and memfds by what they are for.
+///
+/// Kept here so that a killed balancer's successor finds the connections that wait in the listeners' queues, and its
+/// tables. The holder of a later step, a process with the balancer's own rights, takes this over; then the supervisor
+/// gives them away at the first start and keeps none.
+struct Holdings {
+    /// One descriptor, open as long as anybody refers to it.
+    final class Holding {
+        let descriptor: FileDescriptor
+
+        init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+    }
+
+    /// What a descriptor is, whatever the configuration calls it.
+    private enum Key: Hashable {
+        case listener(SocketAddress, backlog: Int32, loop: Int)
+        case memory(name: String, bytes: Int)
+        case secret(name: String, contents: [UInt8])
+    }
+
+    /// What this configuration needs of the supervisor, by the names the balancer knows.
+    typealias Named = [DescriptorName: Holding]
+
+    /// How many event loops a configuration means.
+    private let loops: (Configuration) -> Int
+    /// How many bytes the memory of a stick table takes.
+    private let tableBytes: (Configuration.TableSettings) -> Int
+    private var held: [Key: Holding] = [:]
+
+    init(
+        loops: @escaping (Configuration) -> Int, tableBytes: @escaping (Configuration.TableSettings) -> Int
+    ) {
+        self.loops = loops
+        self.tableBytes = tableBytes
+    }
+
+    /// Opens what a configuration needs and is not open yet. What another configuration needs stays open until
+    /// ``keep(only:)``.
+    ///
+    /// - Throws: `Errno` of the first thing that cannot be had, for example an address that somebody else listens on.
+    mutating func open(for loaded: LoadedConfiguration) throws(Errno) -> Named {
+        var named: Named = [:]
+        let count = loops(loaded.configuration)
+        for listener in loaded.configuration.listeners {
+            for (bind, address) in listener.binds.enumerated() {
+                for loop in 0..<count {
+                    let key = Key.listener(address, backlog: listener.backlog, loop: loop)
+                    named[.listener(listener.name, bind: bind, loop: loop)] = try hold(key) { () throws(Errno) in
+                        try Socket.listen(address, backlog: listener.backlog, reusePort: true)
+                    }
+                }
+            }
+        }
+        for table in loaded.configuration.tables {
+            let bytes = tableBytes(table)
+            named[.table(table.name)] = try hold(.memory(name: table.name, bytes: bytes)) { () throws(Errno) in
+                try Memfd.create(name: "understudy-table-\(table.name)", size: bytes)
+            }
+        }
+        if let bytes = loaded.pairSecret { named[.pairSecret] = try secret("pair", bytes) }
+        return named
+    }
+
+    private mutating func secret(_ name: String, _ contents: [UInt8]) throws(Errno) -> Holding {
+        try hold(.secret(name: name, contents: contents)) { () throws(Errno) in
+            try Memfd.sealed(name: "understudy-\(name)", contents)
+        }
+    }
+
+    private mutating func hold(_ key: Key, _ open: () throws(Errno) -> FileDescriptor) throws(Errno) -> Holding {
+        if let known = held[key] { return known }
+        let holding = Holding(try open())
+        held[key] = holding
+        return holding
+    }
+
+    /// Closes everything that none of these needs.
+    mutating func keep(only named: Named) {
+        held = held.filter { entry in named.values.contains { $0 === entry.value } }
+    }
+}

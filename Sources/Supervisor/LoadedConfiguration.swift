@@ -1,0 +1,58 @@
+// Reads the configuration once, for all processes.
+
+import Configuration
+import Control
+import Linux
+import TLS
+import Wire
+
+/// A configuration that was read from its files and found good, with everything its children need of the disk.
+struct LoadedConfiguration {
+    var configuration: Configuration
+    /// The very bytes, for the children.
+    var bundle: ConfigurationBundle
+    /// The bytes of the pair secret's file; `nil` on a host that is alone.
+    var pairSecret: [UInt8]?
+    /// What the checker said besides.
+    var warnings: String
+
+    /// Why there is none.
+    struct Refusal: Error, CustomStringConvertible {
+        /// The checker's messages, or a sentence.
+        var description: String
+    }
+
+    /// Reads and checks the main file and everything it includes.
+    ///
+    /// - Parameter node: what `--node` says; `nil`: this host is recognised by its addresses.
+    init(path: String, node: String?) throws(Refusal) {
+        let outcome: Checker.Outcome
+        do throws(Errno) {
+            let bytes = try File.read(path, limit: SourceLimits.fileBytes)
+            let host = Checker.Host(node: node, addresses: try LocalAddresses.all())
+            outcome = Checker.check(Source(name: path, bytes: bytes), as: host) { path throws(IncludeFailure) in
+                do throws(Errno) {
+                    return try File.read(path, limit: SourceLimits.fileBytes)
+                } catch {
+                    throw IncludeFailure(Errno.text(error.code))
+                }
+            }
+        } catch {
+            throw Refusal(description: "cannot read the configuration: \(error)")
+        }
+        guard let configuration = outcome.configuration else { throw Refusal(description: outcome.text) }
+        self.configuration = configuration
+        warnings = outcome.text
+        // Recognised here once: the children have other rights, and may see other addresses by then.
+        bundle = ConfigurationBundle(
+            node: configuration.node,
+            files: outcome.sources.map { ConfigurationBundle.File(path: $0.name, bytes: $0.bytes) })
+        if let pair = configuration.pair {
+            do throws(SecretFile.Refusal) {
+                pairSecret = try SecretFile.read(pair.secretPath).fileContents
+            } catch {
+                throw Refusal(description: error.description)
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+// Starting, believing, killing and stopping children.
+
+import Control
+import Wire
+
+extension Supervision {
+    mutating func start(_ roles: Set<Role>, _ generation: UInt64, at now: Instant) {
+        precondition(wanted.isEmpty, "started twice")
+        wanted = roles
+        self.generation = generation
+        // The others follow when the balancer serves.
+        spawn(.balancer, at: now)
+    }
+
+    mutating func spawn(_ role: Role, at now: Instant) {
+        children[role]?.state = .starting(
+            generation: generation, silentAt: now + Limits.firstBeat, lateAt: now + Limits.start)
+        actions.append(.spawn(role, generation: generation))
+        if Role.allCases.allSatisfy(isLive) { actions.append(.link) }
+    }
+
+    mutating func kill(_ role: Role) {
+        let since = servingSince(children[role]?.state)
+        children[role]?.state = .killed(since: since)
+        actions.append(.kill(role))
+    }
+
+    /// When a child in that state began to serve.
+    private func servingSince(_ state: State?) -> Instant? {
+        switch state {
+        case .serving(_, _, let since): since
+        case .killed(let since): since
+        case .idle, .waiting, .starting, .stopping, nil: nil
+        }
+    }
+
+    /// Brings a child to life with the committed generation, now.
+    mutating func revive(_ role: Role, at now: Instant) {
+        // Another configuration is another chance.
+        children[role]?.deaths = 0
+        switch children[role]?.state {
+        case .idle, .waiting: spawn(role, at: now)
+        // What it prepares is out of date.
+        case .starting: kill(role)
+        case .serving, .stopping, .killed, nil: break
+        }
+    }
+
+    // MARK: Signs of life
+
+    mutating func beat(_ role: Role, at now: Instant) {
+        switch children[role]?.state {
+        case .starting(let generation, _, let lateAt):
+            // Still busy with what it finds: large tables, many listeners.
+            children[role]?.state = .starting(
+                generation: generation, silentAt: now + Limits.firstBeat, lateAt: lateAt)
+        case .serving(let generation, _, let since):
+            children[role]?.state = .serving(generation: generation, silentAt: now + Limits.silence, since: since)
+        case .idle, .waiting, .stopping, .killed, nil: break
+        }
+    }
+
+    mutating func serving(_ role: Role, _ generation: UInt64, at now: Instant) {
+        let silentAt = now + Limits.silence
+        switch children[role]?.state {
+        case .starting(generation, _, _):
+            children[role]?.state = .serving(generation: generation, silentAt: silentAt, since: now)
+            if role == .balancer { startFollowers(at: now) }
+            if !isReady, wanted.allSatisfy(isServing) {
+                isReady = true
+                actions.append(.ready)
+            }
+        case .serving(_, _, let since):
+            children[role]?.state = .serving(generation: generation, silentAt: silentAt, since: since)
+            committed(role, generation)
+        case .starting, .idle, .waiting, .stopping, .killed, nil: break
+        }
+    }
+
+    /// Starts the children that waited for the balancer's first service.
+    private mutating func startFollowers(at now: Instant) {
+        for role in wanted.sorted() where role != .balancer && children[role]?.state == .idle { spawn(role, at: now) }
+    }
+
+    // MARK: Death
+
+    mutating func ended(_ role: Role, how: String, at now: Instant) {
+        guard var child = children[role] else { return }
+        let former = child.state
+        child.lastEnding = how
+        child.state = .idle
+        children[role] = child
+        switch former {
+        case .idle, .waiting: return
+        case .stopping:
+            if isStopping {
+                stopNext(at: now)
+            } else if wanted.contains(role) {
+                // Dismissed by one reload, wanted again by the next.
+                spawn(role, at: now)
+            }
+            return
+        case .starting, .serving, .killed: break
+        }
+        lostDuringReload(role, how: how, at: now)
+        if isStopping {
+            stopNext(at: now)
+            return
+        }
+        guard wanted.contains(role) else { return }
+        if let since = servingSince(former), now - since >= Limits.stable { child.deaths = 0 }
+        child.deaths += 1
+        child.restarts += 1
+        let pause = Limits.pauses[min(child.deaths, Limits.pauses.count) - 1]
+        child.state = .waiting(until: now + pause)
+        children[role] = child
+        actions.append(.report(.ended(role, how: how)))
+        if child.deaths == Limits.pauses.count { actions.append(.report(.crashLoop(role))) }
+        actions.append(.report(.restarting(role, after: pause)))
+        if pause == .zero { spawn(role, at: now) }
+    }
+
+    // MARK: Time
+
+    mutating func timeout(at now: Instant) {
+        if let deadline = nextDeadline, now - deadline > Limits.ownStall { forgiveSilence(at: now) }
+        for role in Role.allCases {
+            switch children[role]?.state {
+            case .waiting(let until) where until <= now: spawn(role, at: now)
+            case .starting(_, let silentAt, _) where silentAt <= now: killSilent(role)
+            case .serving(_, let silentAt, _) where silentAt <= now: killSilent(role)
+            case .starting(_, _, let lateAt) where lateAt <= now:
+                actions.append(.report(.late(role)))
+                kill(role)
+            case .stopping(let killAt) where killAt <= now: kill(role)
+            default: break
+            }
+        }
+        reloadTimeout(at: now)
+    }
+
+    private mutating func killSilent(_ role: Role) {
+        actions.append(.report(.silent(role)))
+        kill(role)
+    }
+
+    /// This process slept, so that it could not hear anybody.
+    private mutating func forgiveSilence(at now: Instant) {
+        for role in Role.allCases { beat(role, at: now) }
+    }
+
+    // MARK: The end
+
+    mutating func stop(at now: Instant) {
+        guard !isStopping else { return }
+        isStopping = true
+        abandonReload(reason: "the daemon is stopping")
+        for role in Role.allCases {
+            if case .waiting = children[role]?.state { children[role]?.state = .idle }
+        }
+        stopNext(at: now)
+    }
+
+    /// Tells one child at a time to end: first who holds the address, then who serves it.
+    private mutating func stopNext(at now: Instant) {
+        for role in [Role.vip, .balancer] {
+            switch children[role]?.state {
+            case .starting, .serving:
+                let deadline = now + Limits.stop
+                children[role]?.state = .stopping(killAt: deadline)
+                actions.append(.stop(role, deadline: deadline))
+                return
+            case .stopping, .killed: return
+            case .idle, .waiting, nil: continue
+            }
+        }
+        actions.append(.finished(status: failure == nil ? 0 : 1))
+    }
+
+    /// Ends the daemon because the first configuration cannot be had.
+    mutating func fail(_ reason: String, at now: Instant) {
+        failure = reason
+        stop(at: now)
+    }
+}

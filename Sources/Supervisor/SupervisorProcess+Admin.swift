@@ -1,0 +1,122 @@
+// Answers the operator: what the supervisor knows itself, what it asks its children, what it hands to them.
+
+import Configuration
+import Control
+import Linux
+import Telemetry
+import Wire
+
+extension SupervisorProcess {
+    /// A child that has not answered by then is reported as silent.
+    private static let questionTime: Duration = .milliseconds(800)
+
+    /// Answers one request of the admin socket: `{"command": NAME, …}`.
+    ///
+    /// - `status`: everything about this host. `reload`: answered when it is committed or refused. `stop`: answered when
+    ///   everything has ended.
+    /// - `step-down` (`for_ms`) goes to `vip`; `drain` (`server`, `rate`), `enable`, `disable` (`server`) and `weight`
+    ///   (`server`, `weight`) go to the balancer.
+    /// - `clients` (`server`) and `table` (`table`, `key`, `clear`, `set`) are answered by the balancer on this very
+    ///   connection: one JSON value a line, the last one with `ok`.
+    func answer(_ request: JSON, _ connection: AdminConnection) {
+        let command = request["command"]?.string ?? ""
+        if command != "status", command != "clients" { log.notice("An operator asks.", ["command": command]) }
+        switch command {
+        case "status": answerStatus(connection)
+        case "reload": reload(connection)
+        case "stop":
+            stopAskers.append(connection)
+            tell(.stop)
+        case "step-down": pass(request, to: .vip, connection)
+        case "drain", "enable", "disable", "weight": pass(request, to: .balancer, connection)
+        case "clients", "table": hand(request, to: .balancer, connection)
+        default: connection.answer(AdminConnection.refusal("there is no command \"\(command)\""))
+        }
+    }
+
+    // MARK: To a child
+
+    private func pass(_ request: JSON, to role: ChildProcess.Role, _ connection: AdminConnection) {
+        guard supervision.phase(role) != "off" else {
+            let reason = role == .vip ? "this daemon manages no virtual address" : "there is no \(role.rawValue)"
+            return connection.answer(AdminConnection.refusal(reason))
+        }
+        ask(role, request) { answer in
+            guard case .object(let members) = answer else {
+                return connection.answer(AdminConnection.refusal("\(role.rawValue) does not answer"))
+            }
+            // The answer says whether it was done; where a child only says what went wrong, that is a no.
+            let isDone = answer?["ok"]?.bool ?? (answer?["error"] == nil)
+            let rest = members.filter { $0.name != "ok" }
+            connection.answer(.object([JSON.Member("ok", JSON(isDone))] + rest))
+        }
+    }
+
+    private func hand(_ request: JSON, to role: ChildProcess.Role, _ connection: AdminConnection) {
+        guard supervision.isServing(role), let child = children[role] else {
+            return connection.answer(AdminConnection.refusal("the \(role.rawValue) is \(supervision.phase(role))"))
+        }
+        connection.handOver { child.channel.send(.admin(request: request), [$0]) }
+    }
+
+    /// Asks a child; `done` is called once, with `nil` when it does not answer in time.
+    private func ask(_ role: ChildProcess.Role, _ request: JSON, _ done: @escaping (JSON?) -> Void) {
+        guard supervision.isLive(role), let child = children[role],
+            let id = questions.ask(role, done)
+        else { return done(nil) }
+        loop.schedule(at: Clock.now + Self.questionTime) { [unowned self] in questions.answered(id, nil) }
+        if !child.channel.send(.query(id: id, request: request)) { questions.answered(id, nil) }
+    }
+
+    // MARK: Status
+
+    private func answerStatus(_ connection: AdminConnection) {
+        let roles = ChildProcess.Role.allCases.sorted().filter { supervision.phase($0) != "off" }
+        var answers: [ChildProcess.Role: JSON] = [:]
+        var missing = roles.count
+        for role in roles {
+            ask(role, ["command": "status"]) { [unowned self] answer in
+                answers[role] = answer
+                missing -= 1
+                if missing == 0 { connection.answer(status(answers)) }
+            }
+        }
+        if roles.isEmpty { connection.answer(status([:])) }
+    }
+
+    private func status(_ answers: [ChildProcess.Role: JSON]) -> JSON {
+        let now = Clock.now
+        let configuration = current.loaded.configuration
+        return [
+            "ok": true,
+            "version": .string(settings.version),
+            "node": JSON(configuration.node),
+            "pid": JSON(ProcessSelf.pid),
+            "uptime_ms": JSON((now - started).wholeMilliseconds),
+            "configuration": .string(settings.configurationPath),
+            "generation": JSON(current.number),
+            "reloading": JSON(supervision.isReloading),
+            "stopping": JSON(supervision.isStopping),
+            "log_records_lost": JSON(log.lostRecords),
+            "worst_delay_us": JSON(loop.worstLateness.nanoseconds / 1000),
+            "admin_refusals": JSON(admin?.refusals ?? 0),
+            "processes": .array(ChildProcess.Role.allCases.sorted().map { describe($0, at: now) }),
+            "vip": answers[.vip] ?? .null,
+            "balancer": answers[.balancer] ?? .null,
+        ]
+    }
+
+    private func describe(_ role: ChildProcess.Role, at now: Instant) -> JSON {
+        let child = children[role]
+        return [
+            "role": .string(role.rawValue),
+            "phase": .string(supervision.phase(role)),
+            "pid": child.map { JSON($0.process.pid) } ?? .null,
+            "uptime_ms": child.map { JSON((now - $0.started).wholeMilliseconds) } ?? .null,
+            "restarts": JSON(supervision.restarts(role)),
+            "crash_loop": JSON(supervision.isCrashLooping(role, at: now)),
+            "last_ending": JSON(supervision.lastEnding(role)),
+            "state": JSON(child?.state),
+        ]
+    }
+}

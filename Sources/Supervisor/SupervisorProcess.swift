@@ -1,0 +1,270 @@
+// The parent: starts the two children, keeps them alive, passes orders and descriptors, answers the operator.
+
+package import Configuration
+import Control
+import Linux
+import Telemetry
+import Wire
+
+/// `understudy run`: what ``Supervision`` decides, done on the kernel.
+///
+/// Single-threaded but for the log. Parses no byte of a client: what it reads are the configuration, the admin socket and
+/// its own children's messages.
+package final class SupervisorProcess {
+    /// What the program tells the supervisor, which knows neither the balancer's loops nor its tables.
+    package struct Settings {
+        package var configurationPath: String
+        /// What `--node` says.
+        package var node: String?
+        package var version: String
+        /// How many event loops a configuration means on this machine.
+        package var loops: (Configuration) -> Int
+        /// How many bytes of memory a stick table takes.
+        package var tableBytes: (Configuration.TableSettings) -> Int
+
+        package init(
+            configurationPath: String, node: String?, version: String, loops: @escaping (Configuration) -> Int,
+            tableBytes: @escaping (Configuration.TableSettings) -> Int
+        ) {
+            self.configurationPath = configurationPath
+            self.node = node
+            self.version = version
+            self.loops = loops
+            self.tableBytes = tableBytes
+        }
+    }
+
+    /// Why the daemon does not start.
+    package struct Refusal: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    /// A configuration with what was opened for it.
+    struct Generation {
+        var number: UInt64
+        var loaded: LoadedConfiguration
+        var named: Holdings.Named
+        var bundle: FileDescriptorBox
+    }
+
+    /// A sealed bundle, shared by those who refer to it.
+    final class FileDescriptorBox {
+        let descriptor: FileDescriptor
+        init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+    }
+
+    let settings: Settings
+    let loop: EventLoop
+    let log: Log
+    let notify = Notify.fromEnvironment
+    let started = Clock.now
+    var supervision = Supervision()
+    var holdings: Holdings
+    /// The committed generation.
+    var current: Generation
+    /// The one that is being voted on, who wants to know, and what it changes.
+    var pending: (generation: Generation, difference: Configuration.Difference)?
+    /// The number of the newest generation, committed or refused.
+    var lastGeneration: UInt64 = 1
+    var reloadAskers: [AdminConnection] = []
+    var stopAskers: [AdminConnection] = []
+    var children: [ChildProcess.Role: ChildHandle] = [:]
+    let questions = Questions()
+    var admin: AdminServer?
+    /// Whom the balancer becomes.
+    let user: String?
+    private var signals: Signals?
+    private var timer: EventLoop.Timer?
+    private(set) var status: Int32 = 0
+
+    // MARK: Running
+
+    /// Runs the daemon until it is told to stop.
+    ///
+    /// - Returns: the exit status: 0 after a stop, 1 when the children cannot live by the first configuration.
+    /// - Throws: ``Refusal`` when it cannot start; nothing was changed then.
+    package static func run(_ settings: Settings) throws(Refusal) -> Int32 {
+        let loaded: LoadedConfiguration
+        do throws(LoadedConfiguration.Refusal) {
+            loaded = try LoadedConfiguration(path: settings.configurationPath, node: settings.node)
+        } catch {
+            throw Refusal(description: error.description)
+        }
+        do throws(Errno) {
+            try refuseSecond(at: loaded.configuration.admin.socketPath)
+            let process = try SupervisorProcess(settings, loaded)
+            return try process.run()
+        } catch {
+            throw Refusal(description: error.description)
+        }
+    }
+
+    /// Refuses to be the second daemon of a host before anything is opened: the kernel would hand some of the first
+    /// one's clients to our listeners, and reset them when we end.
+    private static func refuseSecond(at path: String) throws(Errno) {
+        guard let other = try? UnixSocket.connect(path: path) else { return }
+        _ = consume other
+        throw inUse(path)
+    }
+
+    private static func inUse(_ path: String) -> Errno {
+        Errno(Errno.addressInUse, "another daemon answers at \(path)")
+    }
+
+    private init(_ settings: Settings, _ loaded: LoadedConfiguration) throws(Errno) {
+        self.settings = settings
+        Signals.ignorePipe()
+        loop = try EventLoop()
+        let wanted = loaded.configuration.log
+        log = try Log(process: "supervisor", level: wanted.level.telemetry, sink: wanted.sink)
+        let (user, warning) = try Self.user(for: loaded.configuration)
+        self.user = user
+        var holdings = Holdings(loops: settings.loops, tableBytes: settings.tableBytes)
+        current = Generation(
+            number: 1, loaded: loaded, named: try holdings.open(for: loaded),
+            bundle: FileDescriptorBox(try loaded.bundle.sealed()))
+        self.holdings = holdings
+        // Blocked before the log's thread starts, so that only the loop takes them.
+        signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp], on: loop) { [unowned self] in
+            receive($0)
+        }
+        try log.start()
+        if let warning { log.warning(warning) }
+        if !loaded.warnings.isEmpty { log.warning("The configuration has warnings.", ["warnings": loaded.warnings]) }
+        makeRoom(for: loaded.configuration)
+    }
+
+    private func run() throws(Errno) -> Int32 {
+        defer {
+            admin?.close()
+            log.close()
+        }
+        try openAdmin()
+        if let limit = notify.watchdogLimit { pingWatchdog(every: limit / 3) }
+        let roles = roles(of: current.loaded.configuration)
+        if roles.count == 1, !current.loaded.configuration.routers.isEmpty {
+            log.warning("The virtual address is not managed: that needs root.")
+        }
+        log.notice(
+            "Understudy starts.",
+            ["version": settings.version, "node": current.loaded.configuration.node ?? "alone"])
+        tell(.start(roles: roles, generation: current.number))
+        try loop.run()
+        return status
+    }
+
+    /// Leaves ``run()``.
+    func finish(_ status: Int32) {
+        self.status = status
+        for asker in stopAskers { asker.answer(["ok": true]) }
+        stopAskers = []
+        loop.stop()
+    }
+
+    // MARK: Before the start
+
+    /// The children a configuration wants on this host.
+    func roles(of configuration: Configuration) -> Set<ChildProcess.Role> {
+        let hasAddress = !configuration.routers.isEmpty && configuration.node != nil && Privileges.isRoot
+        return hasAddress ? [.balancer, .vip] : [.balancer]
+    }
+
+    /// Whom the balancer becomes when we are root, and what is to be said about it.
+    private static func user(for configuration: Configuration) throws(Errno) -> (String?, warning: String?) {
+        guard Privileges.isRoot else { return (nil, nil) }
+        if try User.named(configuration.user) != nil { return (configuration.user, nil) }
+        let warning = "There is no user \(configuration.user); the balancer runs as nobody."
+        guard try User.named("nobody") != nil else { throw Errno(Errno.noEntry, "getpwnam nobody") }
+        return ("nobody", warning)
+    }
+
+    /// Raises the limit of open files while we may: the balancer has no right to.
+    private func makeRoom(for configuration: Configuration) {
+        let most = (try? File.read("/proc/sys/fs/nr_open", limit: 64)).flatMap { bytes in
+            UInt64(String(decoding: bytes, as: UTF8.self).filter(\.isNumber))
+        }
+        // Two sockets a session, and some for everything else.
+        let wanted = min(UInt64(configuration.maximumSessions) * 2 + 1024, most ?? 1_048_576)
+        do throws(Errno) {
+            try ResourceLimits.raiseOpenFiles(to: wanted)
+        } catch {
+            log.info("Fewer files may be open than the sessions could need.", ["error": error])
+            let hard = (try? ResourceLimits.openFiles())?.hard
+            if let hard { _ = try? ResourceLimits.raiseOpenFiles(to: hard) }
+        }
+    }
+
+    private func openAdmin() throws(Errno) {
+        let settings = current.loaded.configuration.admin
+        do throws(Errno) {
+            var group: UInt32?
+            if let name = settings.group, Privileges.isRoot {
+                group = try User.group(named: name)
+                if group == nil { log.warning("There is no such group; only root may ask.", ["group": name]) }
+            }
+            if let slash = settings.socketPath.lastIndex(of: "/"), slash > settings.socketPath.startIndex {
+                do throws(Errno) {
+                    try FileTree.makeDirectory(String(settings.socketPath[..<slash]))
+                } catch {
+                    guard error.code == Errno.exists else { throw error }
+                }
+            }
+            admin = try AdminServer(path: settings.socketPath, group: group, on: loop) { [unowned self] in
+                answer($0, $1)
+            }
+        } catch {
+            if error.code == Errno.addressInUse {
+                throw Self.inUse(settings.socketPath)
+            }
+            // Serving matters more than being asked; and a first try without root has no /run/understudy.
+            log.warning(
+                "Nobody can ask this daemon anything; set admin { socket PATH }.",
+                ["path": settings.socketPath, "error": error])
+        }
+    }
+
+    private func pingWatchdog(every interval: Duration) {
+        notify.watchdog()
+        loop.schedule(at: Clock.now + interval) { [unowned self] in pingWatchdog(every: interval) }
+    }
+
+    private func receive(_ signal: Int32) {
+        log.notice("Signal received.", ["signal": Signals.name(signal)])
+        if signal == Signals.hangUp { reload(nil) } else { tell(.stop) }
+    }
+
+    // MARK: Deciding
+
+    /// Tells the supervision what happened, and does what it says.
+    func tell(_ event: Supervision.Event) {
+        let wasStopping = supervision.isStopping
+        let actions = supervision.handle(event, at: Clock.now)
+        if supervision.isStopping, !wasStopping {
+            notify.stopping("releasing the address, then closing")
+            admin?.close()
+        }
+        for action in actions { obey(action) }
+        loop.cancel(timer)
+        timer = supervision.nextDeadline.map { deadline in
+            loop.schedule(at: deadline) { [unowned self] in tell(.timeout) }
+        }
+    }
+}
+
+extension Configuration.LogSettings {
+    /// Where the log writes.
+    var sink: LogSink { target == .journal ? .toJournal : .toStandardError }
+}
+
+extension Configuration.LogSettings.Level {
+    /// The log's own word for it.
+    var telemetry: LogLevel {
+        switch self {
+        case .error: .error
+        case .warning: .warning
+        case .notice: .notice
+        case .info: .info
+        case .debug: .debug
+        }
+    }
+}

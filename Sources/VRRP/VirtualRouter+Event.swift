@@ -1,0 +1,77 @@
+// What can happen to a virtual router, and what it asks of its shell.
+
+package import Wire
+
+extension VirtualRouter {
+    /// The number of a claim, so that a late report is not taken for a report on a newer claim.
+    package typealias Attempt = UInt64
+
+    /// Something that happened outside. Reports on effects come by this door too: an effect nobody reported has not
+    /// happened.
+    package enum Event: Sendable {
+        /// Begin. `holding`: the kernel still shows all our addresses, left by a predecessor that was killed. Send
+        /// ``interface(up:)``, ``source(_:)`` and ``ready(_:reason:)`` before it when they are known.
+        case started(holding: Bool)
+        /// End: say so, release, and do nothing more until started again.
+        case stop
+        /// Hand the addresses over; `nil` waits for the peer ``Bounds/stepDownHold``. With a time, the node also does
+        /// not preempt before it has passed. A peer that became active and then dies is replaced all the same.
+        case stepDown(for: Duration?)
+        /// A well-formed advertisement arrived.
+        case received(Advertisement, from: IPAddress, to: IPAddress)
+        /// Something arrived that ``Advertisement/init(parsing:from:to:hopLimit:)`` refused.
+        case refused(Advertisement.Discard, from: IPAddress)
+        /// The kernel shows all addresses of this claim (read back, not assumed).
+        case addressesClaimed(Attempt)
+        /// The claim failed with this errno.
+        case addressClaimFailed(Attempt, errno: Int32)
+        /// Somebody else removed an address.
+        case addressLost(IPAddress)
+        /// The kernel no longer shows any of our addresses.
+        case addressesReleased
+        /// Releasing failed with this errno; it will be asked for again.
+        case addressReleaseFailed(errno: Int32)
+        /// An advertisement could not be sent.
+        case sendFailed(errno: Int32)
+        /// Whether this node can serve: the balancer beats and everything tracked is well. `reason` is for humans.
+        case ready(Bool, reason: String)
+        /// Whether the interface of the advertisements is up.
+        case interface(up: Bool)
+        /// The address we send from; `nil` when the interface has none (any more).
+        case source(IPAddress?)
+        /// Whether this node knows what its peer knows. A node that does not yet, does not preempt.
+        case inSync(Bool)
+        /// The sum of the weights of what is tracked, from ``Tracking``. The priority changes without a change of role.
+        case weight(Int)
+        /// The peer said over the pair link what it is; `at`: when that arrived. Once for each of its advertisements.
+        case peerAlive(PeerReport, at: Instant)
+        /// The pair link is gone: what was said over it no longer counts.
+        case peerPathLost
+        /// The witness answered. Asked for at least every ``Settings/interval`` while backup.
+        case witnessAnswered
+        /// Packets went both ways on the link of the advertisements, as when a gateway answered.
+        case linkProven
+        /// While we are active, another answered for our address; `by`: the peer it is, when that is known.
+        case addressAnswered(by: IPAddress?)
+        /// The group decided; from ``SyncGroup``.
+        case group(GroupOrder)
+        /// New settings of the same family and router identifier; another identity is another router.
+        case configure(Settings)
+    }
+
+    /// Something the shell is to do, in the order given.
+    package enum Action: Equatable, Sendable {
+        /// Send ``VirtualRouter/advertisement(priority:)`` to every peer, or to the group.
+        case advertise(priority: UInt8)
+        /// Make the kernel show exactly the addresses of the settings, read back, and report with this number.
+        case claim(Attempt)
+        /// Make the kernel show none of our addresses, and report.
+        case release
+        /// Send one round of gratuitous ARP or unsolicited neighbour advertisements for every address.
+        case announce
+        /// The role changed. To be logged; everything it requires stands in further actions.
+        case transition(from: Role, to: Role, Cause)
+        /// An advertisement was refused. To be logged at a limited rate.
+        case refused(Advertisement.Discard, IPAddress)
+    }
+}

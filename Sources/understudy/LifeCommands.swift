@@ -1,0 +1,75 @@
+// `understudy reload`, `stop` and `step-down`: orders to the whole daemon.
+
+import Configuration
+import Wire
+
+/// `understudy reload`.
+enum ReloadCommand {
+    static let subcommand = Understudy.Subcommand(
+        name: "reload", arguments: Daemon.usage, purpose: "apply the file to the running daemon, or say why not",
+        run: run)
+
+    static func run(_ arguments: [String]) -> Int32 {
+        do throws(CommandLineOptions.Wrong) {
+            let options = try CommandLineOptions(arguments, values: Daemon.options, words: 0...0)
+            guard let answer = Daemon.ask(["command": "reload"], options, patience: Daemon.longPatience) else {
+                return Understudy.Status.refused
+            }
+            if let warnings = answer["warnings"]?.string, !warnings.isEmpty { Understudy.complain(warnings + "\n") }
+            let changes = answer["changes"]?.array?.compactMap(\.string) ?? []
+            print(changes.isEmpty ? "reloaded; nothing is different" : "reloaded:")
+            for change in changes { print("  \(change)") }
+            return Understudy.Status.done
+        } catch {
+            return Understudy.wrongUsage(error.message, of: subcommand)
+        }
+    }
+}
+
+/// `understudy stop`.
+enum StopCommand {
+    static let subcommand = Understudy.Subcommand(
+        name: "stop", arguments: Daemon.usage, purpose: "release the address, then end the daemon", run: run)
+
+    static func run(_ arguments: [String]) -> Int32 {
+        do throws(CommandLineOptions.Wrong) {
+            let options = try CommandLineOptions(arguments, values: Daemon.options, words: 0...0)
+            guard Daemon.ask(["command": "stop"], options, patience: Daemon.longPatience) != nil else {
+                return Understudy.Status.refused
+            }
+            print("stopped")
+            return Understudy.Status.done
+        } catch {
+            return Understudy.wrongUsage(error.message, of: subcommand)
+        }
+    }
+}
+
+/// `understudy step-down [--for D]`.
+enum StepDownCommand {
+    static let subcommand = Understudy.Subcommand(
+        name: "step-down", arguments: "[--for DURATION] " + Daemon.usage,
+        purpose: "hand the virtual address to the other host", run: run)
+
+    static func run(_ arguments: [String]) -> Int32 {
+        do throws(CommandLineOptions.Wrong) {
+            let options = try CommandLineOptions(arguments, values: Daemon.options.union(["--for"]), words: 0...0)
+            var request = [JSON.Member("command", "step-down")]
+            if let text = options.value("--for") {
+                guard let duration = Duration(text: text), duration >= .milliseconds(1) else {
+                    throw CommandLineOptions.Wrong(message: "--for needs a duration such as 10m, not \"\(text)\"")
+                }
+                request.append(JSON.Member("for_ms", JSON(duration.wholeMilliseconds)))
+            }
+            guard let answer = Daemon.ask(.object(request), options) else { return Understudy.Status.refused }
+            let names = answer["handed_over"]?.array?.compactMap(\.string) ?? []
+            print(
+                names.isEmpty
+                    ? "this host was not active; it takes no address for now"
+                    : "handed over: \(names.joined(separator: ", "))")
+            return Understudy.Status.done
+        } catch {
+            return Understudy.wrongUsage(error.message, of: subcommand)
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// What a reload would change, in words.
+
+import Testing
+import Wire
+
+@testable import Configuration
+
+@Suite("The difference between two configurations")
+struct DifferenceTests {
+    @Test func `is empty between equals`() throws {
+        let configuration = try Files.good(Files.everything, as: Files.lb1)
+        #expect(Configuration.Difference(from: configuration, to: configuration).isEmpty)
+    }
+
+    @Test func `is told block by block with what a reload does`() throws {
+        let old = try Files.good(Files.everything, as: Files.lb1)
+        var new = old
+        new.routers[0].advertInterval = .milliseconds(100)
+        new.routers[0].addresses.removeLast()
+        new.listeners[0].maximumSessions = 6000
+        new.backends[0].servers[1].weight = 9
+        new.backends[0].servers.remove(at: 0)
+        new.backends[0].servers.append(.init(name: "emqx4", address: .init(.v4(.init(192, 168, 0, 5)), port: 1883)))
+        new.backends[0].stickTable = nil
+        new.tables = []
+        new.admin.group = "understudy"
+        new.loops = nil
+        new.listeners.append(.init(name: "second", binds: [], backend: "emqx"))
+        let difference = Configuration.Difference(from: old, to: new)
+        #expect(
+            difference.text == """
+                stick-table sessions: removed (applied in place)
+                loops was 4, is auto (needs a restart)
+                vrrp mqtt: address 10.0.0.20/32 removed (applied in place)
+                vrrp mqtt: advert-interval was 1.5s, is 100ms (applied in place)
+                listen mqtt: limit connections was 5000, is 6000 (applies to new sessions)
+                listen second: added (applied in place)
+                backend emqx: stick was on client-id table sessions, is not written (applies to new sessions)
+                backend emqx: server emqx1 removed (applied in place)
+                backend emqx: server emqx2 was [2001:db8::3]:1883 weight 7 backup, is [2001:db8::3]:1883 weight 9 backup \
+                (applied in place)
+                backend emqx: server emqx4 added: 192.168.0.5:1883 weight 1 (applied in place)
+                admin: group was adm, is understudy (needs a restart)
+
+                """)
+        #expect(difference.needsRestart)
+    }
+
+    @Test func `tells an order that changed, and another identity`() throws {
+        let old = try Files.good(Files.everything, as: Files.lb1)
+        var new = old
+        new.routers[0].addresses.reverse()
+        new.node = "lb2"
+        #expect(
+            Configuration.Difference(from: old, to: new).changes.map(\.text) == [
+                "this host was lb1, is lb2", "address: the order is now 10.0.0.20/32, 10.0.0.10/24",
+            ])
+    }
+
+    @Test func `sees every setting there is`() throws {
+        // Whatever two configurations do not share must show in the difference: it is what a reload obeys.
+        let full = try Files.good(Files.everything, as: Files.lb1)
+        let plain = try Files.good(
+            """
+            node lb1 { address 10.0.0.11; priority 151 }
+            node lb2 { address 10.0.0.13; priority 91 }
+            pair { secret /k }
+            vrrp mqtt { interface eth9; router-id 52; address 10.0.0.30/24 }
+            listen mqtt { bind *:1885; use other }
+            backend other { server x 192.168.9.9:1883 }
+            backend emqx { server x 192.168.9.9:1883 }
+            stick-table sessions { }
+            """, as: Files.lb1)
+        let changes = Configuration.Difference(from: full, to: plain).changes
+        let unseen = Directive.all.filter { directive in
+            directive.opens == nil && !["include", "protocol", "version", "key"].contains(directive.name)
+                && !changes.contains { change in
+                    let subject = directive.context.opener.map { change.subject.hasPrefix($0.name) }
+                    return subject ?? change.subject.isEmpty && change.text.hasPrefix(directive.name)
+                }
+        }
+        #expect(unseen.isEmpty)
+    }
+}

@@ -1,0 +1,117 @@
+// Configurations that are good, and what they mean.
+
+import Testing
+import Wire
+
+@testable import Configuration
+
+@Suite("A good configuration")
+struct GoodFilesTests {
+    @Test(arguments: ["understudy.conf", "minimal.conf", "single.conf"])
+    func `is every file of conf, without a warning`(_ name: String) throws {
+        let outcome = Checker.check(try Files.shipped(name), as: Files.lb1)
+        #expect(outcome.text.isEmpty)
+        #expect(outcome.configuration != nil)
+    }
+
+    @Test func `the shortest pair has about a dozen lines`() throws {
+        let source = try Files.shipped("minimal.conf")
+        #expect(source.bytes.count { $0 == 0x0A } <= 13)
+    }
+
+    @Test func `means what every directive says`() throws {
+        let configuration = try Files.good(Files.everything, as: Files.lb1)
+        #expect(configuration.node == "lb1")
+        #expect(configuration.local?.priority == 150)
+        #expect(configuration.peer?.address == .v4(IPv4Address(10, 0, 0, 12)))
+        #expect(configuration.pair?.secretPath == "/etc/under study/pair.key")
+        #expect(configuration.pair?.port == 7000)
+
+        let router = try #require(configuration.routers.first)
+        #expect(router.interface == "eth0")
+        #expect(router.routerID == 51)
+        #expect(router.addresses.map(\.description) == ["10.0.0.10/24", "10.0.0.20/32"])
+        #expect(router.advertInterval == .milliseconds(1500))
+        #expect(router.preempt == .after(.seconds(90)))
+        #expect(router.priority == 80)
+        #expect(router.transport == .multicast)
+        #expect(router.trackedInterfaces == ["eth1", "eth2"])
+
+        let listener = try #require(configuration.listeners.first)
+        #expect(listener.binds == [SocketAddress("*:1883"), SocketAddress("10.0.0.11:1884")])
+        #expect(listener.backend == "emqx")
+        #expect(listener.maximumSessions == 5000)
+        #expect(listener.maximumConnectSize == 1000)
+        #expect(listener.connectDeadline == .milliseconds(2500))
+        #expect(listener.idleTimeout == .seconds(3600))
+        #expect(listener.backlog == 128)
+
+        let backend = try #require(configuration.backend(named: "emqx"))
+        #expect(backend.algorithm == .hashClientID)
+        #expect(backend.stickTable == "sessions")
+        #expect(backend.servers.map(\.weight) == [0, 7, 1])
+        #expect(backend.servers.map(\.backup) == [false, true, false])
+        #expect(backend.servers.map(\.disabled) == [false, false, true])
+        #expect(backend.check.kind == .tcp)
+        #expect(backend.check.interval == .seconds(3))
+        #expect(backend.check.timeout == .milliseconds(250))
+        #expect(backend.check.rise == 4)
+        #expect(backend.check.fall == 5)
+        #expect(backend.connectTimeout == .seconds(1))
+        #expect(backend.connackTimeout == .seconds(3))
+        #expect(backend.maximumTries == 2)
+
+        let table = try #require(configuration.table(named: "sessions"))
+        #expect(table.size == 2 << 20)
+        #expect(table.expire == .seconds(172_800))
+        #expect(table.replicates)
+        #expect(configuration.admin.socketPath == "/tmp/admin.sock")
+        #expect(configuration.admin.group == "adm")
+        #expect(configuration.log.target == .journal)
+        #expect(configuration.log.level == .debug)
+        #expect(configuration.loops == 4)
+        #expect(configuration.user == "nobody")
+        #expect(configuration.maximumSessions == 20000)
+    }
+
+    @Test func `is the same when it is written out and read again`() throws {
+        for text in [Files.everything, String(decoding: try Files.shipped("minimal.conf").bytes, as: UTF8.self)] {
+            let configuration = try Files.good(text, as: Files.lb1)
+            #expect(try Files.good(configuration.text, as: Files.lb1) == configuration)
+        }
+    }
+
+    @Test func `means the other host to the other host`() throws {
+        let outcome = Checker.check(try Files.shipped("minimal.conf"), as: Files.lb2)
+        #expect(outcome.configuration?.local?.name == "lb2")
+        #expect(outcome.configuration?.peer?.name == "lb1")
+        #expect(outcome.configuration?.routers.first?.priority == 100)
+    }
+
+    @Test func `may be written with semicolons, carriage returns, a byte order mark and empty blocks`() throws {
+        let text = """
+            \u{FEFF}listen m {\r
+                bind *:1883;\r
+                use b;; # a comment; with { marks }
+            };
+            backend b { server "s1" 192.168.0.2:1883 } admin { } log { level info }
+            """
+        let configuration = try Files.good(text)
+        #expect(configuration.backends.first?.servers.first?.name == "s1")
+    }
+
+    @Test func `joins the files it includes`() throws {
+        let main = Source(name: "/etc/understudy/main.conf", text: "include parts/listen.conf\ninclude /srv/b.conf\n")
+        let files = [
+            "/etc/understudy/parts/listen.conf": "listen m { bind *:1883; use b }\ninclude more.conf\n",
+            "/etc/understudy/parts/more.conf": "loops 2\n",
+            "/srv/b.conf": "backend b { server s1 192.168.0.2:1883 }\n",
+        ]
+        let outcome = Checker.check(main, as: Host()) { path throws(IncludeFailure) in
+            guard let text = files[path] else { throw IncludeFailure("not here") }
+            return Array(text.utf8)
+        }
+        #expect(outcome.configuration?.loops == 2)
+        #expect(outcome.sources.count == 4)
+    }
+}

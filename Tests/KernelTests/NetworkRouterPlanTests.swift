@@ -1,0 +1,82 @@
+// From the configuration to the settings of a virtual router, as values.
+
+import Configuration
+import Failover
+import Testing
+import VRRP
+import Wire
+
+struct NetworkRouterPlanTests {
+    private static func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
+
+    /// A pair whose first node is this host, with one router.
+    private static func configuration(
+        _ virtual: [String], nodes: [String] = ["10.0.0.11", "10.0.0.12"],
+        transport: Configuration.VirtualRouterSettings.Transport = .unicast
+    ) throws -> Configuration {
+        var configuration = Configuration()
+        for (index, node) in nodes.enumerated() {
+            configuration.nodes.append(.init(name: "lb\(index + 1)", address: try address(node)))
+        }
+        configuration.node = "lb1"
+        var router = Configuration.VirtualRouterSettings(
+            name: "mqtt", interface: "eth0", routerID: 51,
+            addresses: try virtual.map { try #require(IPPrefix($0)) }, priority: 150)
+        router.transport = transport
+        router.preempt = .after(.seconds(30))
+        router.trackedInterfaces = ["eth1"]
+        configuration.routers = [router]
+        return configuration
+    }
+
+    @Test func everySettingArrives() throws {
+        let plan = try #require(try RouterPlan.plans(of: try Self.configuration(["10.0.0.10/24"])).first)
+        #expect(plan.name == "mqtt" && plan.trackedInterfaces == ["eth1"])
+        #expect(plan.identity.interface == "eth0" && plan.identity.routerID == 51 && plan.identity.family == .ipv4)
+        #expect(
+            plan.settings
+                == VirtualRouter.Settings(
+                    routerID: 51, priority: 150, preempt: .after(.seconds(30)),
+                    addresses: [try Self.address("10.0.0.10")], peers: [try Self.address("10.0.0.12")]))
+    }
+
+    @Test func multicastHasNoPeers() throws {
+        let plan = try #require(
+            try RouterPlan.plans(of: try Self.configuration(["fd00::10/64"], transport: .multicast)).first)
+        #expect(plan.settings.peers.isEmpty && plan.identity.family == .ipv6)
+    }
+
+    @Test func unicastNeedsAnotherNodeOfItsFamily() throws {
+        for configuration in [
+            try Self.configuration(["10.0.0.10/24"], nodes: ["10.0.0.11"]),
+            try Self.configuration(["fd00::10/64"]),
+        ] {
+            #expect(throws: RouterPlan.Impossible.self) { try RouterPlan.plans(of: configuration) }
+        }
+    }
+
+    @Test func unicastLeavesFromTheNodesAddressAndNoOther() throws {
+        let plan = try #require(try RouterPlan.plans(of: try Self.configuration(["10.0.0.10/24"])).first)
+        let own = try Self.address("10.0.0.11")
+        #expect(plan.source(among: [try Self.address("10.0.0.10"), own]) == own)
+        #expect(plan.source(among: [try Self.address("10.0.0.10"), try Self.address("10.0.0.99")]) == nil)
+    }
+
+    @Test func multicastLeavesFromAnyAddressThatIsNotVirtual() throws {
+        let configuration = try Self.configuration(["10.0.0.10/24"], transport: .multicast)
+        let plan = try #require(try RouterPlan.plans(of: configuration).first)
+        let other = try Self.address("10.0.0.99")
+        #expect(plan.source(among: [try Self.address("10.0.0.10"), other]) == other)
+        #expect(plan.source(among: [try Self.address("10.0.0.10")]) == nil)
+        #expect(plan.source(among: [other, try Self.address("10.0.0.11")]) == (try Self.address("10.0.0.11")))
+    }
+
+    @Test func multicastOverIPv6LeavesFromALinkLocalAddress() throws {
+        let configuration = try Self.configuration(
+            ["fd00::10/64"], nodes: ["fd00::11", "fd00::12"], transport: .multicast)
+        let plan = try #require(try RouterPlan.plans(of: configuration).first)
+        let linkLocal = try Self.address("fe80::1")
+        #expect(plan.source(among: [try Self.address("fd00::11"), linkLocal]) == linkLocal)
+        #expect(plan.source(among: [try Self.address("fd00::11")]) == nil)
+    }
+}

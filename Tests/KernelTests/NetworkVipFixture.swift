@@ -1,0 +1,166 @@
+// Two vip processes in two namespaces, each with a supervisor and a balancer that are this test.
+
+import Control
+import Failover
+import Foundation
+import Linux
+import Synchronization
+import Telemetry
+import Testing
+import Wire
+
+/// What a vip process returned, seen from another thread.
+final class ExitStatus: Sendable {
+    let value = Mutex<Int32?>(nil)
+}
+
+/// One host: a vip process on a thread of its own, seen from its supervisor and its balancer.
+final class VipHost {
+    let name: String
+    let netlink: Netlink
+    let interface: Interface
+    /// What the vip process returned; `nil` while it runs.
+    private let result = ExitStatus()
+
+    private let loop: EventLoop
+    private(set) var supervisor: ControlChannel<ChildMessage, SupervisorMessage>
+    private(set) var balancer: ControlChannel<VipNotice, BalancerBeat>?
+    /// What the balancer says while it beats; `nil`: it is silent.
+    var beat: BalancerBeat?
+    private(set) var messages: [ChildMessage] = []
+    private(set) var notices: [VipNotice] = []
+    private var replies: [UInt64: JSON] = [:]
+    private var nextQuery: UInt64 = 1
+
+    /// Starts a host in the calling thread's namespace, which its thread inherits.
+    init(
+        _ name: String, on loop: EventLoop, configuration: String, interface: String,
+        serving: Bool = true, settled: Bool = true
+    ) throws {
+        self.name = name
+        beat = BalancerBeat(
+            serving: serving, settled: settled, inSync: true, peerLinked: true, sessions: 0, usableServers: 1)
+        self.loop = loop
+        netlink = try Netlink()
+        self.interface = try netlink.interface(interface)
+        let pair = try Socket.messagePair()
+        let childEnd = try pair.second.duplicate().release()
+        supervisor = try ControlChannel(try pair.first.duplicate(), on: loop)
+        supervisor.onMessage = { [weak self] message, _ in self?.take(message) }
+
+        let thread = Thread { [result] in
+            let status: Int32
+            do {
+                let log = try Log(process: "vip", level: .error, sink: .lines(descriptor: 2))
+                status = try VipProcess(control: FileDescriptor(owning: childEnd), log: log).run()
+            } catch {
+                status = -1
+            }
+            result.value.withLock { $0 = status }
+        }
+        thread.start()
+
+        try linkBalancer()
+        try configure(configuration, generation: 1)
+        supervisor.send(.commit(generation: 1))
+        sendBeats()
+    }
+
+    /// Hands over a configuration and asks to prepare it.
+    func configure(_ text: String, generation: UInt64) throws {
+        let bundle = ConfigurationBundle(
+            node: name, files: [.init(path: "understudy.conf", bytes: Array(text.utf8))])
+        let memfd = try bundle.sealed()
+        supervisor.send(.prepare(generation: generation), [memfd.number])
+    }
+
+    func commit(generation: UInt64) { supervisor.send(.commit(generation: generation)) }
+
+    /// Gives the vip process a new link to a balancer.
+    func linkBalancer() throws {
+        let pair = try Socket.messagePair()
+        supervisor.send(.balancerLink, [pair.second.number])
+        let link = try ControlChannel<VipNotice, BalancerBeat>(try pair.first.duplicate(), on: loop)
+        link.onMessage = { [weak self] notice, _ in self?.notices.append(notice) }
+        balancer = link
+    }
+
+    /// The balancer dies.
+    func killBalancer() {
+        balancer?.close()
+        balancer = nil
+    }
+
+    /// The supervisor dies.
+    func killSupervisor() { supervisor.close() }
+
+    private func sendBeats() {
+        if let beat { balancer?.send(beat) }
+        loop.schedule(at: Clock.now + ChildProcess.linkBeatInterval) { [weak self] in self?.sendBeats() }
+    }
+
+    private func take(_ message: ChildMessage) {
+        if case .reply(let id, let answer) = message { replies[id] = answer }
+        if message != .beat { messages.append(message) }
+    }
+
+    var exitStatus: Int32? { result.value.withLock { $0 } }
+
+    /// Whether the kernel of this host shows the address.
+    func holds(_ text: String) -> Bool {
+        guard let address = IPAddress(text) else { return false }
+        return (try? netlink.isShown(address, on: interface.index)) ?? false
+    }
+
+    /// The answer to a command; `nil` when none comes.
+    func ask(_ request: JSON) throws -> JSON? {
+        let id = nextQuery
+        nextQuery += 1
+        supervisor.send(.query(id: id, request: request))
+        _ = try loop.waitFor { self.replies[id] != nil }
+        return replies[id]
+    }
+
+    /// The first router's part of the status.
+    func router() throws -> JSON? { try ask(["command": "status"])?["routers"]?.array?.first }
+}
+
+extension EventLoop {
+    /// Turns until the condition holds; gives up after ten seconds.
+    func waitFor(_ condition: () -> Bool) throws -> Bool {
+        let end = Clock.now + .seconds(10)
+        while !condition() {
+            guard Clock.now < end else { return false }
+            try turn(limit: .milliseconds(10))
+        }
+        return true
+    }
+}
+
+/// The file both hosts read, but for the interface's name.
+enum VipPair {
+    static func configuration(
+        interface: String, address: String = "10.9.0.10/24", nodes: [String] = ["10.9.0.1", "10.9.0.2"],
+        router: String = ""
+    ) -> String {
+        """
+        \(withoutRouter(nodes: nodes))
+        vrrp mqtt {
+            interface \(interface)
+            router-id 51
+            address \(address)
+            \(router)
+        }
+        """
+    }
+
+    static func withoutRouter(nodes: [String] = ["10.9.0.1", "10.9.0.2"]) -> String {
+        """
+        node left { address \(nodes[0]); priority 150 }
+        node right { address \(nodes[1]); priority 100 }
+        pair { secret /etc/understudy/pair.key }
+        listen mqtt { bind *:1883; use brokers }
+        backend brokers { server one 10.9.0.3:1883 }
+        """
+    }
+}

@@ -1,0 +1,385 @@
+// The supervisor's decisions on virtual time.
+
+import Control
+import Supervisor
+import Testing
+import Wire
+
+/// A dialogue with a supervision: what happens, what it does about it.
+private struct Dialogue {
+    var supervision = Supervision()
+    var now = Instant.zero
+
+    @discardableResult
+    mutating func tell(_ event: Supervision.Event) -> [Supervision.Action] { supervision.handle(event, at: now) }
+
+    mutating func wait(_ duration: Duration) { now += duration }
+
+    /// Lets time pass with beats of both children and timeouts when they are due.
+    mutating func live(_ duration: Duration) -> [Supervision.Action] {
+        let end = now + duration
+        var actions: [Supervision.Action] = []
+        while now < end {
+            wait(.milliseconds(100))
+            actions += tell(.beat(.balancer)) + tell(.beat(.vip))
+            if let deadline = supervision.nextDeadline, deadline <= now { actions += tell(.timeout) }
+        }
+        return actions
+    }
+
+    /// Goes to the next deadline and lets it pass.
+    mutating func timeout() -> [Supervision.Action] {
+        guard let deadline = supervision.nextDeadline else { return [] }
+        now = max(now, deadline)
+        return tell(.timeout)
+    }
+
+    /// Both children serve generation 1.
+    static var serving: Dialogue {
+        var dialogue = Dialogue()
+        dialogue.tell(.start(roles: [.balancer, .vip], generation: 1))
+        for role in [Supervision.Role.balancer, .vip] {
+            dialogue.tell(.prepared(role, generation: 1))
+            dialogue.tell(.serving(role, generation: 1))
+        }
+        return dialogue
+    }
+}
+
+@Suite("A supervision")
+struct SupervisionTests {
+    @Test("starts the balancer, then vip when the balancer serves, and is ready when both do")
+    func start() {
+        var dialogue = Dialogue()
+        #expect(
+            dialogue.tell(.start(roles: [.balancer, .vip], generation: 1)) == [.spawn(.balancer, generation: 1)])
+        #expect(dialogue.tell(.beat(.balancer)) == [])
+        #expect(dialogue.tell(.prepared(.balancer, generation: 1)) == [.commit(.balancer, generation: 1)])
+        #expect(dialogue.tell(.serving(.balancer, generation: 1)) == [.spawn(.vip, generation: 1), .link])
+        #expect(dialogue.tell(.prepared(.vip, generation: 1)) == [.commit(.vip, generation: 1)])
+        #expect(dialogue.tell(.serving(.vip, generation: 1)) == [.ready])
+        #expect(dialogue.live(.seconds(60)) == [])
+        #expect(dialogue.supervision.phase(.vip) == "serving")
+    }
+
+    @Test("of a balancer alone is ready with it")
+    func alone() {
+        var dialogue = Dialogue()
+        dialogue.tell(.start(roles: [.balancer], generation: 1))
+        dialogue.tell(.prepared(.balancer, generation: 1))
+        #expect(dialogue.tell(.serving(.balancer, generation: 1)) == [.ready])
+        #expect(dialogue.tell(.stop) == [.stop(.balancer, deadline: .zero + Supervision.Limits.stop)])
+        #expect(dialogue.tell(.exited(.balancer, how: "exit status 0")) == [.finished(status: 0)])
+    }
+
+    @Test("gives up when the first configuration is refused")
+    func firstRefusal() {
+        var dialogue = Dialogue()
+        dialogue.tell(.start(roles: [.balancer, .vip], generation: 1))
+        let actions = dialogue.tell(.refused(.balancer, generation: 1, reason: "no memory"))
+        #expect(
+            actions == [
+                .report(.refusedToStart(.balancer, reason: "no memory")),
+                .stop(.balancer, deadline: .zero + Supervision.Limits.stop),
+            ])
+        #expect(dialogue.tell(.exited(.balancer, how: "exit status 0")) == [.finished(status: 1)])
+    }
+
+    // MARK: Death
+
+    @Test("restarts a dead child at once and links it to the other", arguments: [Supervision.Role.balancer, .vip])
+    func restart(role: Supervision.Role) {
+        var dialogue = Dialogue.serving
+        _ = dialogue.live(.seconds(20))
+        #expect(
+            dialogue.tell(.exited(role, how: "signal 9")) == [
+                .report(.ended(role, how: "signal 9")), .report(.restarting(role, after: .zero)),
+                .spawn(role, generation: 1), .link,
+            ])
+        #expect(dialogue.supervision.restarts(role) == 1)
+        #expect(dialogue.tell(.prepared(role, generation: 1)) == [.commit(role, generation: 1)])
+        // Ready is said once.
+        #expect(dialogue.tell(.serving(role, generation: 1)) == [])
+    }
+
+    @Test("waits longer after each death, and calls the last step a crash loop")
+    func crashLoop() {
+        var dialogue = Dialogue.serving
+        var pauses: [Duration] = []
+        for death in 1...8 {
+            let actions = dialogue.tell(.exited(.balancer, how: "signal 11"))
+            #expect(actions.contains(.report(.crashLoop(.balancer))) == (death == Supervision.Limits.pauses.count))
+            for case .report(.restarting(.balancer, let pause)) in actions { pauses.append(pause) }
+            if !actions.contains(.spawn(.balancer, generation: 1)) {
+                // The other one goes on beating meanwhile.
+                while !dialogue.supervision.isLive(.balancer) {
+                    dialogue.tell(.beat(.vip))
+                    dialogue.wait(.milliseconds(10))
+                    dialogue.tell(.timeout)
+                }
+            }
+        }
+        #expect(pauses == Supervision.Limits.pauses + Array(repeating: .seconds(5), count: 3))
+        #expect(dialogue.supervision.isCrashLooping(.balancer, at: dialogue.now))
+        #expect(!dialogue.supervision.isCrashLooping(.vip, at: dialogue.now))
+        dialogue.tell(.prepared(.balancer, generation: 1))
+        dialogue.tell(.serving(.balancer, generation: 1))
+        _ = dialogue.live(Supervision.Limits.stable)
+        #expect(!dialogue.supervision.isCrashLooping(.balancer, at: dialogue.now))
+        // It is over: the next death is a first one.
+        #expect(dialogue.tell(.exited(.balancer, how: "signal 11")).contains(.spawn(.balancer, generation: 1)))
+    }
+
+    @Test("kills a child that is silent, and only that one")
+    func silence() {
+        var dialogue = Dialogue.serving
+        _ = dialogue.live(.seconds(5))
+        var actions: [Supervision.Action] = []
+        let stalled = dialogue.now
+        while actions.isEmpty {
+            dialogue.wait(.milliseconds(50))
+            dialogue.tell(.beat(.vip))
+            actions = dialogue.tell(.timeout)
+        }
+        #expect(actions == [.report(.silent(.balancer)), .kill(.balancer)])
+        #expect(dialogue.now - stalled == Supervision.Limits.silence)
+        #expect(dialogue.tell(.exited(.balancer, how: "signal 9")).contains(.spawn(.balancer, generation: 1)))
+    }
+
+    @Test("blames nobody when it slept itself")
+    func ownStall() {
+        var dialogue = Dialogue.serving
+        dialogue.wait(.seconds(30))
+        #expect(dialogue.tell(.timeout) == [])
+        #expect(dialogue.live(.seconds(5)) == [])
+    }
+
+    @Test("kills a child that beats but never serves")
+    func late() {
+        var dialogue = Dialogue()
+        dialogue.tell(.start(roles: [.balancer], generation: 1))
+        #expect(
+            dialogue.live(Supervision.Limits.start) == [.report(.late(.balancer)), .kill(.balancer)])
+    }
+
+    @Test("kills a child that closed its socket, once")
+    func channelLost() {
+        var dialogue = Dialogue.serving
+        #expect(dialogue.tell(.channelLost(.vip)) == [.kill(.vip)])
+        #expect(dialogue.tell(.channelLost(.vip)) == [])
+    }
+
+    @Test("counts no death that lies behind a stable time")
+    func longAgo() {
+        var dialogue = Dialogue.serving
+        for _ in 0..<10 {
+            _ = dialogue.live(Supervision.Limits.stable)
+            // The end of its socket is seen before the end of the process.
+            dialogue.tell(.channelLost(.vip))
+            #expect(dialogue.tell(.exited(.vip, how: "signal 11")).contains(.spawn(.vip, generation: 1)))
+            dialogue.tell(.prepared(.vip, generation: 1))
+            dialogue.tell(.serving(.vip, generation: 1))
+        }
+    }
+
+    // MARK: Stopping
+
+    @Test("stops vip first, then the balancer, and kills who does not go")
+    func stop() {
+        var dialogue = Dialogue.serving
+        let limit = Supervision.Limits.stop
+        #expect(dialogue.tell(.stop) == [.stop(.vip, deadline: .zero + limit)])
+        #expect(dialogue.tell(.stop) == [])
+        #expect(dialogue.tell(.exited(.vip, how: "exit status 0")) == [.stop(.balancer, deadline: .zero + limit)])
+        #expect(dialogue.timeout() == [.kill(.balancer)])
+        #expect(dialogue.tell(.exited(.balancer, how: "signal 9")) == [.finished(status: 0)])
+        #expect(dialogue.supervision.nextDeadline == nil)
+    }
+
+    @Test("restarts nobody while it stops")
+    func deathWhileStopping() {
+        var dialogue = Dialogue.serving
+        dialogue.tell(.stop)
+        #expect(dialogue.tell(.exited(.balancer, how: "signal 11")) == [])
+        #expect(dialogue.tell(.exited(.vip, how: "exit status 0")) == [.finished(status: 0)])
+    }
+
+    // MARK: Reload
+
+    @Test("commits when every child is prepared, and answers when every child serves")
+    func reload() {
+        var dialogue = Dialogue.serving
+        #expect(
+            dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2)) == [
+                .prepare(.balancer, generation: 2), .prepare(.vip, generation: 2),
+            ])
+        #expect(dialogue.tell(.prepared(.vip, generation: 2)) == [])
+        #expect(
+            dialogue.tell(.prepared(.balancer, generation: 2)) == [
+                .commit(.balancer, generation: 2), .commit(.vip, generation: 2),
+            ])
+        #expect(dialogue.tell(.serving(.vip, generation: 2)) == [])
+        #expect(
+            dialogue.tell(.serving(.balancer, generation: 2)) == [.reloadEnded(.committed(generation: 2))])
+        #expect(dialogue.supervision.generation == 2)
+        #expect(dialogue.tell(.exited(.vip, how: "signal 9")).contains(.spawn(.vip, generation: 2)))
+    }
+
+    @Test("cancels everywhere when one child refuses")
+    func refusal() {
+        var dialogue = Dialogue.serving
+        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2))
+        dialogue.tell(.prepared(.vip, generation: 2))
+        #expect(
+            dialogue.tell(.refused(.balancer, generation: 2, reason: "port taken")) == [
+                .cancel(.balancer, generation: 2), .cancel(.vip, generation: 2),
+                .reloadEnded(.refused(generation: 2, reason: "port taken")),
+            ])
+        #expect(dialogue.supervision.generation == 1)
+        #expect(!dialogue.supervision.isReloading)
+        // Late answers mean nothing.
+        #expect(dialogue.tell(.prepared(.vip, generation: 2)) == [])
+    }
+
+    @Test("cancels when a child does not answer, or dies over it")
+    func unanswered() {
+        var dialogue = Dialogue.serving
+        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2))
+        dialogue.tell(.prepared(.vip, generation: 2))
+        let actions = dialogue.live(Supervision.Limits.reload)
+        #expect(actions.contains(.cancel(.vip, generation: 2)))
+        #expect(
+            actions.contains(
+                .reloadEnded(.refused(generation: 2, reason: "balancer did not answer within 10s"))))
+        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 3))
+        let death = dialogue.tell(.exited(.balancer, how: "signal 11"))
+        #expect(death.contains(.cancel(.vip, generation: 3)))
+        #expect(
+            death.contains(
+                .reloadEnded(.refused(generation: 3, reason: "balancer ended while it prepared: signal 11"))))
+        #expect(death.contains(.spawn(.balancer, generation: 1)))
+    }
+
+    @Test("starts a child that the new configuration wants, and stops one that it does not")
+    func roles() {
+        var dialogue = Dialogue.serving
+        dialogue.tell(.reload(roles: [.balancer], generation: 2))
+        #expect(
+            dialogue.tell(.prepared(.balancer, generation: 2)) == [
+                .commit(.balancer, generation: 2), .stop(.vip, deadline: .zero + Supervision.Limits.stop),
+            ])
+        #expect(
+            dialogue.tell(.serving(.balancer, generation: 2)) == [.reloadEnded(.committed(generation: 2))])
+        #expect(dialogue.tell(.exited(.vip, how: "exit status 0")) == [])
+        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 3))
+        #expect(
+            dialogue.tell(.prepared(.balancer, generation: 3)) == [
+                .commit(.balancer, generation: 3), .spawn(.vip, generation: 3), .link,
+            ])
+    }
+
+    @Test("starts a child that could not live with the old configuration by the new one")
+    func mending() {
+        var dialogue = Dialogue.serving
+        for _ in 0..<4 { dialogue.tell(.exited(.vip, how: "exit status 1")); _ = dialogue.live(.seconds(6)) }
+        dialogue.tell(.exited(.vip, how: "exit status 1"))
+        #expect(dialogue.supervision.phase(.vip) == "waiting")
+        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2))
+        #expect(
+            dialogue.tell(.prepared(.balancer, generation: 2)) == [
+                .commit(.balancer, generation: 2), .spawn(.vip, generation: 2), .link,
+            ])
+    }
+
+    @Test("replaces a child that promised and could not keep it")
+    func brokenPromise() {
+        var dialogue = Dialogue.serving
+        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2))
+        dialogue.tell(.prepared(.vip, generation: 2))
+        dialogue.tell(.prepared(.balancer, generation: 2))
+        dialogue.tell(.serving(.balancer, generation: 2))
+        #expect(
+            dialogue.tell(.refused(.vip, generation: 2, reason: "no such device")) == [
+                .report(.refusedToStart(.vip, reason: "no such device")), .kill(.vip),
+            ])
+        let death = dialogue.tell(.exited(.vip, how: "signal 9"))
+        #expect(death.first == .reloadEnded(.committed(generation: 2)))
+        #expect(death.contains(.spawn(.vip, generation: 2)))
+    }
+
+    @Test("refuses a reload that a stop overtakes")
+    func stopDuringReload() {
+        var dialogue = Dialogue.serving
+        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2))
+        #expect(
+            dialogue.tell(.stop).prefix(3) == [
+                .cancel(.balancer, generation: 2), .cancel(.vip, generation: 2),
+                .reloadEnded(.refused(generation: 2, reason: "the daemon is stopping")),
+            ])
+    }
+
+    @Test("keeps its rules whatever happens", arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
+    func random(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        var dialogue = Dialogue()
+        /// Which processes there are, as the kernel knows it.
+        var alive: Set<Supervision.Role> = []
+        var finished = false
+        var generation: UInt64 = 1
+        func obey(_ actions: [Supervision.Action]) {
+            for action in actions {
+                switch action {
+                case .spawn(let role, _):
+                    #expect(!alive.contains(role), "seed \(seed): two of \(role)")
+                    alive.insert(role)
+                case .kill(let role), .stop(let role, _), .prepare(let role, _), .commit(let role, _),
+                    .cancel(let role, _):
+                    #expect(alive.contains(role), "seed \(seed): \(action) to nobody")
+                case .link: #expect(alive.count == 2, "seed \(seed): a link of one end")
+                case .finished:
+                    #expect(alive.isEmpty, "seed \(seed): children are left behind")
+                    finished = true
+                case .ready, .reloadEnded, .report: break
+                }
+            }
+        }
+        obey(dialogue.tell(.start(roles: [.balancer, .vip], generation: 1)))
+        for step in 0..<4000 where !finished {
+            dialogue.wait(.milliseconds(Int64.random(in: 0...300, using: &generator)))
+            if let deadline = dialogue.supervision.nextDeadline, deadline <= dialogue.now {
+                obey(dialogue.tell(.timeout))
+            }
+            let role = Supervision.Role.allCases.randomElement(using: &generator) ?? .balancer
+            let some = Bool.random(using: &generator) ? generation : dialogue.supervision.generation
+            switch Int.random(in: 0..<12, using: &generator) {
+            case 0 where alive.contains(role):
+                alive.remove(role)
+                obey(dialogue.tell(.exited(role, how: "signal 9")))
+            case 1 where alive.contains(role): obey(dialogue.tell(.channelLost(role)))
+            case 2 where alive.contains(role) && step > 100:
+                obey(dialogue.tell(.refused(role, generation: some, reason: "no")))
+            case 3 where !dialogue.supervision.isReloading && step > 20:
+                generation += 1
+                let roles: Set<Supervision.Role> = Bool.random(using: &generator) ? [.balancer] : [.balancer, .vip]
+                obey(dialogue.tell(.reload(roles: roles, generation: generation)))
+            case 4, 5,
+                6 where alive.contains(role):
+                obey(dialogue.tell(.prepared(role, generation: some)))
+            case 7, 8,
+                9 where alive.contains(role):
+                obey(dialogue.tell(.serving(role, generation: some)))
+            default: for role in alive { obey(dialogue.tell(.beat(role))) }
+            }
+        }
+        obey(dialogue.tell(.stop))
+        for _ in 0..<100 where !finished {
+            obey(dialogue.timeout())
+            for role in alive {
+                alive.remove(role)
+                obey(dialogue.tell(.exited(role, how: "signal 9")))
+            }
+        }
+        #expect(finished, "seed \(seed): it does not end")
+        #expect(dialogue.supervision.nextDeadline == nil)
+    }
+}

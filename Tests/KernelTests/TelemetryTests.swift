@@ -1,0 +1,122 @@
+// The log and the counters.
+
+import Linux
+import Telemetry
+import Testing
+import Wire
+
+@Suite("A log")
+struct LogTests {
+    @Test("writes one sentence and its fields on a line, with the time in UTC")
+    func line() {
+        let record = LogRecord(
+            .notice, at: 1_795_204_295_123_456, "Became active.",
+            ["router": "mqtt", "priority": 150, "why": "no advertisement for 300ms", "empty": ""])
+        #expect(
+            record.line(process: "vip")
+                == "2026-11-20T19:51:35.123456Z notice vip: Became active. router=mqtt priority=150 "
+                + "why=\"no advertisement for 300ms\" empty=\"\"\n")
+        #expect(record.prefixedLine(process: "vip").hasPrefix("<5>vip: Became active. router=mqtt"))
+    }
+
+    @Test(
+        "knows the calendar",
+        arguments: [
+            (0, "1970-01-01T00:00:00.000000Z"), (951_782_400_000_000, "2000-02-29T00:00:00.000000Z"),
+            (4_107_542_399_999_999, "2100-02-28T23:59:59.999999Z"),
+            (4_107_542_400_000_000, "2100-03-01T00:00:00.000000Z"),
+            (1_735_689_599_000_001, "2024-12-31T23:59:59.000001Z"),
+        ] as [(Int64, String)])
+    func calendar(microseconds: Int64, text: String) {
+        #expect(LogRecord(.info, at: microseconds, "x").line(process: "p").hasPrefix(text + " "))
+    }
+
+    @Test("lets no client forge a record or steer a terminal")
+    func hostile() {
+        let record = LogRecord(
+            .info, at: 0, "Refused.",
+            ["client": "a\n<0>forged\u{1B}[2J\u{202E}\"=", "long": String(repeating: "é", count: 2000)])
+        #expect(record.text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F && $0.value != 0x202E })
+        #expect(record.text.utf8.count < 700)
+        let datagram = String(decoding: record.journalDatagram(process: "p", pid: 1), as: UTF8.self)
+        #expect(datagram.split(separator: "\n").count == 7)
+        #expect(datagram.split(separator: "\n").allSatisfy { $0.contains("=") })
+    }
+
+    @Test("admits a burst, suppresses the rest and says how many")
+    func limiter() {
+        var limiter = LogLimiter()
+        let key = LogLimiter.Key(file: "file", line: 1)
+        let other = LogLimiter.Key(file: "file", line: 2)
+        var now = Instant.zero
+        var admitted = 0
+        for _ in 0..<100 where limiter.admit(key, .info, "Refused.", at: now) { admitted += 1 }
+        #expect(admitted == LogLimiter.burst)
+        let isOtherAdmitted = limiter.admit(other, .info, "Other.", at: now)
+        #expect(isOtherAdmitted)
+        #expect(limiter.nextDeadline == Instant.zero + LogLimiter.window)
+        let before = limiter.expired(at: now)
+        #expect(before.isEmpty)
+        now += LogLimiter.window
+        // Not admitted before what was suppressed is told.
+        let isLateAdmitted = limiter.admit(key, .info, "Refused.", at: now)
+        #expect(!isLateAdmitted)
+        let reports = limiter.expired(at: now)
+        #expect(reports.map(\.suppressed) == [UInt64(100 - LogLimiter.burst + 1)])
+        #expect(reports.first?.sentence == "Refused.")
+        let isNextAdmitted = limiter.admit(key, .info, "Refused.", at: now)
+        #expect(isNextAdmitted)
+    }
+
+    @Test("carries records of several threads to its descriptor, in order for each, and none below its level")
+    func threads() throws {
+        let pair = try Socket.messagePair()
+        let log = try Log(process: "test", level: .info, sink: .lines(descriptor: pair.first.number))
+        try log.start()
+        let other = try Thread(name: "other") {
+            for number in 0..<10 { log.notice("From the other.", ["number": number]) }
+        }
+        for number in 0..<10 { log.info("From here.", ["number": number]) }
+        log.debug("Not this.")
+        other.join()
+        log.close()
+        var lines: [String] = []
+        while let (bytes, _) = try? UnixSocket.receive(pair.second.number, limit: 10_000) {
+            lines.append(String(decoding: bytes, as: UTF8.self))
+        }
+        // A thread that is suspended while it holds the lock costs the others records, never time: on a busy machine some
+        // are lost, but each that is gives notice.
+        let records = lines.filter { !$0.contains("were lost") }
+        #expect(records.count + Int(log.lostRecords) == 20)
+        for who in ["From here.", "From the other."] {
+            let numbers = records.filter { $0.contains(who) }.compactMap { line in
+                line.split(separator: "=").last.flatMap { Int($0.dropLast()) }
+            }
+            #expect(numbers == numbers.sorted() && Set(numbers).count == numbers.count && !numbers.isEmpty)
+        }
+    }
+
+    @Test("never waits for a reader that does not read, and counts what it lost")
+    func stalled() throws {
+        // Nobody empties the ring: the writer thread was not started.
+        let log = try Log(process: "test", sink: .lines(descriptor: 2))
+        // Each call from another place in the program, so that only the ring is the limit.
+        for number in 0..<(Log.capacity + 100) { log.notice("Event.", line: UInt(number)) }
+        #expect(log.lostRecords > 0)
+    }
+}
+
+@Suite("Metrics")
+struct MetricsTests {
+    @Test("are found by name and labels, and shown in the order they came")
+    func metrics() {
+        let metrics = Metrics()
+        let connects = metrics.counter("connects_total", "CONNECT packets accepted.")
+        connects.add()
+        metrics.counter("connects_total", "CONNECT packets accepted.").add(4)
+        metrics.gauge("sessions", "Client sessions now.", [.init("server", "emqx1")]).set(7)
+        #expect(connects.value == 5)
+        #expect(metrics.json.text == #"{"connects_total":5,"sessions{server=\"emqx1\"}":7}"#)
+        #expect(metrics.samples.map(\.kind) == [.counter, .gauge])
+    }
+}

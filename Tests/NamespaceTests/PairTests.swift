@@ -1,0 +1,66 @@
+// The promises about a pair, each measured with real brokers.
+
+import Lab
+import Testing
+
+extension TwoHosts {
+    @Suite("When the active host is lost", .serialized)
+    struct HostLoss {
+        @Test("a new CONNECT succeeds within half a second, and no split outlives the heal", .timeLimit(.minutes(4)))
+        func cable() throws { try Setting.demand(.hostLoss) }
+
+        @Test("a host that does not know it is cut off gives way at once when it is back", .timeLimit(.minutes(4)))
+        func split() throws { try Setting.demand(.split) }
+
+        @Test("200 of 200 clients find their session, and the messages sent meanwhile", .timeLimit(.minutes(4)))
+        func sessions() throws { try Setting.demand(.sessions) }
+
+        @Test("a dead daemon leaves no address behind", .timeLimit(.minutes(4)))
+        func crash() throws { try Setting.demand(.crash) }
+    }
+
+    @Suite("When the address is handed over", .serialized)
+    struct HandOver {
+        @Test("a step-down costs at most 50 ms", .timeLimit(.minutes(4)))
+        func stepDown() throws { try Setting.demand(.stepDown) }
+
+        @Test("over and straight back: the first host serves again", .timeLimit(.minutes(4)))
+        func bounce() throws { try Setting.demand(.bounce) }
+
+        @Test("a host that returns serves nobody before it knows its servers", .timeLimit(.minutes(4)))
+        func failback() throws { try Setting.demand(.failback) }
+    }
+
+    @Suite("When a part of the daemon is hurt", .serialized)
+    struct Processes {
+        @Test("kill -9 of vip: served again within half a second", .timeLimit(.minutes(4)))
+        func vip() throws { try Setting.demand(.killVip) }
+
+        @Test("kill -9 of the balancer: accepts within 100 ms, sticky entries are all there", .timeLimit(.minutes(4)))
+        func balancer() throws { try Setting.demand(.killBalancer) }
+
+        @Test("SIGSTOP of the balancer: the other host serves within 1.5 s", .timeLimit(.minutes(4)))
+        func stopped() throws { try Setting.demand(.stopBalancer) }
+
+        @Test("kill -9 of the supervisor: no address is left behind", .timeLimit(.minutes(4)))
+        func supervisor() throws { try Setting.demand(.killSupervisor) }
+    }
+
+    @Suite("When a broker dies", .serialized)
+    struct Brokers {
+        @Test("no new client is refused, and its clients go elsewhere", .timeLimit(.minutes(4)))
+        func death() throws { try Setting.demand(.brokerDeath) }
+
+        @Test("nor when it just falls silent", .timeLimit(.minutes(4)))
+        func silence() throws { try Setting.demand(.brokerSilence) }
+    }
+
+    @Suite("Under load", .serialized)
+    struct Load {
+        @Test("5,000 clients at one time through one host", .timeLimit(.minutes(5)))
+        func many() throws { try Setting.demand(.manyClients, runs: 1) }
+
+        @Test("a returning host fetches 100,000 sticky entries", .timeLimit(.minutes(8)))
+        func resync() throws { try Setting.demand(.resync, runs: 1) }
+    }
+}

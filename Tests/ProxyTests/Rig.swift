@@ -1,0 +1,143 @@
+// A data plane in this process: loops on threads, listeners on loopback, and what must hold when a test is over.
+
+import Balancing
+import Configuration
+import Linux
+import MQTT
+import Synchronization
+import Testing
+import Wire
+
+@testable import Proxy
+
+/// Running loops with one listener, one backend and its stick table.
+final class Rig {
+    let address: SocketAddress
+    let backend: BackendRuntime
+    let table: TableRuntime
+    let loops: [LoopHandle]
+    let listener: ListenerRuntime
+    /// How often something asked for checks to be looked at.
+    let checksMoved = Gauge()
+
+    init(
+        _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
+        listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
+        backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in }
+    ) throws {
+        var tableSettings = Configuration.TableSettings(name: "sessions")
+        tableSettings.size = 4096
+        let table = TableRuntime(
+            number: 0, settings: tableSettings, node: 1, hashKey: StickTable.HashKey(1, 2),
+            region: MemoryRegion.allocate(count: TableRuntime.bytes(for: tableSettings)), at: Clock.now, changed: {})
+        self.table = table
+        var settings = Configuration.BackendSettings(
+            name: "emqx",
+            servers: servers.enumerated().map { Configuration.ServerSettings(name: "emqx\($0)", address: $1) })
+        settings.stickTable = "sessions"
+        settings.algorithm = .roundRobin
+        changeBackend(&settings)
+        let moved = checksMoved
+        backend = try BackendRuntime(
+            number: 0, settings: settings, table: settings.stickTable == nil ? nil : table, seed: 1, at: Clock.now,
+            checksMoved: { moved.add(1) })
+        (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, change)
+        let snapshot = Snapshot(listeners: [listener], backends: [backend], tables: [table])
+        var started: [LoopHandle] = []
+        for number in 0..<count {
+            started.append(
+                try LoopHandle.start(number: number, capacity: capacity, chunkSize: chunkSize, snapshot: snapshot))
+        }
+        loops = started
+    }
+
+    /// A listener on a port of its own, with one socket for each loop.
+    static func listen(
+        _ name: String, loops: Int, number: UInt16, _ change: (inout Configuration.ListenerSettings) -> Void = { _ in }
+    ) throws -> (ListenerRuntime, SocketAddress) {
+        var sockets: [Int32] = []
+        var address = SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 0)
+        for _ in 0..<loops {
+            let socket = try Socket.listen(address, backlog: 4096, reusePort: true).release()
+            address = try #require(Socket.localAddress(socket))
+            sockets.append(socket)
+        }
+        var settings = Configuration.ListenerSettings(name: name, binds: [address], backend: "emqx")
+        change(&settings)
+        let listener = ListenerRuntime(
+            number: number, settings: settings, sockets: [sockets], backend: 0, isActive: true, sessions: nil)
+        return (listener, address)
+    }
+
+    func client() throws -> Peer { try Peer(to: address) }
+
+    /// A client that was let in.
+    func session(_ clientID: String, _ version: ProtocolVersion = .v311, keepAlive: UInt16 = 0) throws -> Peer {
+        let peer = try client()
+        try peer.send(try connect(clientID, version, keepAlive: keepAlive))
+        let answer = try peer.receive(accepted(version).count)
+        #expect(answer == accepted(version), "\(clientID)")
+        return peer
+    }
+
+    func post(_ command: LoopCommand) { for loop in loops { loop.mailbox.post(command) } }
+
+    /// Waits until every loop has done what was asked before.
+    func barrier(_ location: SourceLocation = #_sourceLocation) {
+        let isDone = Gauge()
+        post(.list(SessionListing(loops: loops.count) { isDone.add(1) }))
+        #expect(eventually { isDone.value == 1 }, sourceLocation: location)
+    }
+
+    // MARK: Counts
+
+    func count(_ counter: ProxyCounter) -> UInt64 { loops.reduce(0) { $0 + $1.counters[counter] } }
+    func count(_ violation: Violation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
+    func count(_ cause: EndCause) -> UInt64 { loops.reduce(0) { $0 + $1.counters[cause] } }
+    func gauge(_ gauge: ProxyGauge) -> Int { loops.reduce(0) { $0 + Int($1.counters[gauge]) } }
+
+    /// Waits until a counter stands at a value.
+    func reaches(
+        _ counter: ProxyCounter, _ value: UInt64, _ location: SourceLocation = #_sourceLocation
+    ) {
+        let isThere = eventually { count(counter) >= value }
+        #expect(isThere && count(counter) == value, "\(counter.name) is \(count(counter))", sourceLocation: location)
+    }
+
+    /// Waits until a cause has ended so many sessions.
+    func reaches(_ cause: EndCause, _ value: UInt64, _ location: SourceLocation = #_sourceLocation) {
+        let isThere = eventually { count(cause) >= value }
+        #expect(isThere && count(cause) == value, "\(cause.name) is \(count(cause))", sourceLocation: location)
+    }
+
+    /// Sessions each server carries.
+    var loads: [Int] { backend.current.servers.map(\.connections) }
+
+    var connectedEntries: Int { table.shards.reduce(0) { $0 + $1.table.withLock { $0.connectedCount } } }
+
+    /// Which server's index the stick table names for a client.
+    func stuck(_ clientID: String) -> Int? {
+        guard let server = table.entry(id(clientID), at: Clock.now)?.server else { return nil }
+        return backend.current.index(of: server)
+    }
+
+    // MARK: The end
+
+    /// Waits until every session is over, and expects that everything was given back.
+    func settles(_ location: SourceLocation = #_sourceLocation) {
+        let isEmpty = eventually { gauge(.sessions) == 0 && count(.accepted) == count(.closed) }
+        #expect(isEmpty, "\(gauge(.sessions)) sessions are left", sourceLocation: location)
+        #expect(count(.accepted) == count(.closed), sourceLocation: location)
+        let isSettled = eventually { gauge(.chunks) == 0 }
+        #expect(isSettled, "\(gauge(.chunks)) chunks are held", sourceLocation: location)
+        #expect(loads.allSatisfy { $0 == 0 }, "loads \(loads)", sourceLocation: location)
+        #expect(listener.sessions.value == 0, sourceLocation: location)
+        #expect(connectedEntries == 0, sourceLocation: location)
+    }
+
+    /// Waits as ``settles(_:)``, then ends the loops.
+    func finish(_ location: SourceLocation = #_sourceLocation) {
+        settles(location)
+        post(.stop)
+    }
+}

@@ -1,0 +1,67 @@
+#!/bin/bash
+# Installs what building, testing and the lab need from Debian's packages, and only what is missing.
+# As somebody else than root, or on a system without apt, it says what to install and fails when something is missing.
+set -euo pipefail
+
+# Package and how to see that it is there: a file or a program.
+needed=(
+    "build-essential cc"
+    "pkg-config pkg-config"
+    "libssl-dev /usr/include/openssl/ssl.h"
+    "libnl-3-dev /usr/include/libnl3/netlink/netlink.h"
+    "libnl-route-3-dev /usr/include/libnl3/netlink/route/addr.h"
+    "iproute2 ip"
+    "iputils-arping arping"
+    "mount mount"
+    "util-linux nsenter"
+    "tcpdump tcpdump"
+    "mosquitto mosquitto"
+    "mosquitto-clients mosquitto_pub"
+    "keepalived keepalived"
+)
+
+export PATH="$PATH:/usr/sbin:/sbin"
+missing=()
+for line in "${needed[@]}"; do
+    read -r package proof <<<"$line"
+    if [[ $proof == /* ]]; then
+        [[ -e $proof ]] || missing+=("$package")
+    else
+        command -v "$proof" >/dev/null || missing+=("$package")
+    fi
+done
+
+if ! command -v swift >/dev/null; then
+    echo "There is no swift in PATH: install a Swift 6.3 toolchain (https://www.swift.org/install/linux/)." >&2
+    exit 1
+fi
+if [[ ${#missing[@]} -eq 0 ]]; then exit 0; fi
+if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
+    echo "Missing packages (Debian's names): ${missing[*]}" >&2
+    echo "As root: apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+fi
+
+# The brokers and keepalived are for the lab alone: their services must not start on this machine.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+services=()
+for service in mosquitto keepalived; do
+    for package in "${missing[@]}"; do
+        if [[ $package == "$service" ]]; then services+=("$service"); fi
+    done
+done
+
+echo "Installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}"
+
+# Nor after the next boot.
+if [[ ${#services[@]} -gt 0 && -d /run/systemd/system ]]; then
+    systemctl disable --quiet "${services[@]}" || true
+fi
