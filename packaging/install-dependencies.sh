@@ -14,6 +14,7 @@ needed=(
     "iputils-arping arping"
     "mount mount"
     "util-linux nsenter"
+    "nftables nft"
     "tcpdump tcpdump"
     "mosquitto mosquitto"
     "mosquitto-clients mosquitto_pub"
