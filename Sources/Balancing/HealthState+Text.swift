@@ -25,6 +25,7 @@ extension HealthState.Event: CustomStringConvertible {
         case .checkPassed: "check passed"
         case .checkFailed(let failure): "check failed: \(failure)"
         case .checkBusy(let code): "check answered busy, CONNACK code \(code)"
+        case .checkSkipped: "no check, for want of a port or descriptor of our own"
         case .checkDraining(.agent): "check: the agent says drain"
         case .checkDraining(.http(let status)): "check: HTTP status \(status) means drain"
         case .sessionFailed(let failure): "a session failed: \(failure)"
@@ -38,7 +39,7 @@ extension HealthState.Event {
     /// Whether it answers a check.
     var isCheckResult: Bool {
         switch self {
-        case .checkPassed, .checkFailed, .checkBusy, .checkDraining: true
+        case .checkPassed, .checkFailed, .checkBusy, .checkDraining, .checkSkipped: true
         case .checkStarted, .sessionFailed, .sessionBusy, .administrative: false
         }
     }

@@ -76,6 +76,8 @@ package struct HealthState: Sendable {
         case checkBusy(code: UInt8)
         /// The check was answered: alive, but not for new sessions.
         case checkDraining(DrainReason)
+        /// The check could not be made for want of something of our own: it tells nothing about the server.
+        case checkSkipped
         /// A client's session got no CONNACK from the server.
         case sessionFailed(Failure)
         /// A client's session was answered with this CONNACK code, *unavailable* or *busy*.
@@ -145,6 +147,7 @@ package struct HealthState: Sendable {
         case .checkStarted: schedule.started(at: now)
         case .checkPassed: finish(passed: true, busy: false, at: now)
         case .checkBusy, .checkDraining: finish(passed: true, busy: true, at: now)
+        case .checkSkipped: skip(at: now)
         case .checkFailed: finish(passed: false, busy: isBusy, at: now)
         case .sessionFailed(let failure): sessionFailed(failure, at: now)
         case .sessionBusy: sessionBusy(at: now)
@@ -242,6 +245,12 @@ extension HealthState {
             case .unchecked, .goingDown, .goingUp: true
             }
         schedule.finished(next: isOpen ? settings.fastInterval : settings.interval, at: now)
+    }
+
+    /// The check in flight ends without a result.
+    private mutating func skip(at now: Instant) {
+        guard schedule.isInFlight else { return }
+        schedule.finished(next: administrative == .maintenance ? nil : settings?.fastInterval, at: now)
     }
 
     private mutating func sessionFailed(_ failure: Failure, at now: Instant) {

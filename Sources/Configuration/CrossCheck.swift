@@ -28,6 +28,9 @@ struct CrossCheck {
         checkRouters()
         checkListeners()
         checkBackends()
+        checkRoutes()
+        checkSources(host)
+        checkChecks()
         checkTables()
         recognise(host)
         for index in configuration.routers.indices {

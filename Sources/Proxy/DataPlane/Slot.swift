@@ -58,6 +58,8 @@ struct Slot: BitwiseCopyable {
     /// Counted at a server (pending or established).
     var isCounted = false
     var cleanStart = false
+    /// Index of the source address in its backend; `UInt8.max`: none is counted.
+    var sourceIndex = UInt8.max
     /// Number of the stick table in whose entry the session counts; ``noTable``: none.
     var table = Slot.noTable
 

@@ -71,6 +71,9 @@ extension Loop {
         slots[index].maximumPacketSize = connect.maximumPacketSize ?? .max
         slots[index].connectLength = UInt32(connect.length)
         let id = chunks.withBytes(of: chunk, length: connect.length) { connect.clientID.bytes(in: $0) }
+        if let routes = snapshot.listeners[Int(slots[index].listener)].routes {
+            slots[index].backendNumber = route(index, id, facts(of: connect, chunk), by: routes)
+        }
         guard keys.store(id.span, in: &slots[index]) else {
             counters.add(.limitClientIDs)
             refuse(index, code: .serverBusy, .limit)

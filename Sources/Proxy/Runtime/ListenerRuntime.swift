@@ -1,5 +1,6 @@
 // A listener with its sockets.
 
+import Balancing
 import Configuration
 import MQTT
 import Synchronization
@@ -19,6 +20,8 @@ final class ListenerRuntime: Sendable {
     /// By bind, then by loop: each loop has a socket of its own on every address (`SO_REUSEPORT`).
     let sockets: [[Int32]]
     let backend: UInt32
+    /// Which clients go elsewhere; `nil`: all go to ``backend``.
+    let routes: RouteTable?
     let sniffer: ConnectSniffer
     /// Sessions now, over all loops; shared with what the listener was before a reload.
     let sessions: Gauge
@@ -26,13 +29,14 @@ final class ListenerRuntime: Sendable {
     let isActive: Bool
 
     init(
-        number: UInt16, settings: Configuration.ListenerSettings, sockets: [[Int32]], backend: UInt32, isActive: Bool,
-        sessions: Gauge?
+        number: UInt16, settings: Configuration.ListenerSettings, sockets: [[Int32]], backend: UInt32,
+        routes: RouteTable? = nil, isActive: Bool, sessions: Gauge?
     ) {
         self.number = number
         self.settings = settings
         self.sockets = sockets
         self.backend = backend
+        self.routes = routes
         self.isActive = isActive
         self.sessions = sessions ?? Gauge()
         sniffer = ConnectSniffer(policy: ConnectPolicy(maximumLength: settings.maximumConnectSize))
@@ -41,6 +45,7 @@ final class ListenerRuntime: Sendable {
     /// The same listener, removed.
     var inactive: ListenerRuntime {
         ListenerRuntime(
-            number: number, settings: settings, sockets: sockets, backend: backend, isActive: false, sessions: sessions)
+            number: number, settings: settings, sockets: sockets, backend: backend, routes: routes, isActive: false,
+            sessions: sessions)
     }
 }

@@ -10,7 +10,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case acceptRefusedByKernel
     case limitSessions, limitListener, limitChunks, limitClientIDs
     case tries, replays, connackRefused, connackAnotherServer, connackMalformed
-    case connectRefusedByKernel
+    case connectRefusedByKernel, sourcePortsExhausted
     case connectFailed, connectTimeout, connackTimeout, serverClosedEarly
     case stickHits, stickMisses, stickMoved, stickRefused
     case bytesUp, bytesDown
@@ -32,6 +32,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .connackAnotherServer: "connack-another-server"
         case .connackMalformed: "connack-malformed"
         case .connectRefusedByKernel: "connect-refused-by-kernel"
+        case .sourcePortsExhausted: "source-ports-exhausted"
         case .connectFailed: "connect-failed"
         case .connectTimeout: "connect-timeout"
         case .connackTimeout: "connack-timeout"
