@@ -13,6 +13,8 @@ package struct Configuration: Hashable, Sendable {
     package var node: Node.Name?
     package var pair: Pair?
     package var routers: [VirtualRouterSettings] = []
+    /// Virtual routers that move together; a router is in one group at most.
+    package var syncGroups: [SyncGroupSettings] = []
     package var listeners: [ListenerSettings] = []
     package var backends: [BackendSettings] = []
     package var tables: [TableSettings] = []
@@ -46,6 +48,8 @@ extension Configuration {
         package var name: Name
         /// The host's own address: for adverts, the pair link and recognising itself.
         package var address: IPAddress
+        /// Its address of the other family, for adverts alone; `nil`: it has none.
+        package var otherAddress: IPAddress?
         /// VRRP priority, 1...254, when a router does not say otherwise.
         package var priority: UInt8 = 100
 
@@ -54,12 +58,23 @@ extension Configuration {
             self.address = address
             self.priority = priority
         }
+
+        /// Its addresses as the file has them.
+        package var addresses: [IPAddress] { [address] + (otherAddress.map { [$0] } ?? []) }
+
+        /// Its address of a family; `nil`: it has none.
+        package func address(of family: AddressFamily) -> IPAddress? { addresses.first { $0.family == family } }
+
+        /// Takes the first address that is written, and the second.
+        mutating func add(_ new: IPAddress) { if address.isUnspecified { address = new } else { otherAddress = new } }
     }
 
     /// `pair { secret FILE; port N }`: the link between the two nodes.
     package struct Pair: Hashable, Sendable {
         /// File with the pre-shared secret; not world-readable.
         package var secretPath: String
+        /// File with another secret that is accepted for adverts while one replaces the other.
+        package var acceptedSecretPath: String?
         package var port: UInt16 = 7946
 
         package init(secretPath: String) { self.secretPath = secretPath }
@@ -83,11 +98,18 @@ extension Configuration {
         package var routerID: UInt8
         /// 2 or 3.
         package var version: UInt8 = 3
-        /// The virtual addresses, in the order of the file; at least one.
+        /// The virtual addresses, in the order of the file; at least one. Those of each family are a router of their own.
         package var addresses: [IPPrefix]
-        /// 10 ms ... 40.95 s.
+        /// 10 ms ... 40.95 s; whole seconds, 255 s at most, in version 2.
         package var advertInterval: Duration = .milliseconds(100)
+        /// Adverts in a row that must be missed before a backup takes over, 1...100.
+        package var downTimerAdverts: Int = 3
+        /// The form sent; both are accepted.
+        package var checksum: Checksum = .pseudoHeader
+        package var authentication = Authentication()
         package var transport: Transport = .unicast
+        /// The routers spoken to one by one instead of the other node; empty: the other node.
+        package var peers: [IPAddress] = []
         package var preempt: Preempt = .never
         /// This router's own priority on this host; the node's when the file does not say.
         package var priority: UInt8
