@@ -64,7 +64,6 @@ extension CrossCheck {
         for object in draft.objects(.vrrp) {
             checkFamilies(object)
             checkPriorities(object)
-            checkTracking(object)
             checkInterval(object)
         }
     }
@@ -169,24 +168,6 @@ extension CrossCheck {
         warn(
             "both nodes have priority \(priorities[0]): the higher address decides", at: draft.headers[object],
             help: "give one node a higher priority, as in: priority 150")
-    }
-
-    private mutating func checkTracking(_ object: Draft.Object) {
-        let own = draft.first(.interface, in: object)
-        var first: [String: SourceRange] = [:]
-        for occurrence in draft.all(.track, in: object) {
-            guard let name = occurrence.arguments.text("NAME"), let range = occurrence.arguments.range("NAME") else {
-                continue
-            }
-            if let own, own.arguments.text("NAME") == name {
-                error(
-                    "\(name) is tracked already: it carries the address", at: range, help: "leave it out",
-                    notes: [.init("its interface is named here", at: own.range)])
-            } else if let other = first[name] {
-                error("\(name) is tracked twice", at: range, notes: [.init("it is tracked here already", at: other)])
-            }
-            first[name] = first[name] ?? range
-        }
     }
 
     private mutating func checkInterval(_ object: Draft.Object) {

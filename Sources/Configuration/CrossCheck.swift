@@ -26,6 +26,7 @@ struct CrossCheck {
         checkServerIdentities()
         checkNodes()
         checkRouters()
+        checkTracking()
         checkListeners()
         checkBackends()
         checkTables()

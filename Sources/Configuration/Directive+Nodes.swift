@@ -55,9 +55,8 @@ extension Directive {
 
     // MARK: vrrp
 
-    static let vrrpDirectives = [
-        interface, routerID, address, version, advertInterval, preempt, routerPriority, transport, track,
-    ]
+    static let vrrpDirectives =
+        [interface, routerID, address, version, advertInterval, preempt, routerPriority, transport] + trackingDirectives
 
     static let interface = Directive(
         "interface", in: .vrrp, .required, .value("NAME", .interface),
@@ -151,16 +150,5 @@ extension Directive {
         },
         show: { configuration, index in
             [configuration.routers[index].transport == .multicast ? "multicast" : "unicast"]
-        })
-
-    static let track = Directive(
-        "track", in: .vrrp, .repeatable(required: false), .sequence(["interface", .value("NAME", .interface)]),
-        "Another interface that must be up for this node to hold the address.",
-        reload: .inPlace, foreign: ["track_interface"],
-        apply: { configuration, arguments in
-            if let name = arguments.text("NAME") { configuration.routers.newest.trackedInterfaces.append(name) }
-        },
-        show: { configuration, index in
-            configuration.routers[index].trackedInterfaces.map { "interface \($0)" }
         })
 }

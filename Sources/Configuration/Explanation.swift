@@ -59,10 +59,7 @@ package struct Explanation: Sendable {
         case .after(let delay):
             lines.append("  A node of higher priority takes the address back once it is ready for \(delay.text).")
         }
-        if !router.trackedInterfaces.isEmpty {
-            lines.append("  Also up must be: \(router.trackedInterfaces.joined(separator: ", ")).")
-        }
-        return lines
+        return lines + tracking(router)
     }
 
     /// RFC 9568, 6.4.3: equal priorities are decided by the higher address.
