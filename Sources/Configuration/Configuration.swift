@@ -18,6 +18,7 @@ package struct Configuration: Hashable, Sendable {
     package var listeners: [ListenerSettings] = []
     package var backends: [BackendSettings] = []
     package var tables: [TableSettings] = []
+    package var scripts: [ScriptSettings] = []
     package var status: SocketAddress?
     package var admin = AdminSettings()
     package var log = LogSettings()
@@ -116,8 +117,8 @@ extension Configuration {
         /// What the file says about this router's priority on each node, where it says something: the file is the
         /// same on both hosts, so it names the node.
         package var priorities: [Node.Name: UInt8] = [:]
-        /// Interfaces besides ``interface`` that must be up.
-        package var trackedInterfaces: [String] = []
+        /// What it depends on besides ``interface``.
+        package var tracking = Tracking()
 
         package init(name: String, interface: String, routerID: UInt8, addresses: [IPPrefix], priority: UInt8) {
             self.name = name

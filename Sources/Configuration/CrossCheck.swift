@@ -31,6 +31,7 @@ struct CrossCheck {
         checkServerIdentities()
         checkNodes()
         checkRouters()
+        checkTracking()
         checkListeners()
         checkBackends()
         checkTables()

@@ -30,6 +30,8 @@ package enum ValueKind: Sendable {
     case octets(ClosedRange<Int>)
     /// A whole number; `refused` numbers lie in no range and have a reason of their own.
     case integer(ClosedRange<Int>, refused: [Int: String] = [:])
+    /// A whole number that may be negative.
+    case signed(ClosedRange<Int>, refused: [Int: String] = [:])
     /// How many: digits, or with K, M (1024, 1024²).
     case count(ClosedRange<Int>)
     /// Bytes, with a unit.
@@ -47,7 +49,7 @@ package enum ValueKind: Sendable {
         case .reference, .interface, .account, .file: nil
         case .path: "an absolute path"
         case .octets(let range): "\(range.lowerBound) to \(range.upperBound) bytes"
-        case .integer(let range, _): "\(range.lowerBound) to \(range.upperBound)"
+        case .integer(let range, _), .signed(let range, _): "\(range.lowerBound) to \(range.upperBound)"
         case .count(let range):
             "\(range.lowerBound) to \(CountText.text(range.upperBound)); K and M are 1024 and 1024×1024"
         case .size(let range):
@@ -88,6 +90,7 @@ extension ValueKind {
         case .file: return .text(text)
         case .octets(let range): return .text(try octets(text, range))
         case .integer(let range, let refused): return .integer(try integer(text, range, refused))
+        case .signed(let range, let refused): return .integer(try integer(text, range, refused, isSigned: true))
         case .count(let range): return .integer(try CountText.parse(text, range))
         case .size(let range): return .integer(try SizeText.parse(text, range))
         case .duration(let range, let step): return .duration(try DurationText.parse(text, range, step: step))
@@ -150,9 +153,10 @@ extension ValueKind {
     }
 
     private func integer(
-        _ text: String, _ range: ClosedRange<Int>, _ refused: [Int: String]
+        _ text: String, _ range: ClosedRange<Int>, _ refused: [Int: String], isSigned: Bool = false
     ) throws(Refusal) -> Int {
-        guard let value = Int(digits: text) else {
+        let isNegative = isSigned && text.hasPrefix("-")
+        guard let value = Int(digits: isNegative ? text.dropFirst() : text[...]).map({ isNegative ? -$0 : $0 }) else {
             throw Refusal(
                 "\"\(text.excerpt)\" is not a whole number", help: "write \(range.lowerBound) to \(range.upperBound)")
         }
