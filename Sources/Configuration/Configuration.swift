@@ -145,6 +145,8 @@ extension Configuration {
         package var backlog: Int32 = 4096
         /// Silence after which a session ends; `nil`: 1.5 × the client's own keep-alive.
         package var idleTimeout: Duration?
+        /// Limits on rates, sources and clients, and access lists.
+        package var admission = AdmissionSettings()
 
         package init(name: String, binds: [SocketAddress], backend: String) {
             self.name = name
@@ -226,27 +228,6 @@ extension Configuration {
     package struct AdminSettings: Hashable, Sendable {
         package var socketPath: String = "/run/understudy/admin.sock"
         package var group: String?
-
-        package init() {}
-    }
-
-    /// `log { to journal|stderr; level L }`.
-    package struct LogSettings: Hashable, Sendable {
-        /// Where records go.
-        package enum Target: Hashable, Sendable { case journal, standardError }
-        /// The least severe records that are written, with syslog's numbers (RFC 5424, 6.2.1).
-        package enum Level: Int, Hashable, Comparable, Sendable, CaseIterable {
-            case error = 3
-            case warning = 4
-            case notice = 5
-            case info = 6
-            case debug = 7
-
-            package static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
-        }
-
-        package var target: Target = .standardError
-        package var level: Level = .info
 
         package init() {}
     }

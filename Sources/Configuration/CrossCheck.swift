@@ -35,6 +35,9 @@ struct CrossCheck {
         checkListeners()
         checkBackends()
         checkTables()
+        checkAdmission()
+        checkLog()
+        if configuration.log.targets.isEmpty { configuration.log.targets = [.init(.standardError)] }
         recognise(host)
         for index in configuration.routers.indices {
             guard let local = configuration.local else { break }

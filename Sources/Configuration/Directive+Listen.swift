@@ -5,7 +5,7 @@ import Wire
 extension Directive {
     static let listenDirectives = [
         bind, `protocol`, use, limitConnections, limitConnectSize, timeoutConnectPacket, timeoutIdle, backlog,
-    ]
+    ] + limitDirectives + [access]
 
     static let bind = Directive(
         "bind", in: .listen, .repeatable(required: true), .value("ADDRESS:PORT", .socket),

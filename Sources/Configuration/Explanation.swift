@@ -40,7 +40,7 @@ package struct Explanation: Sendable {
             "  A client must send its CONNECT within \(listener.connectDeadline.text), in at most "
                 + "\(SizeText.text(listener.maximumConnectSize)); a session ends after a silence of \(idle).",
             "  At most \(min(listener.maximumSessions, configuration.maximumSessions)) sessions at one time.",
-        ]
+        ] + admission(listener.admission)
     }
 
     private func backend(_ backend: Configuration.BackendSettings) -> [String] {
@@ -87,12 +87,12 @@ package struct Explanation: Sendable {
 
     private var daemon: [String] {
         let loops = configuration.loops.map { "\($0) event loops" } ?? "one event loop for each core"
-        let target = configuration.log.target == .journal ? "the journal" : "standard error"
+        let target = configuration.log.targetsText
         return [
             "The balancer runs \(loops), as the user \(configuration.user) when started by root.",
             "  Commands reach it at \(configuration.admin.socketPath); "
                 + "it logs to \(target) from level \(configuration.log.level) up.",
-        ]
+        ] + sessionLog
     }
 
     /// Every setting that holds because nothing else was written.

@@ -38,6 +38,10 @@ package enum ValueKind: Sendable {
     case size(ClosedRange<Int>)
     /// A duration with a unit, in whole steps.
     case duration(ClosedRange<Duration>, step: Duration)
+    /// Events a second, as `2000/s`.
+    case rate(ClosedRange<Int>)
+    /// One of these words.
+    case choice([String])
     case address
     case prefix
     case socket
@@ -57,6 +61,8 @@ package enum ValueKind: Sendable {
         case .duration(let range, let step):
             "\(range.lowerBound.text) to \(range.upperBound.text); us, ms, s, m, h, d"
                 + (step > .milliseconds(1) ? "; in steps of \(step.text)" : "")
+        case .rate(let range): "\(range.lowerBound)/s to \(range.upperBound)/s"
+        case .choice(let words): words.joined(separator: ", ")
         case .address: "10.0.0.11 or 2001:db8::11"
         case .prefix: "10.0.0.10/24 or 2001:db8::10/64"
         case .socket: "10.0.0.11:1883, [2001:db8::11]:1883 or *:1883"
@@ -94,6 +100,8 @@ extension ValueKind {
         case .count(let range): return .integer(try CountText.parse(text, range))
         case .size(let range): return .integer(try SizeText.parse(text, range))
         case .duration(let range, let step): return .duration(try DurationText.parse(text, range, step: step))
+        case .rate(let range): return .integer(try RateText.parse(text, range))
+        case .choice(let words): return .text(try choice(text, words))
         case .address: return .address(try AddressText.address(text))
         case .prefix: return .prefix(try AddressText.prefix(text))
         case .socket: return .socket(try AddressText.socket(text))
@@ -111,6 +119,14 @@ extension ValueKind {
             throw Refusal("\"\(text.excerpt)\" is not a name", help: unit.map { "a name is made of \($0)" })
         }
         return text
+    }
+
+    private func choice(_ text: String, _ words: [String]) throws(Refusal) -> String {
+        if words.contains(text) { return text }
+        let near = Suggestion.nearest(to: text, in: words)
+        throw Refusal(
+            "\"\(text.excerpt)\" is not known here",
+            help: near.map { "did you mean \"\($0)\"?" } ?? "there is: " + words.joined(separator: ", "))
     }
 
     private func interface(_ text: String) throws(Refusal) -> String {

@@ -182,6 +182,9 @@ package final class BalancerProcess {
                 if let old = descriptors.updateValue(number, forKey: name) { replaced.append(old) }
             }
             pending = []
+            if registry.sessionLog == nil {
+                registry.sessionLog = SessionLog(loops: loopCount(prepared.value.configuration), writtenBy: log)
+            }
             let snapshot = try registry.commit(prepared.value)
             replaced += forgetRemoved(prepared.value.configuration)
             configuration = prepared.value.configuration

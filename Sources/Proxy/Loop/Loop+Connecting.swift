@@ -14,6 +14,7 @@ extension Loop {
         let limits = backend.limits
         let id = keys.load(slots[index])
         let isFirst = slots[index].tries == 0
+        if isFirst { slots[index].triedAfter = slots[index].after(now) }
         var stuck: Server.ID?
         if let table = backend.table, !id.isEmpty {
             stuck = table.server(for: id, at: Instant(nanoseconds: now))
@@ -73,6 +74,7 @@ extension Loop {
         }
         let backend = snapshot.backends[Int(slots[index].backendNumber)]
         slots[index].phase = .awaiting
+        slots[index].connectedAfter = slots[index].after(now)
         setDeadline(index, now + backend.limits.connackTimeout)
         return sendConnect(index)
     }
@@ -151,6 +153,8 @@ extension Loop {
         case .malformed: tryNext(index, .malformed, .connackMalformed)
         case .authentication: establish(index, learn: true)
         case .connack(let connack, let assigned):
+            slots[index].connackCode = connack.code
+            slots[index].isSessionPresent = connack.sessionPresent
             switch connack.disposition {
             case .accepted:
                 if let ordered = connack.serverKeepAlive { slots[index].keepAlive = ordered }
@@ -177,6 +181,8 @@ extension Loop {
         }
         slots[index].phase = .relaying
         slots[index].lastActivity = now
+        slots[index].connackAfter = slots[index].after(now)
+        recordConnack(index)
         slots[index].idle = idleTime(slots[index].keepAlive, listener.settings.idleTimeout)
         if slots[index].idle == .max {
             // Nobody speaks regularly: only probes tell a silent end from a dead one.
