@@ -19,6 +19,7 @@ package struct Configuration: Hashable, Sendable {
     package var backends: [BackendSettings] = []
     package var tables: [TableSettings] = []
     package var scripts: [ScriptSettings] = []
+    package var resolver = ResolverSettings()
     package var status: SocketAddress?
     package var admin = AdminSettings()
     package var log = LogSettings()
@@ -134,8 +135,10 @@ extension Configuration {
         package var name: String
         package var binds: [SocketAddress]
         package var `protocol`: ListenerProtocol = .mqtt
-        /// Name of the backend.
+        /// Name of the backend for whom none of ``routes`` is.
         package var backend: String
+        /// Rules for some of the clients, the first that fits; in the order of the file.
+        package var routes: [RouteSettings] = []
         /// A whole CONNECT must have arrived this long after the accept.
         package var connectDeadline: Duration = .seconds(10)
         /// A CONNECT may be this long, fixed header included.
@@ -161,7 +164,11 @@ extension Configuration {
     /// `backend NAME { balance …; server … }`.
     package struct BackendSettings: Hashable, Sendable {
         /// How a server is chosen for a client the stick table does not know.
-        package enum Algorithm: Hashable, Sendable { case roundRobin, leastConnections, hashClientID }
+        package enum Algorithm: Hashable, Sendable {
+            case roundRobin, leastConnections, source, random, first
+            /// - Parameter loadPercent: A server gets at most this much of its fair load, above 100; `nil`: no bound.
+            case hashClientID(loadPercent: Int? = nil)
+        }
 
         package var name: String
         package var algorithm: Algorithm = .leastConnections
@@ -174,42 +181,14 @@ extension Configuration {
         package var connackTimeout: Duration = .seconds(5)
         /// How many servers are tried for one CONNECT before the client is refused.
         package var maximumTries: Int = 3
+        package var onDown = OnDown.close(spread: nil)
+        /// Where connections to the servers come from, in the order of the file; empty: as the kernel chooses.
+        package var sources: [SourceSettings] = []
 
         package init(name: String, servers: [ServerSettings]) {
             self.name = name
             self.servers = servers
         }
-    }
-
-    /// `server NAME ADDRESS:PORT [weight N] [backup] [disabled]`.
-    package struct ServerSettings: Hashable, Sendable {
-        package var name: String
-        package var address: SocketAddress
-        /// 0...256; 0: gets no new sessions but those that stick to it.
-        package var weight: Int = 1
-        /// Used only when every other server is unusable.
-        package var backup = false
-        /// Starts in maintenance.
-        package var disabled = false
-
-        package init(name: String, address: SocketAddress) {
-            self.name = name
-            self.address = address
-        }
-    }
-
-    /// `check KIND every D timeout D rise N fall N`.
-    package struct CheckSettings: Hashable, Sendable {
-        /// What a check does: nothing, a TCP connection, or a real MQTT exchange.
-        package enum Kind: Hashable, Sendable { case none, tcp, mqtt }
-
-        package var kind: Kind = .mqtt
-        package var interval: Duration = .seconds(2)
-        package var timeout: Duration = .seconds(1)
-        package var rise: Int = 2
-        package var fall: Int = 3
-
-        package init() {}
     }
 
     /// `stick-table NAME { key client-id; size N; expire D; replicate }`.

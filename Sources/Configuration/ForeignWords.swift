@@ -35,7 +35,6 @@ enum ForeignWords {
         "stream": "not needed: listen and backend stand at the top level",
         "events": "not needed: see loops and limit sessions",
         "http": "not needed: listen and backend stand at the top level",
-        "ip_hash": "choosing by source address is not in this version; hash client-id follows the device",
         "mqtt_preread": "not needed: CONNECT is always read by a listener of protocol mqtt",
         "zone": "not needed: all event loops share their state",
         "tcp_nodelay": "not needed: it is always on",

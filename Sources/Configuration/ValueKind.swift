@@ -10,6 +10,7 @@ enum Value: Hashable, Sendable {
     case address(IPAddress)
     case prefix(IPPrefix)
     case socket(SocketAddress)
+    case hostName(String, port: UInt16)
 }
 
 /// A kind of argument: what it is called, and which words are one.
@@ -45,6 +46,14 @@ package enum ValueKind: Sendable {
     case address
     case prefix
     case socket
+    /// An address or a host name, and a port.
+    case server
+    /// Any text of 1 to so many bytes, without control characters.
+    case text(maximum: Int)
+    /// One of these words.
+    case oneOf([String])
+    /// A part of the whole with at most two decimals and the sign, `20%`; read as hundredths of a percent.
+    case percent
 
     /// The unit or form people must write, for `explain`; `nil` where the name says it.
     package var unit: String? {
@@ -66,6 +75,10 @@ package enum ValueKind: Sendable {
         case .address: "10.0.0.11 or 2001:db8::11"
         case .prefix: "10.0.0.10/24 or 2001:db8::10/64"
         case .socket: "10.0.0.11:1883, [2001:db8::11]:1883 or *:1883"
+        case .server: "10.0.0.11:1883, [2001:db8::11]:1883 or broker.example.com:1883"
+        case .text(let maximum): "1 to \(maximum) bytes, in quotes where it has spaces"
+        case .oneOf(let words): words.joined(separator: " or ")
+        case .percent: "0.01% to 100%"
         }
     }
 
@@ -105,6 +118,10 @@ extension ValueKind {
         case .address: return .address(try AddressText.address(text))
         case .prefix: return .prefix(try AddressText.prefix(text))
         case .socket: return .socket(try AddressText.socket(text))
+        case .server: return try ServerText.parse(text)
+        case .text(let maximum): return .text(try PlainText.parse(text, maximum: maximum))
+        case .oneOf(let words): return .text(try PlainText.parse(text, among: words))
+        case .percent: return .integer(try PercentText.parse(text))
         }
     }
 

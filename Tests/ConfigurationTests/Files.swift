@@ -61,6 +61,7 @@ enum Files {
             bind *:1883
             bind 10.0.0.11:1884
             protocol mqtt
+            use other when username "fleet-*"
             use emqx
             limit connections 5000
             limit connect-size 1000B
@@ -78,7 +79,11 @@ enum Files {
             timeout connect 1s
             timeout connack 3s
             tries 2
+            source 10.0.0.11 share 20%
+            on-down keep
         }
+        backend other { server o 192.168.9.1:1883 }
+        resolver 10.0.0.53:53 every 10s timeout 1s
         stick-table sessions { key client-id; size 2M; expire 2d; replicate }
         admin { socket /tmp/admin.sock; group adm }
         log { to journal; level debug }

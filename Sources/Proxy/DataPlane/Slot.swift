@@ -69,6 +69,8 @@ struct Slot: BitwiseCopyable {
     /// Code of the CONNACK that ended the connect; with ``connackAfter``.
     var connackCode: UInt8 = 0
     var isSessionPresent = false
+    /// Index of the source address in its backend; `UInt8.max`: none is counted.
+    var sourceIndex = UInt8.max
     /// Number of the stick table in whose entry the session counts; ``noTable``: none.
     var table = Slot.noTable
 

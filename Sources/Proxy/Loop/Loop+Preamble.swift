@@ -76,6 +76,11 @@ extension Loop {
             (connect.clientID.bytes(in: bytes), connect.username?.bytes(in: bytes) ?? [])
         }
         remember(index, username: username)
+        if let routes = snapshot.listeners[Int(slots[index].listener)].routes {
+            var known = facts[index] ?? SessionFacts()
+            known.username = username
+            slots[index].backendNumber = route(index, id, known, by: routes)
+        }
         guard keys.store(id.span, in: &slots[index]) else {
             counters.add(.limitClientIDs)
             refuse(index, code: .serverBusy, .limit)
