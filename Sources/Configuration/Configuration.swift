@@ -122,6 +122,8 @@ extension Configuration {
         package var backlog: Int32 = 4096
         /// Silence after which a session ends; `nil`: 1.5 × the client's own keep-alive.
         package var idleTimeout: Duration?
+        /// `nil`: clients speak in the clear.
+        package var tls: ListenerTLS?
 
         package init(name: String, binds: [SocketAddress], backend: String) {
             self.name = name
@@ -149,6 +151,8 @@ extension Configuration {
         package var connackTimeout: Duration = .seconds(5)
         /// How many servers are tried for one CONNECT before the client is refused.
         package var maximumTries: Int = 3
+        /// `nil`: servers are spoken to in the clear.
+        package var tls: BackendTLS?
 
         package init(name: String, servers: [ServerSettings]) {
             self.name = name

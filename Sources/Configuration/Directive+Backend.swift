@@ -6,7 +6,9 @@ extension Directive {
     /// How long a check, a connect or an answer may take.
     private static let waits = Duration.milliseconds(10)...Duration.seconds(300)
 
-    static let backendDirectives = [balance, stick, server, check, timeoutConnect, timeoutConnack, tries]
+    static let backendDirectives = [
+        balance, stick, server, backendTLS, check, timeoutConnect, timeoutConnack, tries,
+    ]
 
     static let balance = Directive(
         "balance", in: .backend, .optional,

@@ -81,7 +81,8 @@ package struct Explanation: Sendable {
         let binds = listener.binds.map { written($0) }.joined(separator: ", ")
         let idle = listener.idleTimeout?.text ?? "1.5 × its own keep-alive"
         return [
-            "Listener \(listener.name): MQTT on \(binds), to the backend \(listener.backend).",
+            "Listener \(listener.name): MQTT on \(binds), to the backend \(listener.backend)."
+        ] + (listener.tls.map(encryption) ?? []) + [
             "  A client must send its CONNECT within \(listener.connectDeadline.text), in at most "
                 + "\(SizeText.text(listener.maximumConnectSize)); a session ends after a silence of \(idle).",
             "  At most \(min(listener.maximumSessions, configuration.maximumSessions)) sessions at one time.",
@@ -107,6 +108,7 @@ package struct Explanation: Sendable {
                     + (server.backup ? ", only when no other is usable" : "")
                     + (server.disabled ? ", disabled until somebody enables it" : "") + ".")
         }
+        if let tls = backend.tls { lines += encryption(tls) }
         let check = backend.check
         switch check.kind {
         case .none: lines.append("  Nobody checks their health.")

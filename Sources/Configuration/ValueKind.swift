@@ -26,6 +26,8 @@ package enum ValueKind: Sendable {
     case path(maximum: Int)
     /// A file name, absolute or relative.
     case file
+    /// Any word, in a form of its own that people are told.
+    case text(String)
     /// A whole number; `refused` numbers lie in no range and have a reason of their own.
     case integer(ClosedRange<Int>, refused: [Int: String] = [:])
     /// How many: digits, or with K, M (1024, 1024²).
@@ -44,6 +46,7 @@ package enum ValueKind: Sendable {
         case .name: "letters, digits, . _ - (at most \(Self.nameBytes))"
         case .reference, .interface, .account, .file: nil
         case .path: "an absolute path"
+        case .text(let form): form
         case .integer(let range, _): "\(range.lowerBound) to \(range.upperBound)"
         case .count(let range):
             "\(range.lowerBound) to \(CountText.text(range.upperBound)); K and M are 1024 and 1024×1024"
@@ -83,6 +86,7 @@ extension ValueKind {
         case .account: return .text(try account(text))
         case .path(let maximum): return .text(try path(text, maximum: maximum))
         case .file: return .text(text)
+        case .text: return .text(text)
         case .integer(let range, let refused): return .integer(try integer(text, range, refused))
         case .count(let range): return .integer(try CountText.parse(text, range))
         case .size(let range): return .integer(try SizeText.parse(text, range))
