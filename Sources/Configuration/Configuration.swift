@@ -122,6 +122,12 @@ extension Configuration {
         package var backlog: Int32 = 4096
         /// Silence after which a session ends; `nil`: 1.5 × the client's own keep-alive.
         package var idleTimeout: Duration?
+        /// MQTT comes inside a WebSocket; `nil`: it does not.
+        package var webSocket: WebSocketSettings?
+        /// Networks whose X-Forwarded-For is believed.
+        package var trustedForwarders: [IPPrefix] = []
+        /// A TLS handshake must be done this long after the accept.
+        package var handshakeDeadline: Duration = .seconds(15)
 
         package init(name: String, binds: [SocketAddress], backend: String) {
             self.name = name
@@ -166,6 +172,8 @@ extension Configuration {
         package var backup = false
         /// Starts in maintenance.
         package var disabled = false
+        /// The server speaks MQTT inside a WebSocket; `nil`: it does not.
+        package var webSocket: ServerWebSocketSettings?
 
         package init(name: String, address: SocketAddress) {
             self.name = name

@@ -56,6 +56,9 @@ extension Directive {
                     "its share of new sessions; 0: only those that stick to it"),
                 .init("backup", nil, "used only when every other server is unusable"),
                 .init("disabled", nil, "starts in maintenance, until it is enabled"),
+                .init("websocket", ("TARGET", .webPath), "it speaks MQTT inside a WebSocket, under this path"),
+                .init(
+                    "host", ("NAME", .hostName), "what the request for its WebSocket says as Host; else the client's own"),
             ]),
         ]),
         "A broker of this backend.",
@@ -66,12 +69,16 @@ extension Directive {
             assign(arguments.integer("weight"), to: &server.weight)
             server.backup = arguments.has("backup")
             server.disabled = arguments.has("disabled")
+            server.webSocket = arguments.text("websocket").map { target in
+                Configuration.ServerWebSocketSettings(target: target, host: arguments.text("host"))
+            }
             configuration.backends.newest.servers.append(server)
         },
         show: { configuration, index in
             configuration.backends[index].servers.map { server in
                 "\(server.name) \(written(server.address)) weight \(server.weight)"
                     + (server.backup ? " backup" : "") + (server.disabled ? " disabled" : "")
+                    + (server.webSocket?.text ?? "")
             }
         })
 

@@ -4,8 +4,9 @@ import COpenSSL
 
 /// The settings of many sessions; never changed once it is made, so that sessions may share it.
 ///
-/// Safe to use: the library's handle never leaves this target.
-@safe package final class TLSContext {
+/// Safe to use: the library's handle never leaves this target. Safe to share: threads may make sessions of one handle at
+/// once (SSL_CTX is counted by atomics), and nothing in it changes after `init`.
+@safe package final class TLSContext: @unchecked Sendable {
     /// Which side of the handshake.
     package enum Role: Hashable, Sendable { case client, server }
 
@@ -49,6 +50,13 @@ import COpenSSL
         case .server:
             unsafe SSL_CTX_set_psk_find_session_callback(handle, PresharedKeyCallbacks.find)
         }
+    }
+
+    /// A context that is set up elsewhere in this target; it is owned from here on.
+    init(adopting handle: OpaquePointer, role: Role) {
+        unsafe self.handle = unsafe handle
+        self.role = role
+        presharedKey = nil
     }
 
     // Sound: sessions keep this object, so nobody uses the handle any more.

@@ -7,6 +7,7 @@ import Wire
 extension Loop {
     /// Closes both sides and gives everything back.
     func end(_ index: UInt32, _ cause: EndCause) {
+        if slots[index].edge != 0 { announceEnd(index, cause) }
         let slot = slots[index]
         precondition(slot.phase != .free, "a session ends once")
         wheel.disarm(index, &slots)
@@ -18,6 +19,7 @@ extension Loop {
         if slots[index].up.chunk != 0 { chunks.release(slots[index].up.chunk) }
         slots[index].up.chunk = 0
         leaveServer(index)
+        closeEdge(index)
         Descriptor.close(slot.client)
         keys.clear(&slots[index])
         snapshot.listeners[Int(slot.listener)].sessions.add(-1)
@@ -62,8 +64,10 @@ extension Loop {
                 continue
             }
             switch slots[index].phase {
-            case .preamble: end(index, .connectDeadline)
+            case .securing: end(index, .handshakeDeadline)
+            case .upgrading, .preamble: end(index, .connectDeadline)
             case .connecting: tryNext(index, .connectTimeout, .connectTimeout)
+            case .opening: tryNext(index, .silent, .connectTimeout)
             case .awaiting: tryNext(index, .silent, .connackTimeout)
             case .relaying: endSilent(index)
             case .lingering: end(index, EndCause(rawValue: Int(slots[index].reason)) ?? .refused)
@@ -77,7 +81,7 @@ extension Loop {
     private func endSilent(_ index: UInt32) {
         if slots[index].deadline <= now {
             end(index, .halfClosed)
-        } else if slots[index].up.chunk != 0 {
+        } else if isHeld(index, isUp: true) {
             slots[index].lastActivity = now
             armIdle(index)
         } else {

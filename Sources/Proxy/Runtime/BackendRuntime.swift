@@ -3,6 +3,7 @@
 import Balancing
 import Configuration
 import Synchronization
+import TLS
 import Wire
 
 /// Shares one ``Balancing/Backend`` between the loops, the prober and the operator.
@@ -15,6 +16,7 @@ final class BackendRuntime: Sendable {
         let address: SocketAddress
         let because: Choice.Because
         let reroutedFrom: Int?
+        let transport: ServerTransport
     }
 
     /// The numbers of a configuration that sessions need.
@@ -38,6 +40,7 @@ final class BackendRuntime: Sendable {
         var news: [News] = []
         /// By server index.
         var addresses: [SocketAddress]
+        var transports: [ServerTransport]
         var limits: Limits
         var table: TableRuntime?
         var check: Configuration.CheckSettings
@@ -50,8 +53,8 @@ final class BackendRuntime: Sendable {
     private let checksMoved: @Sendable () -> Void
 
     init(
-        number: UInt32, settings: Configuration.BackendSettings, table: TableRuntime?, seed: UInt64, at now: Instant,
-        checksMoved: @escaping @Sendable () -> Void
+        number: UInt32, settings: Configuration.BackendSettings, table: TableRuntime?, tls: TLSContext? = nil,
+        seed: UInt64, at now: Instant, checksMoved: @escaping @Sendable () -> Void
     ) throws(Backend.TooManyServers) {
         self.number = number
         name = settings.name
@@ -59,7 +62,8 @@ final class BackendRuntime: Sendable {
         let backend = try Backend(Self.translate(settings), seed: seed, at: now)
         state = Mutex(
             State(
-                backend: backend, addresses: Self.addresses(backend, settings), limits: Self.limits(settings),
+                backend: backend, addresses: Self.addresses(backend, settings),
+                transports: Self.transports(backend, settings, tls), limits: Self.limits(settings),
                 table: table,
                 check: settings.check))
     }
@@ -78,7 +82,7 @@ final class BackendRuntime: Sendable {
             state.backend.sessionStarted(on: choice.server)
             return Destination(
                 server: choice.server, address: state.addresses[choice.server], because: choice.because,
-                reroutedFrom: choice.reroutedFrom)
+                reroutedFrom: choice.reroutedFrom, transport: state.transports[choice.server])
         }
     }
 
@@ -136,7 +140,8 @@ final class BackendRuntime: Sendable {
 
     /// Applies the settings of a reload; sessions keep their servers.
     func apply(
-        _ settings: Configuration.BackendSettings, table: TableRuntime?, seed: UInt64, at now: Instant
+        _ settings: Configuration.BackendSettings, table: TableRuntime?, tls: TLSContext? = nil, seed: UInt64,
+        at now: Instant
     ) throws(Backend.TooManyServers) {
         let translated = Self.translate(settings)
         let refused = state.withLock { state -> Backend.TooManyServers? in
@@ -146,6 +151,7 @@ final class BackendRuntime: Sendable {
                 return error
             }
             state.addresses = Self.addresses(state.backend, settings, former: state.addresses)
+            state.transports = Self.transports(state.backend, settings, tls, former: state.transports)
             state.limits = Self.limits(settings)
             state.check = settings.check
             state.table = table
@@ -186,6 +192,24 @@ final class BackendRuntime: Sendable {
         Limits(
             connectTimeout: settings.connectTimeout.nanoseconds, connackTimeout: settings.connackTimeout.nanoseconds,
             maximumTries: settings.maximumTries)
+    }
+
+    /// How each server is spoken to, by its index.
+    private static func transports(
+        _ backend: Backend, _ settings: Configuration.BackendSettings, _ tls: TLSContext?,
+        former: [ServerTransport] = []
+    ) -> [ServerTransport] {
+        let byName = Dictionary(settings.servers.map { ($0.name, $0.webSocket) }, uniquingKeysWith: { a, _ in a })
+        return backend.servers.indices.map { index in
+            let server = backend.servers[index]
+            if !server.isRetired, let webSocket = byName[server.settings.name] {
+                return ServerTransport(
+                    tls: tls,
+                    webSocket: webSocket.map { ServerTransport.WebSocketTarget(target: $0.target, host: $0.host) })
+            }
+            precondition(index < former.count, "a server without a transport")
+            return former[index]
+        }
     }
 
     private static func addresses(

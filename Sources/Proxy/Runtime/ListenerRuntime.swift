@@ -3,6 +3,7 @@
 import Configuration
 import MQTT
 import Synchronization
+import TLS
 
 /// A number that several threads raise and lower.
 final class Gauge: Sendable {
@@ -20,6 +21,10 @@ final class ListenerRuntime: Sendable {
     let sockets: [[Int32]]
     let backend: UInt32
     let sniffer: ConnectSniffer
+    /// What the clients' handshakes go by; `nil`: they speak without TLS.
+    let tls: TLSContext?
+    /// Which requests for a WebSocket are taken; `nil`: clients speak MQTT at once.
+    let webSocket: WebSocketRules?
     /// Sessions now, over all loops; shared with what the listener was before a reload.
     let sessions: Gauge
     /// Whether it is in the configuration; a removed listener accepts nothing and keeps its sessions.
@@ -27,7 +32,7 @@ final class ListenerRuntime: Sendable {
 
     init(
         number: UInt16, settings: Configuration.ListenerSettings, sockets: [[Int32]], backend: UInt32, isActive: Bool,
-        sessions: Gauge?
+        sessions: Gauge?, tls: TLSContext? = nil
     ) {
         self.number = number
         self.settings = settings
@@ -35,12 +40,17 @@ final class ListenerRuntime: Sendable {
         self.backend = backend
         self.isActive = isActive
         self.sessions = sessions ?? Gauge()
+        self.tls = tls
+        webSocket = settings.webSocket.map { rules in
+            WebSocketRules(path: rules.path, hosts: rules.hosts, trusted: settings.trustedForwarders)
+        }
         sniffer = ConnectSniffer(policy: ConnectPolicy(maximumLength: settings.maximumConnectSize))
     }
 
     /// The same listener, removed.
     var inactive: ListenerRuntime {
         ListenerRuntime(
-            number: number, settings: settings, sockets: sockets, backend: backend, isActive: false, sessions: sessions)
+            number: number, settings: settings, sockets: sockets, backend: backend, isActive: false, sessions: sessions,
+            tls: tls)
     }
 }
