@@ -109,6 +109,9 @@ final class EdgePeer {
         }
     }
 
+    /// Sends what TLS says first, without waiting for an answer.
+    func sendHello() throws { try flush() }
+
     // MARK: Sending
 
     /// Queues MQTT bytes: framed, in fragments of random size now and then, and encrypted.
@@ -183,6 +186,18 @@ final class EdgePeer {
     /// Everything up to the end of the stream.
     func receiveToEnd() throws -> [UInt8] {
         while !isEnded { try turn() }
+        defer { inbox = [] }
+        return inbox
+    }
+
+    /// Whether bytes wait for the network.
+    var hasOutput: Bool { !outbox.isEmpty || (tls?.unsent ?? 0) > 0 }
+
+    /// Whether the network takes bytes within `milliseconds`.
+    func isWritable(within milliseconds: Int32) -> Bool { peer.happens(Int32(POLLOUT), within: milliseconds) }
+
+    /// What came so far.
+    func takeAll() -> [UInt8] {
         defer { inbox = [] }
         return inbox
     }

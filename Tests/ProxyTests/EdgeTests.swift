@@ -84,6 +84,10 @@ struct EdgeTests {
         rig.finish()
         #expect(rig.count(.bytesUp) == UInt64(count + packet.count))
         #expect(rig.count(.bytesDown) == UInt64(count + 4))
+        #expect(rig.count(.handshakes) == (combination.client.hasTLS ? 1 : 0))
+        #expect(rig.count(.serverHandshakes) == (combination.server.hasTLS ? 1 : 0))
+        #expect(rig.count(.upgrades) == (combination.client.hasWebSocket ? 1 : 0))
+        #expect(rig.count(.serverUpgrades) == (combination.server.hasWebSocket ? 1 : 0))
         #expect(rig.count(.handshakesFailed) == 0 && rig.count(.serverHandshakesFailed) == 0)
     }
 }

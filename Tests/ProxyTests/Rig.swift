@@ -7,6 +7,7 @@ import MQTT
 import Synchronization
 import TLS
 import Testing
+import WebSocket
 import Wire
 
 @testable import Proxy
@@ -98,6 +99,8 @@ final class Rig {
     func count(_ counter: ProxyCounter) -> UInt64 { loops.reduce(0) { $0 + $1.counters[counter] } }
     func count(_ violation: Violation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
     func count(_ cause: EndCause) -> UInt64 { loops.reduce(0) { $0 + $1.counters[cause] } }
+    func count(_ violation: FrameViolation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
+    func count(_ reason: UpgradeRefusal.Reason) -> UInt64 { loops.reduce(0) { $0 + $1.counters[reason] } }
     func gauge(_ gauge: ProxyGauge) -> Int { loops.reduce(0) { $0 + Int($1.counters[gauge]) } }
 
     /// Waits until a counter stands at a value.

@@ -2,6 +2,7 @@
 
 import TLS
 import WebSocket
+import Wire
 
 /// The part of an edge that is no plain data: OpenSSL's objects, and what is needed only until the relay begins.
 final class EdgePrivate {
@@ -19,6 +20,8 @@ final class EdgePrivate {
     /// The client's Host, and the chain of proxies it came through when those are trusted: told to servers.
     var host: String?
     var forwardedFor: String?
+    /// The last of these, when the client is another one.
+    var forwarder: IPAddress?
     /// How the server that is being tried is spoken to.
     var transport = ServerTransport()
 
@@ -28,6 +31,7 @@ final class EdgePrivate {
         response = nil
         host = nil
         forwardedFor = nil
+        forwarder = nil
     }
 
     func tls(client: Bool) -> TLSSession? { client ? clientTLS : serverTLS }

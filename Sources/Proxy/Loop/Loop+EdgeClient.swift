@@ -158,7 +158,10 @@ extension Loop {
         mine.host = request.host
         if let rules = listener.webSocket, let chain = request.forwardedFor, rules.trusts(slots[index].peer.address) {
             mine.forwardedFor = chain
-            if let client = rules.client(in: chain) { slots[index].setPeer(SocketAddress(client, port: 0)) }
+            if let client = rules.client(in: chain) {
+                mine.forwarder = slots[index].peer.address
+                slots[index].setPeer(SocketAddress(client, port: 0))
+            }
         }
         guard say(index, toClient: true, request.acceptance) else {
             counters.add(.limitChunks)

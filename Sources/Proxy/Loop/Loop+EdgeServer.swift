@@ -55,6 +55,7 @@ extension Loop {
             host: target.host ?? mine.host ?? "\(address)", target: target.target, key: HandshakeKey.text(random),
             client: slots[index].peer)
         offer.forwardedFor = mine.forwardedFor
+        offer.sender = mine.forwarder
         do throws(UpgradeOffer.Unprintable) {
             guard say(index, toClient: false, try offer.encode()) else {
                 refuse(index, code: .serverBusy, .limit)
