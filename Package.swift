@@ -47,7 +47,7 @@ let package = Package(
         // Shells: talk to the kernel.
         swift("Linux", ["Wire", "CLinux", "CNetlink"]),
         swift("TLS", ["Wire", "Linux", "COpenSSL"]),
-        swift("Telemetry", ["Wire", "Linux"]),
+        swift("Telemetry", ["Wire", "Configuration", "Linux"]),
         swift("Control", ["Wire", "Configuration", "Linux"]),
         swift("Failover", ["Wire", "VRRP", "Configuration", "Linux", "Telemetry", "Control"]),
         swift(
@@ -84,6 +84,7 @@ let package = Package(
             [
                 "Wire", "MQTT", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Proxy",
             ]),
+        tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("TidyTests", []),
     ],

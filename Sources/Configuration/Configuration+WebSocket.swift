@@ -31,7 +31,7 @@ extension Configuration {
             self.host = host
         }
 
-        /// The options of `server` that say so, with a space before them.
-        var text: String { " websocket \(written(target))" + (host.map { " host \(written($0))" } ?? "") }
+        /// The options of `server` that say so.
+        var text: String { "websocket \(written(target))" + (host.map { " host \(written($0))" } ?? "") }
     }
 }

@@ -5,7 +5,7 @@ import Wire
 extension Directive {
     static let listenDirectives = [
         bind, `protocol`, use, limitConnections, limitConnectSize, timeoutConnectPacket, timeoutIdle, backlog,
-    ] + webSocketDirectives
+    ] + limitDirectives + [access] + webSocketDirectives
 
     static let bind = Directive(
         "bind", in: .listen, .repeatable(required: true), .value("ADDRESS:PORT", .socket),
@@ -26,15 +26,6 @@ extension Directive {
             configuration.listeners.newest.webSocket = webSocket(arguments)
         },
         show: { configuration, index in [configuration.listeners[index].webSocket?.text ?? "mqtt"] })
-
-    static let use = Directive(
-        "use", in: .listen, .required, .value("BACKEND", .reference("backend")),
-        "The backend that takes the clients of this listener.",
-        reload: .newSessions, foreign: ["default_backend", "use_backend", "proxy_pass"],
-        apply: { configuration, arguments in
-            assign(arguments.text("BACKEND"), to: &configuration.listeners.newest.backend)
-        },
-        show: { configuration, index in [configuration.listeners[index].backend] })
 
     static let limitConnections = Directive(
         "limit connections", in: .listen, .optional, .value("N", .integer(1...10_000_000)), default: "1000000",

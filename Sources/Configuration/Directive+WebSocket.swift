@@ -1,4 +1,4 @@
-// The directive table: MQTT inside WebSockets, and TLS handshakes as far as a listener times them.
+// The directive table: MQTT inside WebSockets.
 
 import Wire
 
@@ -6,7 +6,7 @@ extension Directive {
     /// Most names that one listener takes.
     private static let mostHosts = 64
 
-    static let webSocketDirectives = [trustForwardedFor, timeoutHandshake]
+    static let webSocketDirectives = [trustForwardedFor]
 
     /// `mqtt`, alone or inside a WebSocket.
     static let mqttProtocol = Syntax.sequence([
@@ -34,14 +34,4 @@ extension Directive {
             }
         },
         show: { configuration, index in configuration.listeners[index].trustedForwarders.map(\.description) })
-
-    static let timeoutHandshake = Directive(
-        "timeout handshake", in: .listen, .optional,
-        .value("DURATION", .duration(.milliseconds(100) ... .seconds(300), step: .milliseconds(1))), default: "15s",
-        "How long after the accept a client's TLS handshake must be done.",
-        reload: .newSessions, foreign: ["ssl_handshake_timeout", "handshake_timeout"],
-        apply: { configuration, arguments in
-            assign(arguments.duration("DURATION"), to: &configuration.listeners.newest.handshakeDeadline)
-        },
-        show: { configuration, index in [configuration.listeners[index].handshakeDeadline.text] })
 }

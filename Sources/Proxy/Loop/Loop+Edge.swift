@@ -40,6 +40,8 @@ extension Loop {
     /// Publishes a direction's progress; the slot's counts follow it.
     func commit(_ index: UInt32, isUp: Bool, _ progress: EdgeProgress) {
         edges[slots[index].edge][isUp: isUp].commit(progress)
+        // What is said to one who lingers is no application's.
+        guard slots[index].phase != .lingering else { return }
         slots[index][isUp: isUp].received = progress.received
         slots[index][isUp: isUp].sent = progress.passed
     }

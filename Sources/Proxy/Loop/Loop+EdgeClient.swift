@@ -10,6 +10,11 @@ import Wire
 extension Loop {
     /// A connection was accepted on a listener that speaks TLS or WebSocket.
     func beginClientEdge(_ index: UInt32, _ listener: ListenerRuntime) {
+        if let refusal = AdmissionRefusal(rawValue: slots[index].doom), listener.tls != nil {
+            // A handshake costs us a millisecond: whoever comes too often is not worth it.
+            end(index, refusal.cause)
+            return
+        }
         openEdge(index)
         guard let context = listener.tls else {
             awaitRequest(index)
@@ -37,7 +42,11 @@ extension Loop {
             slots[index].phase = .upgrading
             privates(index).request = UpgradeRequestReader()
         }
-        setDeadline(index, now + listener.settings.connectDeadline.nanoseconds)
+        if listener.tls == nil {
+            setDeadline(index, firstDeadline(index, listener))
+        } else {
+            setDeadline(index, now + listener.settings.connectDeadline.nanoseconds)
+        }
     }
 
     /// Reads what the client has sent so far.
@@ -51,6 +60,7 @@ extension Loop {
                 return
             case .moved(let count)?:
                 slots[index].lastActivity = now
+                if edges[slots[index].edge].up.received == count, slots[index].phase == .upgrading { heardFirst(index) }
                 if digestClient(index) { return }
                 if count < chunks.size, !ending { return }
             case .wouldBlock?: return
@@ -160,6 +170,11 @@ extension Loop {
             mine.forwardedFor = chain
             if let client = rules.client(in: chain) {
                 mine.forwarder = slots[index].peer.address
+                if slots[index].sourcePrefix != 0 {
+                    // Counted at the proxy, which is not the source.
+                    listener.admission.left(slots[index].peer.address, prefix: slots[index].sourcePrefix)
+                    slots[index].sourcePrefix = 0
+                }
                 slots[index].setPeer(SocketAddress(client, port: 0))
             }
         }

@@ -20,15 +20,21 @@ extension Loop {
     /// Leaves the server, says goodbye to the client, and waits until it has read that: closing at once with unread bytes
     /// in the queue would be a reset that destroys it on its way.
     func linger(_ index: UInt32, _ cause: EndCause, _ code: CloseCode = .normal) {
-        let (up, down) = (slots[index].up.sent, slots[index].down.sent)
+        if slots[index].phase == .relaying {
+            record(slots[index], index, cause)
+            slots[index].isRecorded = true
+        }
+        let isFull = !isFlushed(index)
+        let down = slots[index].down
+        let up = slots[index].up
         leaveServer(index)
         releaseChunks(index)
-        // What was moved is counted here: what follows is no application's.
-        counters.add(.bytesUp, up)
-        counters.add(.bytesDown, down)
-        slots[index].up.sent = 0
-        let isFull = !isFlushed(index)
+        // What was moved stays counted until the end; what follows is no application's.
         slots[index].phase = .lingering
+        slots[index].up.sent = up.sent
+        slots[index].up.received = up.received
+        slots[index].down.sent = down.sent
+        slots[index].down.received = down.received
         slots[index].reason = UInt8(cause.rawValue)
         setDeadline(index, now + Self.lingerTime)
         // A client that takes nothing is not told anything.

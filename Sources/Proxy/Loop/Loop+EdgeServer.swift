@@ -73,6 +73,7 @@ extension Loop {
     private func awaitConnack(_ index: UInt32) -> Bool {
         let backend = snapshot.backends[Int(slots[index].backendNumber)]
         slots[index].phase = .awaiting
+        slots[index].connectedAfter = slots[index].after(now)
         setDeadline(index, now + backend.limits.connackTimeout)
         return sendConnect(index)
     }

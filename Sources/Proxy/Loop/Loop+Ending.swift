@@ -11,6 +11,7 @@ extension Loop {
         let slot = slots[index]
         precondition(slot.phase != .free, "a session ends once")
         wheel.disarm(index, &slots)
+        if !slot.isRecorded { record(slot, index, cause) }
         if slot.table != Slot.noTable {
             snapshot.tables[Int(slot.table)].disconnected(keys.load(slot), at: Instant(nanoseconds: now))
         }
@@ -22,9 +23,10 @@ extension Loop {
         closeEdge(index)
         Descriptor.close(slot.client)
         keys.clear(&slots[index])
-        snapshot.listeners[Int(slot.listener)].sessions.add(-1)
+        leaveListener(slot)
         counters.add(.closed)
-        counters.add(cause)
+        // A refusal at the door was counted when it was found.
+        if slot.doom == 0 { counters.add(cause) }
         slots[index].isQueued = false
         slots.free(index)
     }
@@ -65,7 +67,8 @@ extension Loop {
             }
             switch slots[index].phase {
             case .securing: end(index, .handshakeDeadline)
-            case .upgrading, .preamble: end(index, .connectDeadline)
+            case .upgrading, .preamble: end(index, preambleTimeout(index))
+            case .held: letGo(index)
             case .connecting: tryNext(index, .connectTimeout, .connectTimeout)
             case .opening: tryNext(index, .silent, .connectTimeout)
             case .awaiting: tryNext(index, .silent, .connackTimeout)

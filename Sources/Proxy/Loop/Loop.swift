@@ -70,6 +70,11 @@ final class Loop {
     var listening: [Int32: ListenerRuntime] = [:]
     /// The addresses that are being left: what still arrives for them is closed at once.
     var leaving: [IPAddress] = []
+    /// Connections that are refused as soon as their CONNECT is there, and CONNECTs that wait.
+    var refusing = 0
+    var held = 0
+    /// What the session log tells of a session beyond its slot; empty when nobody asked for it.
+    var facts: [UInt32: SessionFacts] = [:]
     /// Work of commands that goes on over several turns.
     var chores: [Chore] = []
     /// More deadlines have passed than one turn serves.
@@ -153,7 +158,7 @@ final class Loop {
             } else if event.isReadable {
                 readPreamble(index, ending: event.isEnding)
             }
-        case .connecting, .opening, .awaiting:
+        case .held, .connecting, .opening, .awaiting:
             if event.isDead {
                 end(index, .abandoned)
             } else if event.isWritable, slots[index].edge != 0 {
@@ -180,7 +185,7 @@ final class Loop {
         case .awaiting:
             if event.isWritable, !sendConnect(index) { return }
             if event.isReadable { readConnack(index, ending: event.isEnding) }
-        case .free, .securing, .upgrading, .preamble, .lingering: break
+        case .free, .securing, .upgrading, .preamble, .held, .lingering: break
         }
     }
 
@@ -211,7 +216,7 @@ final class Loop {
             case .relaying:
                 if pump(index, isUp: true, ending: true) { _ = pump(index, isUp: false, ending: true) }
             case .lingering: drop(index)
-            case .free, .securing, .upgrading, .preamble, .connecting, .opening, .awaiting: break
+            case .free, .securing, .upgrading, .preamble, .held, .connecting, .opening, .awaiting: break
             }
         }
     }
