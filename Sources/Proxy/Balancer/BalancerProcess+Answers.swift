@@ -196,6 +196,7 @@ extension BalancerProcess {
                         "name": .string(listener.settings.name),
                         "binds": .array(listener.settings.binds.map { .string("\($0)") }),
                         "sessions": JSON(max(0, listener.sessions.value)), "active": JSON(listener.isActive),
+                        "tracked": listener.judgesArrivals || listener.judgesClients ? listener.admission.json : .null,
                     ]
                 }),
             "backends": .array(backends.map { $0.json(at: now) }),
@@ -208,6 +209,7 @@ extension BalancerProcess {
                     ]
                 }),
             "tables": .array((registry?.tables ?? []).map { $0.json() }),
+            "log_records_lost": JSON(log.lostRecords), "log_records_undelivered": JSON(log.undeliveredRecords),
             "peer": pairLink?.status ?? .null,
             "counters": ProxyCounters.json(loops.map(\.counters)),
         ]

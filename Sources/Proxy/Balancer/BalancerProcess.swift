@@ -195,6 +195,9 @@ package final class BalancerProcess {
                 if let old = descriptors.updateValue(number, forKey: name) { replaced.append(old) }
             }
             pending = []
+            if registry.sessionLog == nil {
+                registry.sessionLog = SessionLog(loops: loopCount(prepared.value.configuration), writtenBy: log)
+            }
             let snapshot = try registry.commit(prepared.value)
             replaced += forgetRemoved(prepared.value.configuration)
             configuration = prepared.value.configuration
@@ -293,14 +296,19 @@ package final class BalancerProcess {
     /// Tells `vip` how things stand.
     func beatNow() {
         guard let vip else { return }
-        let backends = registry?.activeBackends.map(\.current) ?? []
+        let backends = registry?.activeBackends.map { ($0.name, $0.current) } ?? []
+        let usable = backends.map { name, backend in
+            BalancerBeat.Backend(name: name, usableServers: UInt32(backend.servers.count { $0.acceptsNew }))
+        }
+        let tracked = configuration?.trackedBackends ?? []
         vip.send(
             BalancerBeat(
-                serving: isServing, settled: !backends.isEmpty && backends.allSatisfy(\.isSettled),
+                serving: isServing, settled: !backends.isEmpty && backends.allSatisfy { $0.1.isSettled },
                 inSync: pairLink?.isInSync ?? true, peerLinked: pairLink?.isLinked ?? false,
                 sessions: UInt64(registry?.listeners.reduce(0) { $0 + max(0, $1.sessions.value) } ?? 0),
-                usableServers: UInt32(
-                    backends.reduce(0) { sum, backend in sum + backend.servers.filter { $0.acceptsNew }.count })))
+                usableServers: usable.reduce(0) { $0 + $1.usableServers },
+                backends: Array(usable.filter { tracked.contains($0.name) }.prefix(BalancerBeat.maximumBackends)),
+                peer: peerReport))
     }
 
     private func linkVip(_ end: consuming FileDescriptor) {
@@ -334,7 +342,8 @@ package final class BalancerProcess {
         let former = self.notice
         self.notice = notice
         pairLink?.factsChanged()
-        guard notice != former else { return }
+        // With each advertisement a notice comes that changes nothing here.
+        guard notice.routers != former?.routers || notice.steppingDown != former?.steppingDown else { return }
         let refusing = notice.steppingDown && notice.isActive
         let gone = addresses { router in
             if refusing { return router.role == .active }

@@ -24,6 +24,9 @@ final class Registry {
     /// Backends and tables of the configuration in force; the arrays above also keep removed ones.
     private(set) var activeBackends: [BackendRuntime] = []
 
+    /// Where records about sessions go, once there are loops.
+    var sessionLog: SessionLog?
+
     private let hashKey: StickTable.HashKey
     private let node: UInt32
     private let seed: UInt64
@@ -206,10 +209,15 @@ final class Registry {
             let place = next.firstIndex { $0.settings.name == settings.name } ?? next.count
             let listener = ListenerRuntime(
                 number: UInt16(place), settings: settings, sockets: prepared.sockets[settings.name] ?? [],
-                backend: backend.number, routes: routes, isActive: true, sessions: place < next.count ? next[place].sessions : nil)
+                backend: backend.number, routes: routes, isActive: true,
+                sessions: place < next.count ? next[place].sessions : nil,
+                admission: place < next.count ? next[place].admission : nil)
             if place < next.count { next[place] = listener } else { next.append(listener) }
         }
         listeners = next
-        return Snapshot(listeners: listeners, backends: backends, tables: allTables)
+        sessionLog?.setFormat(configuration.log.sessionFormat)
+        return Snapshot(
+            listeners: listeners, backends: backends, tables: allTables,
+            recording: SessionRecording(configuration.log, sessionLog))
     }
 }
