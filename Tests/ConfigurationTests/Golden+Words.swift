@@ -37,7 +37,7 @@ extension Golden {
                 test.conf:3:1: error: unknown directive "frobnicate" at the top level
                     3 | frobnicate yes
                       | ^~~~~~~~~~
-                      = there is: node, pair, vrrp, sync-group, listen, backend, stick-table, admin, log, resolver, loops, user, limit sessions, include
+                      = there is: node, pair, vrrp, sync-group, script, listen, backend, stick-table, admin, log, resolver, loops, user, limit sessions, include
                 """#),
         Golden(
             "a directive in the wrong block", as: .anybody,
@@ -192,7 +192,7 @@ extension Golden {
                 test.conf:2:68: error: unknown option "wait" of server
                     2 | backend b { server s1 192.168.0.2:1883; server s2 192.168.0.3:1883 wait 2 }
                       |                                                                    ^~~~
-                      = write: server NAME HOST:PORT [weight N] [backup] [disabled] [max-connections N] [slow-start DURATION] [max-fails N] [fail-timeout DURATION]
+                      = write: server NAME HOST:PORT [weight N] [backup] [disabled] [max-connections N] [slow-start DURATION] [max-fails N] [fail-timeout DURATION] [websocket TARGET] [host NAME]
                 """#),
         Golden(
             "an option written twice", as: .anybody,
