@@ -47,13 +47,14 @@ let package = Package(
         // Shells: talk to the kernel.
         swift("Linux", ["Wire", "CLinux", "CNetlink"]),
         swift("TLS", ["Wire", "Configuration", "Linux", "COpenSSL"]),
-        swift("Telemetry", ["Wire", "Linux"]),
+        swift("Telemetry", ["Wire", "Configuration", "Linux"]),
         swift("Control", ["Wire", "Configuration", "Linux"]),
         swift("Failover", ["Wire", "VRRP", "Configuration", "Linux", "Telemetry", "Control"]),
         swift(
             "Proxy",
             [
-                "Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry", "Control",
+                "Wire", "MQTT", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry",
+                "Control",
             ]),
         swift("Supervisor", ["Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
         swift("Lab", ["Wire", "MQTT", "Configuration", "Linux", "Telemetry", "Control"]),
@@ -78,7 +79,12 @@ let package = Package(
             [
                 "Wire", "VRRP", "Configuration", "Linux", "TLS", "Telemetry", "Control", "Failover", "Supervisor",
             ]),
-        tests("ProxyTests", ["Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Proxy"]),
+        tests(
+            "ProxyTests",
+            [
+                "Wire", "MQTT", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Proxy",
+            ]),
+        tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("TidyTests", []),
     ],

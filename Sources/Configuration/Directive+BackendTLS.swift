@@ -50,7 +50,7 @@ extension Directive {
         })
 
     static let serverName = Directive(
-        "server-name", in: .backendTLS, .optional, .value("NAME", .text("a DNS name")),
+        "server-name", in: .backendTLS, .optional, .value("NAME", .word("a DNS name")),
         "The name servers are asked for (SNI) and must have in their certificate; without it, their address.",
         reload: .newSessions, foreign: ["sni", "verifyhost", "proxy_ssl_name", "proxy_ssl_server_name"],
         apply: { configuration, arguments in change(&configuration) { $0.serverName = arguments.text("NAME") } },
@@ -90,7 +90,7 @@ extension Directive {
 
     static let serverCiphers = Directive(
         "ciphers", in: .backendTLS, .optional,
-        .value("LIST", .text("a cipher list as openssl-ciphers(1) describes it")), default: TLSDefaults.ciphers,
+        .value("LIST", .word("a cipher list as openssl-ciphers(1) describes it")), default: TLSDefaults.ciphers,
         "The ciphers of TLS 1.2 and below that servers are offered.",
         reload: .newSessions, foreign: ["proxy_ssl_ciphers", "ssl-default-server-ciphers"],
         apply: { configuration, arguments in
@@ -99,7 +99,7 @@ extension Directive {
         show: { configuration, index in [written(settings(configuration, index).ciphers)] })
 
     static let serverSuites = Directive(
-        "suites", in: .backendTLS, .optional, .value("LIST", .text("names separated by colons")),
+        "suites", in: .backendTLS, .optional, .value("LIST", .word("names separated by colons")),
         default: TLSDefaults.suites,
         "The cipher suites of TLS 1.3 that servers are offered.",
         reload: .newSessions, foreign: ["ssl-default-server-ciphersuites"],
@@ -109,7 +109,7 @@ extension Directive {
         show: { configuration, index in [written(settings(configuration, index).suites)] })
 
     static let serverGroups = Directive(
-        "groups", in: .backendTLS, .optional, .value("LIST", .text("names separated by colons")),
+        "groups", in: .backendTLS, .optional, .value("LIST", .word("names separated by colons")),
         default: TLSDefaults.groups,
         "The groups of the key exchange that servers are offered, the preferred first.",
         reload: .newSessions,

@@ -129,7 +129,7 @@ extension Directive {
         show: { configuration, index in [settings(configuration, index).maximumVersion.rawValue] })
 
     static let tlsCiphers = Directive(
-        "ciphers", in: .listenTLS, .optional, .value("LIST", .text("a cipher list as openssl-ciphers(1) describes it")),
+        "ciphers", in: .listenTLS, .optional, .value("LIST", .word("a cipher list as openssl-ciphers(1) describes it")),
         default: TLSDefaults.ciphers,
         "The ciphers of TLS 1.2 and below.",
         reload: .newSessions, foreign: ["ssl_ciphers", "ssl-default-bind-ciphers"],
@@ -139,7 +139,7 @@ extension Directive {
         show: { configuration, index in [written(settings(configuration, index).ciphers)] })
 
     static let tlsSuites = Directive(
-        "suites", in: .listenTLS, .optional, .value("LIST", .text("names separated by colons")),
+        "suites", in: .listenTLS, .optional, .value("LIST", .word("names separated by colons")),
         default: TLSDefaults.suites,
         "The cipher suites of TLS 1.3.",
         reload: .newSessions, foreign: ["ciphersuites", "ssl-default-bind-ciphersuites"],
@@ -149,7 +149,7 @@ extension Directive {
         show: { configuration, index in [written(settings(configuration, index).suites)] })
 
     static let tlsGroups = Directive(
-        "groups", in: .listenTLS, .optional, .value("LIST", .text("names separated by colons")),
+        "groups", in: .listenTLS, .optional, .value("LIST", .word("names separated by colons")),
         default: TLSDefaults.groups,
         "The groups of the key exchange, the preferred first.",
         reload: .newSessions, foreign: ["curves", "ecdhe", "ssl_ecdh_curve"],
@@ -189,7 +189,7 @@ extension Directive {
 extension Directive {
     static let alpn = Directive(
         "alpn", in: .listenTLS, .optional,
-        .either([.word("auto"), .word("off"), .value("NAMES", .text("names separated by commas, the preferred first"))]),
+        .either([.word("auto"), .word("off"), .value("NAMES", .word("names separated by commas, the preferred first"))]),
         default: "auto",
         "The application protocols that are agreed on (ALPN); auto is mqtt, over WebSocket http/1.1.",
         reload: .newSessions, foreign: ["npn", "no-alpn"],

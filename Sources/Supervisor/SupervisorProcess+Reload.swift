@@ -67,8 +67,7 @@ extension SupervisorProcess {
             let files = pending.generation.loaded.changedFiles(since: current.loaded)
             current = pending.generation
             certificates.committed(current.loaded.tls.stamps)
-            log.setLevel(current.loaded.configuration.log.level.telemetry)
-            log.setSink(current.loaded.configuration.log.sink)
+            log.adopt(current.loaded.configuration.log)
             log.notice(
                 "The configuration was reloaded.",
                 ["generation": number, "changes": pending.difference.changes.count + files.count])

@@ -20,6 +20,9 @@ import COpenSSL
     /// Lent to the sessions, which keep this object.
     var handle: OpaquePointer { unsafe owner.handle }
 
+    /// Whether the sessions' handshakes are listened to, so that their records can be taken over.
+    var isObserved: Bool { presharedKey == nil }
+
     private let owner: ContextHandle
 
     init(
@@ -31,6 +34,10 @@ import COpenSSL
         self.presharedKey = presharedKey
         self.server = server
         self.client = client
+        if isObserved {
+            unsafe SSL_CTX_set_keylog_callback(handle, HandshakeWitness.keyLog)
+            unsafe SSL_CTX_set_msg_callback(handle, HandshakeWitness.messages)
+        }
     }
 
     /// The suite of the pair link.

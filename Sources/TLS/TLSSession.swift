@@ -33,10 +33,12 @@ package import Wire
     let identityCopy: UnsafeMutablePointer<UInt8>
     /// Owned.
     let handle: OpaquePointer
+    /// Listens to the handshake, for sessions whose records we take over.
+    let witness: HandshakeWitness?
     /// Ciphertext from the network; owned by the handle.
-    private let incoming: OpaquePointer
+    let incoming: OpaquePointer
     /// Ciphertext for the network; owned by the handle.
-    private let outgoing: OpaquePointer
+    let outgoing: OpaquePointer
     /// An identity was offered that is not the one expected here.
     private var foreignIdentity: [UInt8]?
 
@@ -56,6 +58,7 @@ package import Wire
         // The handle owns both from here on.
         unsafe SSL_set_bio(handle, incoming, outgoing)
         self.context = context
+        witness = context.isObserved ? HandshakeWitness() : nil
         unsafe self.handle = unsafe handle
         unsafe self.incoming = unsafe incoming
         unsafe self.outgoing = unsafe outgoing
@@ -139,10 +142,12 @@ package import Wire
         guard count > 0 else { return [] }
         var taken = 0
         // Sound: the array's own memory of `count` bytes is lent; the call says how much of it was filled.
-        return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             let result = unsafe BIO_read_ex(outgoing, buffer.baseAddress, count, &taken)
             filled = result == 1 ? taken : 0
         }
+        witness?.pass(bytes.span)
+        return bytes
     }
 
     /// Bytes that ``takeCiphertext(limit:)`` would give.
@@ -220,7 +225,7 @@ package import Wire
     }
 
     /// Waiting is no error; the end is a state; everything else ends the session.
-    private func judge(_ result: Int32, _ call: String) throws(TLSError) {
+    func judge(_ result: Int32, _ call: String) throws(TLSError) {
         switch unsafe SSL_get_error(handle, result) {
         case SSL_ERROR_WANT_READ: return
         case SSL_ERROR_ZERO_RETURN: if state == .established { state = .ended }

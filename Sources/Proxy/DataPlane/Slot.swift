@@ -7,10 +7,18 @@ import Wire
 enum Phase: UInt8 {
     /// The slot is unused.
     case free
+    /// The TLS handshake with the client.
+    case securing
+    /// Reading the client's request for a WebSocket.
+    case upgrading
     /// Reading the client's CONNECT.
     case preamble
+    /// The CONNECT is whole and waits: its client reconnects too often.
+    case held
     /// Waiting for the TCP connection to a server.
     case connecting
+    /// The TLS handshake with the server, and its upgrade to a WebSocket.
+    case opening
     /// CONNECT was sent to the server (or is being sent); waiting for its CONNACK.
     case awaiting
     /// Bytes flow both ways untouched.
@@ -58,9 +66,25 @@ struct Slot: BitwiseCopyable {
     /// Counted at a server (pending or established).
     var isCounted = false
     var cleanStart = false
+    /// Counted among its listener's sessions.
+    var isListed = false
+    /// Its record was written before it lingers.
+    var isRecorded = false
+    /// Raw value of the ``AdmissionRefusal`` it is to be told once its CONNECT is there; 0: none.
+    var doom: UInt8 = 0
+    /// Counted at its source, which is the network of this prefix length; 0: not counted.
+    var sourcePrefix: UInt8 = 0
+    /// Code of the CONNACK that ended the connect; with ``connackAfter``.
+    var connackCode: UInt8 = 0
+    var isSessionPresent = false
+    /// Index of the source address in its backend; `UInt8.max`: none is counted.
+    var sourceIndex = UInt8.max
     /// Number of the stick table in whose entry the session counts; ``noTable``: none.
     var table = Slot.noTable
 
+    /// Number of the session's ``Edge``; 0: bytes pass untouched. Otherwise `up` and `down` count MQTT bytes, and hold
+    /// chunks only before the relay begins.
+    var edge: UInt32 = 0
     var client: Int32 = -1
     var server: Int32 = -1
     var up = Flow()
@@ -90,6 +114,12 @@ struct Slot: BitwiseCopyable {
     var idle = Int64.max
     /// When the connection was accepted.
     var since: Int64 = 0
+    /// Microseconds from there: to the whole CONNECT, to its way to a server (a flapping client waits between), to the
+    /// server's connection, to its CONNACK; ``never``: not come to.
+    var connectAfter = Slot.never
+    var triedAfter = Slot.never
+    var connectedAfter = Slot.never
+    var connackAfter = Slot.never
 
     /// The wheel's list the slot is on.
     var bucket: UInt32 = TimerWheel.none
@@ -109,6 +139,11 @@ struct Slot: BitwiseCopyable {
 extension Slot {
     /// The session counts in no stick table.
     static let noTable = UInt16.max
+    /// A point of its life that a session has not come to.
+    static let never = UInt32.max
+
+    /// Microseconds from the accept to `now` (nanoseconds): what is longer than an hour is cut off there.
+    func after(_ now: Int64) -> UInt32 { UInt32(clamping: min(max(0, now - since) / 1000, 3_600_000_000)) }
 
     /// One of the two directions.
     subscript(isUp isUp: Bool) -> Flow {
