@@ -35,10 +35,7 @@ extension VipProcess {
                 control.send(.refused(generation: generation, reason: outcome.text))
                 return
             }
-            prepared = (
-                generation, try RouterPlan.plans(of: configuration),
-                LogLevel(rawValue: configuration.log.level.rawValue)
-            )
+            prepared = (generation, try RouterPlan.plans(of: configuration), configuration.log)
             control.send(.prepared(generation: generation))
         } catch {
             control.send(.refused(generation: generation, reason: "\(error)"))
@@ -58,7 +55,7 @@ extension VipProcess {
         }
         let isFirst = self.generation == nil
         self.generation = generation
-        if let level = prepared.logLevel { around.log.setLevel(level) }
+        around.log.adopt(prepared.log)
         if isFirst { releaseStrangers(prepared.plans) }
         apply(prepared.plans, interfaces)
         control.send(.serving(generation: generation))

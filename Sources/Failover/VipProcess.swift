@@ -1,5 +1,6 @@
 // The process that holds the virtual addresses: one thread, one event loop, no disk.
 
+import Configuration
 import Control
 package import Linux
 package import Telemetry
@@ -53,7 +54,7 @@ package final class VipProcess {
     }
 
     /// The configuration that was found good and waits for its commit.
-    var prepared: (generation: UInt64, plans: [RouterPlan], logLevel: LogLevel?)?
+    var prepared: (generation: UInt64, plans: [RouterPlan], log: Configuration.LogSettings)?
     /// The configuration in force.
     var generation: UInt64?
     private var status: Int32 = 0

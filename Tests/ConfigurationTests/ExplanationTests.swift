@@ -71,6 +71,8 @@ struct ExplanationTests {
           when this host falls silent, lb1 takes over after 341.4ms.
           When the active node leaves on purpose, the other follows within 60.9ms.
           A node that comes back leaves the address where it is (preempt never).
+          Adverts carry an HMAC with a key derived from the pair secret; adverts without it are refused, and repeated ones are refused.
+          keepalived before 2.4.2 refuses such adverts: beside it, write authentication none.
           Without a usable server this host has priority 1, and hands over to a peer that has one.
           While active it asks every 5s whether somebody else has the address.
 
@@ -94,7 +96,7 @@ struct ExplanationTests {
           top level: loops auto; user understudy; limit sessions 1000000
           node lb2: priority 100
           pair: port 7946
-          vrrp mqtt: version 3; advert-interval 100ms; preempt never; transport unicast; without-servers weight -253; settle 0s; duplicate-probe 5s
+          vrrp mqtt: advert-interval 100ms; preempt never; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic; without-servers weight -253; settle 0s; duplicate-probe 5s
           listen mqtt: protocol mqtt; limit connections 1000000; limit connect-size 64KiB; timeout connect 10s; timeout idle keep-alive; backlog 4096
           backend brokers: balance least-connections; check mqtt every 2s timeout 1s rise 2 fall 3; timeout connect 2s; timeout connack 5s; tries 3
           stick-table sessions: key client-id; size 1M; expire 30m

@@ -62,7 +62,7 @@ struct GoodFilesTests {
         #expect(listener.backlog == 128)
 
         let backend = try #require(configuration.backend(named: "emqx"))
-        #expect(backend.algorithm == .hashClientID)
+        #expect(backend.algorithm == .hashClientID())
         #expect(backend.stickTable == "sessions")
         #expect(backend.servers.map(\.weight) == [0, 7, 1])
         #expect(backend.servers.map(\.backup) == [false, true, false])
@@ -82,7 +82,7 @@ struct GoodFilesTests {
         #expect(table.replicates)
         #expect(configuration.admin.socketPath == "/tmp/admin.sock")
         #expect(configuration.admin.group == "adm")
-        #expect(configuration.log.target == .journal)
+        #expect(configuration.log.targets.map(\.text) == ["journal"])
         #expect(configuration.log.level == .debug)
         #expect(configuration.loops == 4)
         #expect(configuration.user == "nobody")

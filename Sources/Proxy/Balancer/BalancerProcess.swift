@@ -32,6 +32,9 @@ package final class BalancerProcess {
     var pairLink: PairLink?
     let checksBell: Bell
     let tablesBell: Bell
+    let namesBell: Bell
+    /// What the log was told about names last; the names of the configuration only, so bounded with it.
+    var knownAnswers: [String: NameResolver.Answer] = [:]
     var shedding: [ServerPlace: Shedding] = [:]
     /// Long answers that are being written, and those that were one too many.
     var streams = 0
@@ -85,6 +88,7 @@ package final class BalancerProcess {
         loop = try EventLoop()
         checksBell = try Bell()
         tablesBell = try Bell()
+        namesBell = try Bell()
         control = try ControlChannel(FileDescriptor(owning: ChildProcess.controlDescriptor), on: loop)
         control.onMessage = { [unowned self] message, bag in receive(message, bag) }
         control.onClosed = { [unowned self] ending in
@@ -99,6 +103,10 @@ package final class BalancerProcess {
         try loop.add(tablesBell.number, .readable) { [unowned self] _ in
             tablesBell.silence()
             pairLink?.tablesChanged()
+        }
+        try loop.add(namesBell.number, .readable) { [unowned self] _ in
+            namesBell.silence()
+            namesChanged()
         }
         beat()
         beatLink()
@@ -158,8 +166,13 @@ package final class BalancerProcess {
     private func makeRegistry(_ configuration: Configuration) throws(Registry.Refusal) -> Registry {
         let checks = checksBell
         let tables = tablesBell
+        let names = namesBell
+        let resolver: NameResolver
+        do { resolver = try NameResolver { names.ring() } } catch {
+            throw Registry.Refusal(reason: "no resolver: \(error)")
+        }
         return Registry(
-            node: PeerSession.identity(of: configuration.node ?? ""), hashKey: try tableKey(),
+            node: PeerSession.identity(of: configuration.node ?? ""), hashKey: try tableKey(), resolver: resolver,
             checksMoved: { checks.ring() }, tablesChanged: { tables.ring() })
     }
 
@@ -182,6 +195,9 @@ package final class BalancerProcess {
                 if let old = descriptors.updateValue(number, forKey: name) { replaced.append(old) }
             }
             pending = []
+            if registry.sessionLog == nil {
+                registry.sessionLog = SessionLog(loops: loopCount(prepared.value.configuration), writtenBy: log)
+            }
             let snapshot = try registry.commit(prepared.value)
             replaced += forgetRemoved(prepared.value.configuration)
             configuration = prepared.value.configuration
