@@ -61,6 +61,13 @@ import COpenSSL
         unsafe SSL_CTX_set_msg_callback(handle, HandshakeWitness.messages)
     }
 
+    /// A context that is set up elsewhere in this target; it is owned from here on.
+    init(adopting handle: OpaquePointer, role: Role) {
+        unsafe self.handle = unsafe handle
+        self.role = role
+        presharedKey = nil
+    }
+
     // Sound: sessions keep this object, so nobody uses the handle any more.
     deinit { unsafe SSL_CTX_free(handle) }
 }

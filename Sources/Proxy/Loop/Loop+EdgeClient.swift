@@ -30,7 +30,7 @@ extension Loop {
         }
         edges[slots[index].edge].layers.insert(.clientTLS)
         slots[index].phase = .securing
-        setDeadline(index, now + listener.settings.handshakeDeadline.nanoseconds)
+        setDeadline(index, now + listener.handshakeTimeout.nanoseconds)
     }
 
     /// What comes next is a request for a WebSocket, or a CONNECT.

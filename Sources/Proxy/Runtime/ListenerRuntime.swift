@@ -27,6 +27,8 @@ final class ListenerRuntime: Sendable {
     let sniffer: ConnectSniffer
     /// What the clients' handshakes go by; `nil`: they speak without TLS.
     let tls: TLSContext?
+    /// The handshake must be done this long after the accept.
+    let handshakeTimeout: Duration
     /// Which requests for a WebSocket are taken; `nil`: clients speak MQTT at once.
     let webSocket: WebSocketRules?
     /// Sessions now, over all loops; shared with what the listener was before a reload.
@@ -44,7 +46,7 @@ final class ListenerRuntime: Sendable {
     init(
         number: UInt16, settings: Configuration.ListenerSettings, sockets: [[Int32]], backend: UInt32,
         routes: RouteTable? = nil, isActive: Bool, sessions: Gauge?, admission: AdmissionRuntime? = nil,
-        tls: TLSContext? = nil
+        tls: TLSContext? = nil, handshakeTimeout: Duration = .seconds(15)
     ) {
         let limits = settings.admission
         access = AccessList(
@@ -65,6 +67,7 @@ final class ListenerRuntime: Sendable {
         self.isActive = isActive
         self.sessions = sessions ?? Gauge()
         self.tls = tls
+        self.handshakeTimeout = handshakeTimeout
         webSocket = settings.webSocket.map { rules in
             WebSocketRules(path: rules.path, hosts: rules.hosts, trusted: settings.trustedForwarders)
         }
@@ -75,6 +78,7 @@ final class ListenerRuntime: Sendable {
     var inactive: ListenerRuntime {
         ListenerRuntime(
             number: number, settings: settings, sockets: sockets, backend: backend, routes: routes, isActive: false,
-            sessions: sessions, admission: admission, tls: tls)
+            sessions: sessions, admission: admission, tls: tls,
+            handshakeTimeout: handshakeTimeout)
     }
 }
