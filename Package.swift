@@ -46,7 +46,7 @@ let package = Package(
 
         // Shells: talk to the kernel.
         swift("Linux", ["Wire", "CLinux", "CNetlink"]),
-        swift("TLS", ["Wire", "Linux", "COpenSSL"]),
+        swift("TLS", ["Wire", "Configuration", "Linux", "COpenSSL"]),
         swift("Telemetry", ["Wire", "Configuration", "Linux"]),
         swift("Control", ["Wire", "Configuration", "Linux"]),
         swift("Failover", ["Wire", "VRRP", "Configuration", "Linux", "Telemetry", "Control"]),

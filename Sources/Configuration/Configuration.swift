@@ -154,6 +154,8 @@ extension Configuration {
         package var trustedForwarders: [IPPrefix] = []
         /// Limits on rates, sources and clients, and access lists.
         package var admission = AdmissionSettings()
+        /// `nil`: clients speak in the clear.
+        package var tls: ListenerTLS?
 
         package init(name: String, binds: [SocketAddress], backend: String) {
             self.name = name
@@ -188,6 +190,8 @@ extension Configuration {
         package var onDown = OnDown.close(spread: nil)
         /// Where connections to the servers come from, in the order of the file; empty: as the kernel chooses.
         package var sources: [SourceSettings] = []
+        /// `nil`: servers are spoken to in the clear.
+        package var tls: BackendTLS?
 
         package init(name: String, servers: [ServerSettings]) {
             self.name = name

@@ -4,7 +4,7 @@ import Wire
 
 extension Directive {
     static let listenDirectives = [
-        bind, `protocol`, use, limitConnections, limitConnectSize, timeoutConnectPacket, timeoutIdle, backlog,
+        bind, `protocol`, listenTLS, use, limitConnections, limitConnectSize, timeoutConnectPacket, timeoutIdle, backlog,
     ] + limitDirectives + [access] + webSocketDirectives
 
     static let bind = Directive(

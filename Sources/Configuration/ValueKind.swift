@@ -29,6 +29,8 @@ package enum ValueKind: Sendable {
     case file
     /// Printable text of so many bytes.
     case octets(ClosedRange<Int>)
+    /// Any word, in a form of its own that people are told.
+    case word(String)
     /// A whole number; `refused` numbers lie in no range and have a reason of their own.
     case integer(ClosedRange<Int>, refused: [Int: String] = [:])
     /// A whole number that may be negative.
@@ -65,6 +67,7 @@ package enum ValueKind: Sendable {
         case .name: "letters, digits, . _ - (at most \(Self.nameBytes))"
         case .reference, .interface, .account, .file: nil
         case .path: "an absolute path"
+        case .word(let form): form
         case .octets(let range): "\(range.lowerBound) to \(range.upperBound) bytes"
         case .integer(let range, _), .signed(let range, _): "\(range.lowerBound) to \(range.upperBound)"
         case .count(let range):
@@ -114,6 +117,7 @@ extension ValueKind {
         case .path(let maximum): return .text(try path(text, maximum: maximum))
         case .file: return .text(text)
         case .octets(let range): return .text(try octets(text, range))
+        case .word: return .text(text)
         case .integer(let range, let refused): return .integer(try integer(text, range, refused))
         case .signed(let range, let refused): return .integer(try integer(text, range, refused, isSigned: true))
         case .count(let range): return .integer(try CountText.parse(text, range))

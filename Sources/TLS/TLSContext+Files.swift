@@ -11,38 +11,34 @@ extension TLSContext {
     ///   - version: the only version spoken, 12 or 13; `nil`: both.
     /// - Throws: `library`.
     convenience init(server chain: String, key: String, version: Int? = nil) throws(TLSError) {
-        let handle = try unsafe Self.makeHandle(TLS_server_method(), version)
-        // Sound, here and below: the handle was just made and is handed over at the end, or freed.
-        guard unsafe SSL_CTX_use_certificate_chain_file(handle, chain) == 1,
-            unsafe SSL_CTX_use_PrivateKey_file(handle, key, SSL_FILETYPE_PEM) == 1
-        else {
-            unsafe SSL_CTX_free(handle)
-            throw .library("SSL_CTX_use_certificate")
-        }
-        unsafe self.init(adopting: handle, role: .server)
+        let owner = try Self.makeOwner(.server, version)
+        // Sound, here and below: the handle was just made and belongs to its owner.
+        guard unsafe SSL_CTX_use_certificate_chain_file(owner.handle, chain) == 1,
+            unsafe SSL_CTX_use_PrivateKey_file(owner.handle, key, SSL_FILETYPE_PEM) == 1
+        else { throw .library("SSL_CTX_use_certificate") }
+        self.init(owner, role: .server)
     }
 
     /// A client that trusts the authorities in a PEM file.
     ///
     /// - Throws: `library`.
     convenience init(clientTrusting authorities: String, version: Int? = nil) throws(TLSError) {
-        let handle = try unsafe Self.makeHandle(TLS_client_method(), version)
-        guard unsafe SSL_CTX_load_verify_locations(handle, authorities, nil) == 1 else {
-            unsafe SSL_CTX_free(handle)
+        let owner = try Self.makeOwner(.client, version)
+        guard unsafe SSL_CTX_load_verify_locations(owner.handle, authorities, nil) == 1 else {
             throw .library("SSL_CTX_load_verify_locations")
         }
-        unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_PEER, nil)
-        unsafe self.init(adopting: handle, role: .client)
+        unsafe SSL_CTX_set_verify(owner.handle, SSL_VERIFY_PEER, nil)
+        self.init(owner, role: .client)
     }
 
-    private static func makeHandle(_ method: OpaquePointer?, _ version: Int?) throws(TLSError) -> OpaquePointer {
-        ERR_clear_error()
-        guard let handle = unsafe SSL_CTX_new(method) else { throw .library("SSL_CTX_new") }
+    private static func makeOwner(_ role: Role, _ version: Int?) throws(TLSError) -> ContextHandle {
+        let owner = try ContextHandle(role)
+        let handle = unsafe owner.handle
         _ = unsafe cssl_ctx_set_min_version(handle, version == 13 ? TLS1_3_VERSION : TLS1_2_VERSION)
         _ = unsafe cssl_ctx_set_max_version(handle, version == 12 ? TLS1_2_VERSION : TLS1_3_VERSION)
         _ = unsafe SSL_CTX_set_options(handle, CSSL_OP_NO_COMPRESSION)
         unsafe cssl_ctx_set_session_cache_mode(handle, CSSL_SESS_CACHE_OFF)
         unsafe cssl_ctx_set_mode(handle, CSSL_MODE_RELEASE_BUFFERS)
-        return unsafe handle
+        return owner
     }
 }

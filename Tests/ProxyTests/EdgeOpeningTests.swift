@@ -83,8 +83,12 @@ struct EdgeOpeningTests {
     @Test("A handshake has its own deadline, and a CONNECT behind it another")
     func deadlines() throws {
         let rig = try Rig(
-            [try Listener().address], tls: Certificates.server(), handshakeTimeout: .milliseconds(300),
-            listener: { $0.connectDeadline = .milliseconds(400) })
+            [try Listener().address], tls: Certificates.server(),
+            listener: {
+                $0.tls = .init()
+                $0.tls?.handshakeTimeout = .milliseconds(300)
+                $0.connectDeadline = .milliseconds(400)
+            })
         let silent = try rig.client()
         #expect(try silent.receiveToEnd().bytes == [])
         rig.reaches(.handshakeDeadline, 1)

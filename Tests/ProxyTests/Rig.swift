@@ -24,7 +24,7 @@ final class Rig {
 
     init(
         _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
-        tls: TLSContext? = nil, serverTLS: TLSContext? = nil, handshakeTimeout: Duration = .seconds(15),
+        tls: TLSContext? = nil, serverTLS: TLSContext? = nil,
         listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
         backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in }
     ) throws {
@@ -44,7 +44,7 @@ final class Rig {
         backend = try BackendRuntime(
             number: 0, settings: settings, table: settings.stickTable == nil ? nil : table, tls: serverTLS,
             seed: 1, at: Clock.now, checksMoved: { moved.add(1) })
-        (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, tls: tls, handshakeTimeout, change)
+        (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, tls: tls, change)
         let snapshot = Snapshot(listeners: [listener], backends: [backend], tables: [table])
         var started: [LoopHandle] = []
         for number in 0..<count {
@@ -57,7 +57,6 @@ final class Rig {
     /// A listener on a port of its own, with one socket for each loop.
     static func listen(
         _ name: String, loops: Int, number: UInt16, tls: TLSContext? = nil,
-        _ handshakeTimeout: Duration = .seconds(15),
         _ change: (inout Configuration.ListenerSettings) -> Void = { _ in }
     ) throws -> (ListenerRuntime, SocketAddress) {
         var sockets: [Int32] = []
@@ -71,7 +70,7 @@ final class Rig {
         change(&settings)
         let listener = ListenerRuntime(
             number: number, settings: settings, sockets: [sockets], backend: 0, isActive: true, sessions: nil,
-            tls: tls, handshakeTimeout: handshakeTimeout)
+            tls: tls)
         return (listener, address)
     }
 

@@ -30,7 +30,7 @@ extension Loop {
         }
         edges[slots[index].edge].layers.insert(.clientTLS)
         slots[index].phase = .securing
-        setDeadline(index, now + listener.handshakeTimeout.nanoseconds)
+        setDeadline(index, now + (listener.settings.tls?.handshakeTimeout ?? .seconds(15)).nanoseconds)
     }
 
     /// What comes next is a request for a WebSocket, or a CONNECT.
@@ -87,6 +87,7 @@ extension Loop {
             _ = flushEdge(index, isUp: false)
             guard case .done = outcome else { return false }
             counters.add(.handshakes)
+            if let session = tls(index, client: true) { facts[index, default: SessionFacts()].tls = session.facts }
             awaitRequest(index)
         }
         while slots[index].phase == .upgrading || slots[index].phase == .preamble {

@@ -27,8 +27,6 @@ final class ListenerRuntime: Sendable {
     let sniffer: ConnectSniffer
     /// What the clients' handshakes go by; `nil`: they speak without TLS.
     let tls: TLSContext?
-    /// The handshake must be done this long after the accept.
-    let handshakeTimeout: Duration
     /// Which requests for a WebSocket are taken; `nil`: clients speak MQTT at once.
     let webSocket: WebSocketRules?
     /// Sessions now, over all loops; shared with what the listener was before a reload.
@@ -46,7 +44,7 @@ final class ListenerRuntime: Sendable {
     init(
         number: UInt16, settings: Configuration.ListenerSettings, sockets: [[Int32]], backend: UInt32,
         routes: RouteTable? = nil, isActive: Bool, sessions: Gauge?, admission: AdmissionRuntime? = nil,
-        tls: TLSContext? = nil, handshakeTimeout: Duration = .seconds(15)
+        tls: TLSContext? = nil
     ) {
         let limits = settings.admission
         access = AccessList(
@@ -67,7 +65,6 @@ final class ListenerRuntime: Sendable {
         self.isActive = isActive
         self.sessions = sessions ?? Gauge()
         self.tls = tls
-        self.handshakeTimeout = handshakeTimeout
         webSocket = settings.webSocket.map { rules in
             WebSocketRules(path: rules.path, hosts: rules.hosts, trusted: settings.trustedForwarders)
         }
@@ -78,7 +75,6 @@ final class ListenerRuntime: Sendable {
     var inactive: ListenerRuntime {
         ListenerRuntime(
             number: number, settings: settings, sockets: sockets, backend: backend, routes: routes, isActive: false,
-            sessions: sessions, admission: admission, tls: tls,
-            handshakeTimeout: handshakeTimeout)
+            sessions: sessions, admission: admission, tls: tls)
     }
 }
