@@ -192,7 +192,7 @@ extension Golden {
                 test.conf:2:68: error: unknown option "wait" of server
                     2 | backend b { server s1 192.168.0.2:1883; server s2 192.168.0.3:1883 wait 2 }
                       |                                                                    ^~~~
-                      = write: server NAME ADDRESS:PORT [weight N] [backup] [disabled]
+                      = write: server NAME HOST:PORT [weight N] [backup] [disabled] [max-connections N] [slow-start DURATION] [max-fails N] [fail-timeout DURATION] [websocket TARGET] [host NAME]
                 """#),
         Golden(
             "an option written twice", as: .anybody,
