@@ -78,7 +78,9 @@ let package = Package(
             [
                 "Wire", "VRRP", "Configuration", "Linux", "TLS", "Telemetry", "Control", "Failover", "Supervisor",
             ]),
-        tests("ProxyTests", ["Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Proxy"]),
+        tests(
+            "ProxyTests",
+            ["Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry", "Proxy"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("TidyTests", []),
     ],

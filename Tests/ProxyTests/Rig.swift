@@ -22,6 +22,7 @@ final class Rig {
 
     init(
         _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
+        recording: SessionRecording? = nil,
         listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
         backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in }
     ) throws {
@@ -42,7 +43,8 @@ final class Rig {
             number: 0, settings: settings, table: settings.stickTable == nil ? nil : table, seed: 1, at: Clock.now,
             checksMoved: { moved.add(1) })
         (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, change)
-        let snapshot = Snapshot(listeners: [listener], backends: [backend], tables: [table])
+        let snapshot = Snapshot(
+            listeners: [listener], backends: [backend], tables: [table], recording: recording)
         var started: [LoopHandle] = []
         for number in 0..<count {
             started.append(
@@ -69,7 +71,8 @@ final class Rig {
         return (listener, address)
     }
 
-    func client() throws -> Peer { try Peer(to: address) }
+    /// A client that is connected, from an address of its own if one is given.
+    func client(from source: IPAddress? = nil) throws -> Peer { try Peer(to: address, from: source) }
 
     /// A client that was let in.
     func session(_ clientID: String, _ version: ProtocolVersion = .v311, keepAlive: UInt16 = 0) throws -> Peer {
@@ -134,6 +137,9 @@ final class Rig {
         #expect(listener.sessions.value == 0, sourceLocation: location)
         #expect(connectedEntries == 0, sourceLocation: location)
     }
+
+    /// Ends the loops with whatever sessions there are.
+    func finishNow() { post(.stop) }
 
     /// Waits as ``settles(_:)``, then ends the loops.
     func finish(_ location: SourceLocation = #_sourceLocation) {
