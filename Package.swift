@@ -81,6 +81,7 @@ let package = Package(
         tests(
             "ProxyTests",
             ["Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry", "Proxy"]),
+        tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("TidyTests", []),
     ],

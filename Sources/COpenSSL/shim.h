@@ -42,4 +42,10 @@ static inline OSSL_PARAM cssl_kdf_salt(void *bytes, size_t count) {
 static inline OSSL_PARAM cssl_kdf_info(void *bytes, size_t count) {
     return OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, bytes, count);
 }
+static inline OSSL_PARAM cssl_kdf_secret(void *bytes, size_t count) {
+    return OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, bytes, count);
+}
+static inline OSSL_PARAM cssl_kdf_seed(void *bytes, size_t count) {
+    return OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, bytes, count);
+}
 #endif

@@ -11,13 +11,11 @@ extension CrossCheck {
     ]
 
     private var binds: [Place<SocketAddress>] { sockets(.bind) }
-    private var servers: [Place<SocketAddress>] { sockets(.server) }
+    private var servers: [Place<SocketAddress>] { sockets(.server, "HOST:PORT") }
 
-    private func sockets(_ directive: Directive) -> [Place<SocketAddress>] {
+    private func sockets(_ directive: Directive, _ key: String = "ADDRESS:PORT") -> [Place<SocketAddress>] {
         places(directive) { arguments in
-            arguments.socket("ADDRESS:PORT").flatMap { socket in
-                arguments.range("ADDRESS:PORT").map { (socket, $0) }
-            }
+            arguments.socket(key).flatMap { socket in arguments.range(key).map { (socket, $0) } }
         }
     }
 
@@ -199,7 +197,9 @@ extension CrossCheck {
         guard !hasErrors else { return }
         for object in draft.objects(.backend) {
             let backend = configuration.backends[object.index]
-            if !configuration.listeners.contains(where: { $0.backend == backend.name }) {
+            if !configuration.listeners.contains(where: { listener in
+                listener.backend == backend.name || listener.routes.contains { $0.backend == backend.name }
+            }) {
                 warn(
                     "no listener uses the backend \(backend.name)", at: draft.headers[object],
                     help: "add to a listener: use \(backend.name)")

@@ -18,6 +18,11 @@ struct CrossCheck {
         diagnostics = draft.diagnostics
     }
 
+    /// Sets the default of version 2, which cannot have that of version 3.
+    mutating func setInterval(_ interval: Duration, of router: Draft.Object) {
+        configuration.routers[router.index].advertInterval = interval
+    }
+
     var hasErrors: Bool { !isSpelt || diagnostics.contains { $0.severity == .error } }
 
     mutating func run(as host: Host) {
@@ -26,8 +31,12 @@ struct CrossCheck {
         checkServerIdentities()
         checkNodes()
         checkRouters()
+        checkTracking()
         checkListeners()
         checkBackends()
+        checkRoutes()
+        checkSources(host)
+        checkChecks()
         checkTables()
         checkAdmission()
         checkLog()
@@ -171,7 +180,7 @@ extension CrossCheck {
             return
         }
         guard !nodes.isEmpty else { return }
-        let matching = nodes.indices.filter { host.addresses.contains(nodes[$0].address) }
+        let matching = nodes.indices.filter { !nodes[$0].addresses.allSatisfy { !host.addresses.contains($0) } }
         let places = places(.nodeAddress) { arguments in
             arguments.range("ADDRESS").map { (arguments.address("ADDRESS"), $0) }
         }

@@ -23,15 +23,6 @@ extension Directive {
         apply: { configuration, _ in configuration.listeners.newest.protocol = .mqtt },
         show: { _, _ in ["mqtt"] })
 
-    static let use = Directive(
-        "use", in: .listen, .required, .value("BACKEND", .reference("backend")),
-        "The backend that takes the clients of this listener.",
-        reload: .newSessions, foreign: ["default_backend", "use_backend", "proxy_pass"],
-        apply: { configuration, arguments in
-            assign(arguments.text("BACKEND"), to: &configuration.listeners.newest.backend)
-        },
-        show: { configuration, index in [configuration.listeners[index].backend] })
-
     static let limitConnections = Directive(
         "limit connections", in: .listen, .optional, .value("N", .integer(1...10_000_000)), default: "1000000",
         "The most sessions of this listener at one time.",

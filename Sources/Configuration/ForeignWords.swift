@@ -23,9 +23,8 @@ enum ForeignWords {
         // keepalived
         "state": "not needed: the nodes elect the active one by their priority",
         "global_defs": "not needed: its settings stand at the top level",
-        "track_script": "scripts are not run; the balancer and its checks are tracked by themselves",
-        "vrrp_script": "scripts are not run; the balancer and its checks are tracked by themselves",
-        "notify": "scripts are not run; see understudy status and the log",
+        "track_process": "not needed: the balancer is tracked by itself; see track script for other programs",
+        "notify": "scripts are not run at changes; see understudy status and the log",
         // HAProxy
         "global": "not needed: its settings stand at the top level",
         "defaults": "there are no inherited defaults; understudy check prints the value of every setting",
@@ -36,7 +35,6 @@ enum ForeignWords {
         "stream": "not needed: listen and backend stand at the top level",
         "events": "not needed: see loops and limit sessions",
         "http": "not needed: listen and backend stand at the top level",
-        "ip_hash": "choosing by source address is not in this version; hash client-id follows the device",
         "mqtt_preread": "not needed: CONNECT is always read by a listener of protocol mqtt",
         "zone": "not needed: all event loops share their state",
         "tcp_nodelay": "not needed: it is always on",

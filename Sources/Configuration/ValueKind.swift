@@ -10,6 +10,7 @@ enum Value: Hashable, Sendable {
     case address(IPAddress)
     case prefix(IPPrefix)
     case socket(SocketAddress)
+    case hostName(String, port: UInt16)
 }
 
 /// A kind of argument: what it is called, and which words are one.
@@ -26,8 +27,12 @@ package enum ValueKind: Sendable {
     case path(maximum: Int)
     /// A file name, absolute or relative.
     case file
+    /// Printable text of so many bytes.
+    case octets(ClosedRange<Int>)
     /// A whole number; `refused` numbers lie in no range and have a reason of their own.
     case integer(ClosedRange<Int>, refused: [Int: String] = [:])
+    /// A whole number that may be negative.
+    case signed(ClosedRange<Int>, refused: [Int: String] = [:])
     /// How many: digits, or with K, M (1024, 1024²).
     case count(ClosedRange<Int>)
     /// Bytes, with a unit.
@@ -41,6 +46,14 @@ package enum ValueKind: Sendable {
     case address
     case prefix
     case socket
+    /// An address or a host name, and a port.
+    case server
+    /// Any text of 1 to so many bytes, without control characters.
+    case text(maximum: Int)
+    /// One of these words.
+    case oneOf([String])
+    /// A part of the whole with at most two decimals and the sign, `20%`; read as hundredths of a percent.
+    case percent
 
     /// The unit or form people must write, for `explain`; `nil` where the name says it.
     package var unit: String? {
@@ -48,7 +61,8 @@ package enum ValueKind: Sendable {
         case .name: "letters, digits, . _ - (at most \(Self.nameBytes))"
         case .reference, .interface, .account, .file: nil
         case .path: "an absolute path"
-        case .integer(let range, _): "\(range.lowerBound) to \(range.upperBound)"
+        case .octets(let range): "\(range.lowerBound) to \(range.upperBound) bytes"
+        case .integer(let range, _), .signed(let range, _): "\(range.lowerBound) to \(range.upperBound)"
         case .count(let range):
             "\(range.lowerBound) to \(CountText.text(range.upperBound)); K and M are 1024 and 1024×1024"
         case .size(let range):
@@ -61,6 +75,10 @@ package enum ValueKind: Sendable {
         case .address: "10.0.0.11 or 2001:db8::11"
         case .prefix: "10.0.0.10/24 or 2001:db8::10/64"
         case .socket: "10.0.0.11:1883, [2001:db8::11]:1883 or *:1883"
+        case .server: "10.0.0.11:1883, [2001:db8::11]:1883 or broker.example.com:1883"
+        case .text(let maximum): "1 to \(maximum) bytes, in quotes where it has spaces"
+        case .oneOf(let words): words.joined(separator: " or ")
+        case .percent: "0.01% to 100%"
         }
     }
 
@@ -89,7 +107,9 @@ extension ValueKind {
         case .account: return .text(try account(text))
         case .path(let maximum): return .text(try path(text, maximum: maximum))
         case .file: return .text(text)
+        case .octets(let range): return .text(try octets(text, range))
         case .integer(let range, let refused): return .integer(try integer(text, range, refused))
+        case .signed(let range, let refused): return .integer(try integer(text, range, refused, isSigned: true))
         case .count(let range): return .integer(try CountText.parse(text, range))
         case .size(let range): return .integer(try SizeText.parse(text, range))
         case .duration(let range, let step): return .duration(try DurationText.parse(text, range, step: step))
@@ -98,6 +118,10 @@ extension ValueKind {
         case .address: return .address(try AddressText.address(text))
         case .prefix: return .prefix(try AddressText.prefix(text))
         case .socket: return .socket(try AddressText.socket(text))
+        case .server: return try ServerText.parse(text)
+        case .text(let maximum): return .text(try PlainText.parse(text, maximum: maximum))
+        case .oneOf(let words): return .text(try PlainText.parse(text, among: words))
+        case .percent: return .integer(try PercentText.parse(text))
         }
     }
 
@@ -150,10 +174,22 @@ extension ValueKind {
         return text
     }
 
+    private func octets(_ text: String, _ range: ClosedRange<Int>) throws(Refusal) -> String {
+        guard range.contains(text.utf8.count) else {
+            throw Refusal(
+                "the word has \(text.utf8.count) bytes", help: "write \(range.lowerBound) to \(range.upperBound)")
+        }
+        guard text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
+            throw Refusal("\"\(text.excerpt)\" is not plain text", help: "use letters, digits and signs")
+        }
+        return text
+    }
+
     private func integer(
-        _ text: String, _ range: ClosedRange<Int>, _ refused: [Int: String]
+        _ text: String, _ range: ClosedRange<Int>, _ refused: [Int: String], isSigned: Bool = false
     ) throws(Refusal) -> Int {
-        guard let value = Int(digits: text) else {
+        let isNegative = isSigned && text.hasPrefix("-")
+        guard let value = Int(digits: isNegative ? text.dropFirst() : text[...]).map({ isNegative ? -$0 : $0 }) else {
             throw Refusal(
                 "\"\(text.excerpt)\" is not a whole number", help: "write \(range.lowerBound) to \(range.upperBound)")
         }

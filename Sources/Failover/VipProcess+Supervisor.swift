@@ -72,6 +72,7 @@ extension VipProcess {
                 driver.end()
             }
         }
+        tracker.observe(AttendantOrder(joining: plans.map(\.tracking.order)))
         drivers = plans.map { plan in kept[plan.identity] ?? RouterDriver(plan, around) }
         for (driver, plan) in zip(drivers, plans) {
             let identity = plan.identity
@@ -81,6 +82,7 @@ extension VipProcess {
             if kept[identity] != nil {
                 driver.apply(plan, interfaces)
             } else {
+                driver.onAdvertisement = { [weak self] in self?.notifyBalancer(isPaced: true) }
                 driver.onTransition = { [weak self, unowned driver] in self?.roleChanged(isActive: driver.isActive) }
                 driver.begin(interfaces)
                 driver.balancer(isReady: watch.isReady, reason: watch.reason, isInSync: watch.isInSync)

@@ -14,6 +14,8 @@ import COpenSSL
     let presharedKey: PresharedKey?
     /// Owned by this object; lent to the sessions, which keep the object.
     let handle: OpaquePointer
+    /// Whether the sessions' handshakes are listened to, so that their records can be taken over.
+    private(set) var isObserved = false
 
     /// The suite of the pair link.
     private static let pairSuite = "TLS_AES_256_GCM_SHA384"
@@ -49,6 +51,13 @@ import COpenSSL
         case .server:
             unsafe SSL_CTX_set_psk_find_session_callback(handle, PresharedKeyCallbacks.find)
         }
+    }
+
+    /// Listens to the handshakes of the sessions made from here on, so that ``TLSSession/takeOver()`` can be asked for.
+    package func observeHandshakes() {
+        isObserved = true
+        unsafe SSL_CTX_set_keylog_callback(handle, HandshakeWitness.keyLog)
+        unsafe SSL_CTX_set_msg_callback(handle, HandshakeWitness.messages)
     }
 
     // Sound: sessions keep this object, so nobody uses the handle any more.

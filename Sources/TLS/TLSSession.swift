@@ -30,7 +30,9 @@ import COpenSSL
     let context: TLSContext
     /// The identity as OpenSSL wants it during the handshake; owned.
     let identityCopy: UnsafeMutablePointer<UInt8>
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
+    /// Listens to the handshake, for sessions whose records we take over.
+    let witness: HandshakeWitness?
     /// Ciphertext from the network; owned by the handle.
     private let incoming: OpaquePointer
     /// Ciphertext for the network; owned by the handle.
@@ -53,6 +55,7 @@ import COpenSSL
         // The handle owns both from here on.
         unsafe SSL_set_bio(handle, incoming, outgoing)
         self.context = context
+        witness = context.isObserved ? HandshakeWitness() : nil
         unsafe self.handle = unsafe handle
         unsafe self.incoming = unsafe incoming
         unsafe self.outgoing = unsafe outgoing
@@ -119,10 +122,12 @@ import COpenSSL
         guard count > 0 else { return [] }
         var taken = 0
         // Sound: the array's own memory of `count` bytes is lent; the call says how much of it was filled.
-        return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             let result = unsafe BIO_read_ex(outgoing, buffer.baseAddress, count, &taken)
             filled = result == 1 ? taken : 0
         }
+        witness?.pass(bytes.span)
+        return bytes
     }
 
     /// Bytes that ``takeCiphertext(limit:)`` would give.

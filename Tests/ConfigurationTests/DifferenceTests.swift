@@ -65,7 +65,9 @@ struct DifferenceTests {
             node lb1 { address 10.0.0.11; priority 151 }
             node lb2 { address 10.0.0.13; priority 91 }
             pair { secret /k }
-            vrrp mqtt { interface eth9; router-id 52; address 10.0.0.30/24 }
+            vrrp mqtt { interface eth9; router-id 52; address 10.0.0.30/24; authentication none }
+            vrrp old { interface eth9; router-id 53; address 10.0.0.32/24 }
+            sync-group both { router old; router mqtt }
             listen mqtt { bind *:1885; use other }
             backend other { server x 192.168.9.9:1883 }
             backend emqx { server x 192.168.9.9:1883 }

@@ -22,9 +22,9 @@ enum Files {
 
     /// Every directive, every option, nothing at its default.
     static let everything = """
-        node lb1 { address 10.0.0.11; priority 150 }
-        node lb2 { address 10.0.0.12; priority 90 }
-        pair { secret "/etc/under study/pair.key"; port 7000 }
+        node lb1 { address 10.0.0.11; address 2001:db8::11; priority 150 }
+        node lb2 { address 10.0.0.12; address 2001:db8::12; priority 90 }
+        pair { secret "/etc/under study/pair.key"; accept-secret /etc/next.key; port 7000 }
         vrrp mqtt {
             interface eth0
             router-id 51
@@ -37,11 +37,31 @@ enum Files {
             transport multicast
             track interface eth1
             track interface eth2
+            down-timer-adverts 4
+            checksum message-only
+            authentication-mode permissive
+            anti-replay time
+            clock-window 10s
+            hmac-key 7 /etc/vrrp-7.key
+            hmac-key 8 "/etc/under study/vrrp-8.key"
+            active-key 8
         }
+        vrrp old {
+            interface eth0
+            router-id 52
+            address 10.0.0.21/24
+            version 2
+            authentication password "se cret"
+            advert-interval 2s
+            peer 10.0.0.30
+            peer 10.0.0.31
+        }
+        sync-group both { router mqtt; router old }
         listen mqtt {
             bind *:1883
             bind 10.0.0.11:1884
             protocol mqtt
+            use other when username "fleet-*"
             use emqx
             limit connections 5000
             limit connect-size 1000B
@@ -72,7 +92,11 @@ enum Files {
             timeout connect 1s
             timeout connack 3s
             tries 2
+            source 10.0.0.11 share 20%
+            on-down keep
         }
+        backend other { server o 192.168.9.1:1883 }
+        resolver 10.0.0.53:53 every 10s timeout 1s
         stick-table sessions { key client-id; size 2M; expire 2d; replicate }
         admin { socket /tmp/admin.sock; group adm }
         log {

@@ -61,7 +61,7 @@ struct GoodFilesTests {
         #expect(admission.access.map(\.networks.count) == [1, 1, 1, 2])
 
         let backend = try #require(configuration.backend(named: "emqx"))
-        #expect(backend.algorithm == .hashClientID)
+        #expect(backend.algorithm == .hashClientID())
         #expect(backend.stickTable == "sessions")
         #expect(backend.servers.map(\.weight) == [0, 7, 1])
         #expect(backend.servers.map(\.backup) == [false, true, false])

@@ -62,13 +62,16 @@ struct Slot: BitwiseCopyable {
     var cleanStart = false
     /// Counted among its listener's sessions.
     var isListed = false
-    /// Raw value of the ``AdmissionRefusal`` it is to be told once its CONNECT is there; 0: none.
+    /// Raw value of the ``AdmissionRefusal`` it is to be told once its CONNECT is there, with ``AdmissionBounds/untold``
+    /// when it is not to be told; 0: none.
     var doom: UInt8 = 0
     /// Counted at its source, which is the network of this prefix length; 0: not counted.
     var sourcePrefix: UInt8 = 0
     /// Code of the CONNACK that ended the connect; with ``connackAfter``.
     var connackCode: UInt8 = 0
     var isSessionPresent = false
+    /// Index of the source address in its backend; `UInt8.max`: none is counted.
+    var sourceIndex = UInt8.max
     /// Number of the stick table in whose entry the session counts; ``noTable``: none.
     var table = Slot.noTable
 

@@ -8,9 +8,9 @@ import Wire
 
 extension Loop {
     /// Keeps what the record will tell beyond the slot; nothing when nobody writes records.
-    func remember(_ index: UInt32, username: [UInt8]) {
+    func remember(_ index: UInt32, _ known: SessionFacts) {
         guard snapshot.recording != nil else { return }
-        facts[index, default: SessionFacts()].username = username
+        facts[index] = known
     }
 
     /// Writes the record of a CONNACK that reached the client.

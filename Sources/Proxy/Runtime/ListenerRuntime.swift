@@ -21,6 +21,8 @@ final class ListenerRuntime: Sendable {
     /// By bind, then by loop: each loop has a socket of its own on every address (`SO_REUSEPORT`).
     let sockets: [[Int32]]
     let backend: UInt32
+    /// Which clients go elsewhere; `nil`: all go to ``backend``.
+    let routes: RouteTable?
     let sniffer: ConnectSniffer
     /// Sessions now, over all loops; shared with what the listener was before a reload.
     let sessions: Gauge
@@ -35,8 +37,8 @@ final class ListenerRuntime: Sendable {
     let isActive: Bool
 
     init(
-        number: UInt16, settings: Configuration.ListenerSettings, sockets: [[Int32]], backend: UInt32, isActive: Bool,
-        sessions: Gauge?, admission: AdmissionRuntime? = nil
+        number: UInt16, settings: Configuration.ListenerSettings, sockets: [[Int32]], backend: UInt32,
+        routes: RouteTable? = nil, isActive: Bool, sessions: Gauge?, admission: AdmissionRuntime? = nil
     ) {
         let limits = settings.admission
         access = AccessList(
@@ -53,6 +55,7 @@ final class ListenerRuntime: Sendable {
         self.settings = settings
         self.sockets = sockets
         self.backend = backend
+        self.routes = routes
         self.isActive = isActive
         self.sessions = sessions ?? Gauge()
         sniffer = ConnectSniffer(policy: ConnectPolicy(maximumLength: settings.maximumConnectSize))
@@ -61,7 +64,7 @@ final class ListenerRuntime: Sendable {
     /// The same listener, removed.
     var inactive: ListenerRuntime {
         ListenerRuntime(
-            number: number, settings: settings, sockets: sockets, backend: backend, isActive: false, sessions: sessions,
-            admission: admission)
+            number: number, settings: settings, sockets: sockets, backend: backend, routes: routes, isActive: false,
+            sessions: sessions, admission: admission)
     }
 }

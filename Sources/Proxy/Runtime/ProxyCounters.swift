@@ -21,7 +21,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     /// Records about sessions that were lost, because the log's writer was too slow.
     case sessionRecordsLost
     case tries, replays, connackRefused, connackAnotherServer, connackMalformed
-    case connectRefusedByKernel
+    case connectRefusedByKernel, sourcePortsExhausted
     case connectFailed, connectTimeout, connackTimeout, serverClosedEarly
     case stickHits, stickMisses, stickMoved, stickRefused
     case bytesUp, bytesDown
@@ -52,6 +52,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .connackAnotherServer: "connack-another-server"
         case .connackMalformed: "connack-malformed"
         case .connectRefusedByKernel: "connect-refused-by-kernel"
+        case .sourcePortsExhausted: "source-ports-exhausted"
         case .connectFailed: "connect-failed"
         case .connectTimeout: "connect-timeout"
         case .connackTimeout: "connack-timeout"
