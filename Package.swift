@@ -46,14 +46,15 @@ let package = Package(
 
         // Shells: talk to the kernel.
         swift("Linux", ["Wire", "CLinux", "CNetlink"]),
-        swift("TLS", ["Wire", "Linux", "COpenSSL"]),
+        swift("TLS", ["Wire", "Configuration", "Linux", "COpenSSL"]),
         swift("Telemetry", ["Wire", "Configuration", "Linux"]),
         swift("Control", ["Wire", "Configuration", "Linux"]),
         swift("Failover", ["Wire", "VRRP", "Configuration", "Linux", "Telemetry", "Control"]),
         swift(
             "Proxy",
             [
-                "Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry", "Control",
+                "Wire", "MQTT", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry",
+                "Control",
             ]),
         swift("Supervisor", ["Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
         swift("Lab", ["Wire", "MQTT", "Configuration", "Linux", "Telemetry", "Control"]),
@@ -80,7 +81,10 @@ let package = Package(
             ]),
         tests(
             "ProxyTests",
-            ["Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry", "Proxy"]),
+            [
+                "Wire", "MQTT", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry",
+                "Proxy",
+            ]),
         tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("TidyTests", []),

@@ -148,8 +148,14 @@ extension Configuration {
         package var backlog: Int32 = 4096
         /// Silence after which a session ends; `nil`: 1.5 × the client's own keep-alive.
         package var idleTimeout: Duration?
+        /// MQTT comes inside a WebSocket; `nil`: it does not.
+        package var webSocket: WebSocketSettings?
+        /// Networks whose X-Forwarded-For is believed.
+        package var trustedForwarders: [IPPrefix] = []
         /// Limits on rates, sources and clients, and access lists.
         package var admission = AdmissionSettings()
+        /// `nil`: clients speak in the clear.
+        package var tls: ListenerTLS?
 
         package init(name: String, binds: [SocketAddress], backend: String) {
             self.name = name
@@ -184,6 +190,8 @@ extension Configuration {
         package var onDown = OnDown.close(spread: nil)
         /// Where connections to the servers come from, in the order of the file; empty: as the kernel chooses.
         package var sources: [SourceSettings] = []
+        /// `nil`: servers are spoken to in the clear.
+        package var tls: BackendTLS?
 
         package init(name: String, servers: [ServerSettings]) {
             self.name = name

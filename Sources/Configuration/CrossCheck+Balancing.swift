@@ -59,7 +59,7 @@ extension CrossCheck {
             warn(
                 "\(port) is a port EMQX nodes use among themselves", at: bind.range,
                 help: "never offer it to clients; MQTT is 1883")
-        } else if let known = Self.knownPorts[port] {
+        } else if let known = Self.knownPorts[port], port != 8883 || !isEncrypted(bind) {
             warn(
                 "\(port) is known as the port of \(known), and this listener speaks plain MQTT", at: bind.range,
                 help: "MQTT is 1883")
@@ -68,6 +68,11 @@ extension CrossCheck {
                 "port \(port) needs root or the capability CAP_NET_BIND_SERVICE", at: bind.range,
                 help: "ports from 1024 on need neither")
         }
+    }
+
+    /// Whether the listener of a bind has a tls block, understood or not.
+    private func isEncrypted(_ bind: Place<SocketAddress>) -> Bool {
+        draft.isWritten(.listenTLS, in: bind.object)
     }
 
     private mutating func checkVirtual(_ bind: Place<SocketAddress>) {

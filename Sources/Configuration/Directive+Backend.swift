@@ -4,7 +4,7 @@ import Wire
 
 extension Directive {
     static let backendDirectives = [
-        balance, stick, server, source, check, onDown, timeoutConnect, timeoutConnack, tries,
+        balance, stick, server, backendTLS, source, check, onDown, timeoutConnect, timeoutConnack, tries,
     ]
 
     static let stick = Directive(

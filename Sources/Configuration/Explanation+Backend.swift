@@ -32,6 +32,7 @@ extension Explanation {
         lines.append(
             "  A CONNECT is tried on up to \(tries(backend)) of them: "
                 + "\(backend.connectTimeout.text) to connect, \(backend.connackTimeout.text) for the CONNACK.")
+        if let tls = backend.tls { lines += encryption(tls) }
         return lines + sources(backend)
     }
 

@@ -7,6 +7,19 @@ package enum KeyDerivation {
     /// Most bytes that one derivation gives: 255 times SHA-256's output (RFC 5869, 2.3).
     package static let maximumCount = 255 * 32
 
+    /// SHA-256.
+    ///
+    /// - Throws: `library` when OpenSSL offers none.
+    package static func digest(_ bytes: [UInt8]) throws(TLSError) -> [UInt8] {
+        var output = [UInt8](repeating: 0, count: 32)
+        var count: UInt32 = 0
+        // Sound: both arrays are lent for the duration of the call; the output has room for the digest.
+        guard unsafe EVP_Digest(bytes, bytes.count, &output, &count, EVP_sha256(), nil) == 1 else {
+            throw .library("EVP_Digest")
+        }
+        return output
+    }
+
     /// HKDF-SHA256, extract and expand.
     ///
     /// - Parameters:

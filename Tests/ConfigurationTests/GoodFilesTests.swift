@@ -35,7 +35,7 @@ struct GoodFilesTests {
         #expect(router.preempt == .after(.seconds(90)))
         #expect(router.priority == 80)
         #expect(router.transport == .multicast)
-        #expect(router.trackedInterfaces == ["eth1", "eth2"])
+        #expect(router.tracking.interfaces == ["eth1", "eth2"])
 
         let listener = try #require(configuration.listeners.first)
         #expect(listener.binds == [SocketAddress("*:1883"), SocketAddress("10.0.0.11:1884")])

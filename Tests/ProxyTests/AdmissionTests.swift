@@ -208,6 +208,41 @@ struct AdmissionTests {
         rig.finish()
     }
 
+    @Test("is judged by the address that a trusted proxy names, not by the proxy's")
+    func forwarded() throws {
+        let broker = try Broker()
+        defer { broker.stop() }
+        let bad = try prefix("192.0.2.0/24")
+        let own = try prefix("127.0.0.0/8")
+        let rig = try Rig(
+            [broker.address],
+            listener: {
+                $0.webSocket = .init(path: "/mqtt")
+                $0.trustedForwarders = [own]
+                $0.admission.access = [.init(.deny, .network(bad))]
+                $0.admission.sourceConnections = 1
+            })
+        func client(_ address: String) throws -> EdgePeer {
+            let client = try EdgePeer(try Peer(to: rig.address), isClient: true, nil)
+            try client.upgrade("/mqtt", host: "localhost", fields: ["X-Forwarded-For: \(address)"])
+            try client.send(try connect(address, .v5))
+            return client
+        }
+        let denied = try client("192.0.2.7")
+        #expect(try denied.receive(5) == refused(0x8A, .v5))
+        let first = try client("198.51.100.1")
+        #expect(try first.receive(5) == accepted(.v5))
+        let second = try client("198.51.100.1")
+        #expect(try second.receive(5) == refused(0x97, .v5))
+        let other = try client("198.51.100.2")
+        #expect(try other.receive(5) == accepted(.v5))
+        rig.reaches(.accessDenied, 1)
+        rig.reaches(.limitSourceConnections, 1)
+        #expect(eventually { rig.listener.sessions.value == 2 })
+        for client in [denied, first, second, other] { client.peer.close() }
+        rig.finish()
+    }
+
     @Test("is not waited for when it says nothing after being refused")
     func mute() throws {
         let broker = try Broker()

@@ -83,15 +83,19 @@ extension Loop {
         } catch {
             // The client was gone before we looked, or the kernel is out of memory: the descriptor closes here.
             leaveListener(slots[index])
+            if slots[index].doom == 0 { counters.add(EndCause.failure) }
             slots.free(index)
             counters.add(.closed)
-            counters.add(EndCause.failure)
             return
         }
         slots[index].client = client.release()
         slots[index].phase = .preamble
         if !leaving.isEmpty, came(index, to: leaving) {
             end(index, .steppedDown)
+            return
+        }
+        if listener.tls != nil || listener.webSocket != nil {
+            beginClientEdge(index, listener)
             return
         }
         setDeadline(index, firstDeadline(index, listener))

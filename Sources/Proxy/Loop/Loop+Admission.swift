@@ -27,7 +27,9 @@ extension Loop {
         if listener.sessions.value >= listener.settings.maximumSessions {
             return doom(index, .listenerConnections, listener)
         }
-        guard judgeSource(index, listener) else { return false }
+        // Behind a proxy that we trust the client is another one: it is judged once the proxy has named it.
+        let isForwarded = listener.webSocket?.trusts(slots[index].peer.address) ?? false
+        guard isForwarded || judgeSource(index, listener) else { return false }
         if slots[index].doom == 0 {
             listener.sessions.add(1)
             slots[index].isListed = true

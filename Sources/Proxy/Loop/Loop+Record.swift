@@ -4,9 +4,18 @@ import Balancing
 import Configuration
 import Linux
 import MQTT
+import TLS
 import Wire
 
 extension Loop {
+    /// What is known of a client besides its slot.
+    func gather(_ index: UInt32, _ username: [UInt8]) -> SessionFacts {
+        var known = SessionFacts()
+        known.username = username
+        if slots[index].edge != 0 { known.tls = tls(index, client: true)?.facts }
+        return known
+    }
+
     /// Keeps what the record will tell beyond the slot; nothing when nobody writes records.
     func remember(_ index: UInt32, _ known: SessionFacts) {
         guard snapshot.recording != nil else { return }
@@ -31,8 +40,8 @@ extension Loop {
         let backend = snapshot.backends[Int(slot.backendNumber)]
         let hasServer =
             switch slot.phase {
-            case .connecting, .awaiting, .relaying: true
-            case .free, .preamble, .held, .lingering: false
+            case .connecting, .opening, .awaiting, .relaying: true
+            case .free, .securing, .upgrading, .preamble, .held, .lingering: false
             }
         var counts = SessionRecord.Counts()
         counts.all = snapshot.listeners.reduce(0) { $0 + max(0, $1.sessions.value) }
