@@ -26,7 +26,15 @@ struct ExplanationTests {
             "Without a usable server this host does not hold the address.",
             "A link that came up is given 30s before silence on it means anything.",
             "This host takes over from silence only while 10.0.0.1 answers.",
-            "While active it asks every 1m whether somebody else has the address.", "At most 5000 sessions at one time.",
+            "While active it asks every 1m whether somebody else has the address.",
+            "At most 20 of them from one source.", "At most 2000 (500 at once) new connections a second.",
+            "A source is an IPv4 address, or an IPv6 network /56.",
+            "A client ID that connects more than 10 times in 2m waits 7s each time.",
+            "Clients of 10.9.0.0/16 are kept out.", "Everybody else is kept out.",
+            "it logs to the journal and standard error (from level warning) and syslog at 10.0.0.5:514 (from level info) "
+                + "and this host's syslog from level debug up.",
+            "Each session is written down at its CONNACK and when it ends (tcplog).",
+            "At most 5000 sessions at one time.",
             "Server emqx1: 192.168.0.2:1883, only sessions that stick to it.",
             "Server emqx3: 192.168.0.4:1883, weight 1, disabled until somebody enables it.",
             "Health: A connection every 3s, answered within 250ms; down after 5 failures, up after 4 successes.",
@@ -98,11 +106,11 @@ struct ExplanationTests {
           node lb2: priority 100
           pair: port 7946
           vrrp mqtt: advert-interval 100ms; preempt never; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic; without-servers weight -253; settle 0s; duplicate-probe 5s
-          listen mqtt: protocol mqtt; limit connections 1000000; limit connect-size 64KiB; timeout connect 10s; timeout idle keep-alive; backlog 4096
+          listen mqtt: protocol mqtt; limit connections 1000000; limit connect-size 64KiB; timeout connect 10s; timeout idle keep-alive; backlog 4096; source-prefix 64; limit tracked 64K; timeout first-byte connect; refuse connack
           backend brokers: balance least-connections; check mqtt every 2s timeout 1s rise 2 fall 3; on-down close; timeout connect 2s; timeout connack 5s; tries 3
           stick-table sessions: key client-id; size 1M; expire 30m
           admin: socket /run/understudy/admin.sock
-          log: to stderr; level info
+          log: to stderr; level info; sessions off; session-format fields; empty off
 
         """
 }
