@@ -72,7 +72,7 @@ struct NetworkKeepalivedTests {
         }
 
         /// The words of ours.
-        var ours: String { self == .unicast ? "transport unicast" : "transport multicast" }
+        var ours: String { "authentication none; transport \(self == .unicast ? "unicast" : "multicast")" }
 
         /// The virtual address, without its prefix length and with it.
         var address: String { self == .multicastIPv6 ? "fd09::10" : "10.9.0.10" }
@@ -197,7 +197,7 @@ struct NetworkKeepalivedTests {
             try #require(try loop.waitFor { (try? Self.isShown(other, transport)) == true })
             let host = try VipHost(
                 "left", on: loop,
-                configuration: VipPair.configuration(interface: "left", router: "preempt after 200ms"),
+                configuration: VipPair.configuration(interface: "left", router: "authentication none; preempt after 200ms"),
                 interface: "left")
             try #require(
                 try loop.waitFor { host.holds(transport.address) && (try? Self.isShown(other, transport)) == false })

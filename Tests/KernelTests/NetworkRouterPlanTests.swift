@@ -23,6 +23,7 @@ struct NetworkRouterPlanTests {
             name: "mqtt", interface: "eth0", routerID: 51,
             addresses: try virtual.map { try #require(IPPrefix($0)) }, priority: 150)
         router.transport = transport
+        router.authentication.kind = .none
         router.preempt = .after(.seconds(30))
         router.trackedInterfaces = ["eth1"]
         configuration.routers = [router]
