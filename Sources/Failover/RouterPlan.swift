@@ -66,7 +66,7 @@ package struct RouterPlan: Equatable, Sendable {
             configuration.syncGroups.first { $0.routers.contains(router.name) }?.name
             ?? (router.families.count > 1 ? router.name : nil)
         do throws(RouterSecrets.Missing) {
-            authentication = try secrets.authentication(of: router)
+            authentication = try secrets.authentication(of: router, in: configuration)
         } catch {
             throw Impossible(description: "vrrp \(router.name): \(error)")
         }

@@ -26,11 +26,11 @@ package struct RouterSecrets: Sendable {
 
     /// How this router's adverts are authenticated; `nil`: without a trailer.
     package func authentication(
-        of router: Configuration.VirtualRouterSettings
+        of router: Configuration.VirtualRouterSettings, in configuration: Configuration
     ) throws(Missing) -> HMACAuthentication.Settings? {
         let wanted = router.authentication
         guard wanted.kind == .hmac else { return nil }
-        let keys = try wanted.keys.isEmpty ? derivedKeys() : handedKeys(wanted.keys, router.name)
+        let keys = try wanted.keys.isEmpty ? derivedKeys(configuration) : handedKeys(wanted.keys, router.name)
         guard let first = keys.first else { throw Missing(description: "no key to authenticate adverts with") }
         guard Set(keys.map(\.id)).count == keys.count else {
             throw Missing(
@@ -62,12 +62,18 @@ package struct RouterSecrets: Sendable {
     }
 
     /// The key of the pair secret, which is sent, and that of the accepted one.
-    private func derivedKeys() throws(Missing) -> [HMACAuthentication.Key] {
+    private func derivedKeys(_ configuration: Configuration) throws(Missing) -> [HMACAuthentication.Key] {
         guard let pair = contents[.vrrpSecret] else {
             throw Missing(description: "the pair secret was not handed over")
         }
         var keys = [try Self.derive(pair)]
-        if let accepted = contents[.vrrpAcceptedSecret] { keys.append(try Self.derive(accepted)) }
+        // What was handed over for an earlier configuration is no longer accepted.
+        if configuration.pair?.acceptedSecretPath != nil {
+            guard let accepted = contents[.vrrpAcceptedSecret] else {
+                throw Missing(description: "the accepted secret was not handed over")
+            }
+            keys.append(try Self.derive(accepted))
+        }
         return keys
     }
 
