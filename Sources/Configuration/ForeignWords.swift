@@ -25,7 +25,9 @@ enum ForeignWords {
         "global_defs": "not needed: its settings stand at the top level",
         "track_script": "scripts are not run; the balancer and its checks are tracked by themselves",
         "vrrp_script": "scripts are not run; the balancer and its checks are tracked by themselves",
-        "notify": "scripts are not run; see understudy status and the log",
+        "notify": "scripts are not run; see understudy events",
+        "notify_fifo": "not needed: understudy events --keepalived writes its lines",
+        "vrrp_notify_fifo": "not needed: understudy events --keepalived writes its lines",
         // HAProxy
         "global": "not needed: its settings stand at the top level",
         "defaults": "there are no inherited defaults; understudy check prints the value of every setting",

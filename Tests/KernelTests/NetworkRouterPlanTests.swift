@@ -1,6 +1,7 @@
 // From the configuration to the settings of a virtual router, as values.
 
 import Configuration
+import Control
 import Failover
 import TLS
 import Testing
