@@ -23,8 +23,8 @@ package struct RouterPlan: Equatable, Sendable {
     package var identity: Identity
     /// The virtual addresses of the family with their prefix lengths, in the order of the file.
     package var prefixes: [IPPrefix]
-    /// Interfaces that must be up besides the router's own.
-    package var trackedInterfaces: [String]
+    /// What it depends on besides its own interface.
+    package var tracking: TrackingPlan
     /// The node's own address of the family: adverts leave from it, at least in unicast; `nil`: it has none.
     package var nodeAddress: IPAddress?
     package var settings: VirtualRouter.Settings
@@ -60,7 +60,7 @@ package struct RouterPlan: Equatable, Sendable {
         name = router.families.count > 1 ? "\(router.name)/\(family)" : router.name
         identity = Identity(interface: router.interface, family: family, routerID: router.routerID)
         prefixes = router.addresses(of: family)
-        trackedInterfaces = router.trackedInterfaces
+        tracking = TrackingPlan(router.tracking, scripts: configuration.scripts)
         nodeAddress = local.address(of: family)
         group =
             configuration.syncGroups.first { $0.routers.contains(router.name) }?.name
@@ -76,7 +76,8 @@ package struct RouterPlan: Equatable, Sendable {
             preempt: Self.preempt(router.preempt), addresses: prefixes.map(\.address),
             peers: try Self.peers(of: router, family, local, configuration),
             authentication: Self.password(router.authentication.kind),
-            checksum: router.checksum == .messageOnly ? .messageOnly : .pseudoHeader, isGrouped: group != nil)
+            checksum: router.checksum == .messageOnly ? .messageOnly : .pseudoHeader, settle: router.tracking.settle,
+            requiresWitness: router.tracking.witness?.isRequired ?? false, isGrouped: group != nil)
     }
 
     /// To whom adverts go one by one; empty for multicast.
