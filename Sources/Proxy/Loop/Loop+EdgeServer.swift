@@ -19,8 +19,10 @@ extension Loop {
         let transport = privates(index).transport
         slots[index].phase = .opening
         guard let context = transport.tls else { return offerUpgrade(index) }
+        let backend = snapshot.backends[Int(slots[index].backendNumber)]
+        let address = backend.address(Int(slots[index].serverIndex)).address
         do throws(TLSError) {
-            privates(index).serverTLS = try TLSSession(context)
+            privates(index).serverTLS = try TLSSession(context, to: address)
         } catch {
             counters.add(.serverHandshakesFailed)
             retry(index)
