@@ -1,5 +1,7 @@
 // What `understudy check` says of MQTT inside WebSockets.
 
+import Wire
+
 extension Explanation {
     /// What a listener's clients speak.
     func spoken(_ listener: Configuration.ListenerSettings) -> String {
