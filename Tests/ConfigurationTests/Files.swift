@@ -60,7 +60,9 @@ enum Files {
         listen mqtt {
             bind *:1883
             bind 10.0.0.11:1884
-            protocol mqtt
+            protocol mqtt over websocket path "/mqtt" host MQTT.example.com host 10.0.0.10
+            trust forwarded-for 10.1.0.0/16
+            trust forwarded-for 2001:db8::/32
             use other when username "fleet-*"
             use emqx
             limit connections 5000
@@ -75,6 +77,7 @@ enum Files {
             server emqx1 192.168.0.2:1883 weight 0
             server emqx2 [2001:db8::3]:1883 backup weight 7
             server emqx3 192.168.0.4:1883 disabled
+            server emqx5 192.168.0.6:8083 websocket /mqtt?x=1 host broker.example.com
             check tcp fall 5 every 3s rise 4 timeout 250ms
             timeout connect 1s
             timeout connack 3s

@@ -87,6 +87,7 @@ extension Loop {
             _ = flushEdge(index, isUp: false)
             guard case .done = outcome else { return false }
             counters.add(.handshakes)
+            if let session = tls(index, client: true) { facts[index, default: SessionFacts()].tls = session.facts }
             awaitRequest(index)
         }
         while slots[index].phase == .upgrading || slots[index].phase == .preamble {
