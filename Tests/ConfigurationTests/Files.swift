@@ -114,7 +114,7 @@ enum Files {
             server emqx1 192.168.0.2:1883 weight 0
             server emqx2 [2001:db8::3]:1883 backup weight 7
             server emqx3 192.168.0.4:1883 disabled
-            server emqx4 192.168.0.5:8083 websocket /mqtt?x=1 host broker.example.com
+            server emqx5 192.168.0.6:8083 websocket /mqtt?x=1 host broker.example.com
             check tcp fall 5 every 3s rise 4 timeout 250ms
             timeout connect 1s
             timeout connack 3s
