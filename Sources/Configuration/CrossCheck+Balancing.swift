@@ -72,7 +72,9 @@ extension CrossCheck {
 
     /// Whether the listener of a bind speaks what its port is known for.
     private func speaks(_ bind: Place<SocketAddress>, _ port: UInt16) -> Bool {
-        let isFramed = configuration.listeners[bind.object.index].webSocket != nil
+        // A protocol that was not understood may have meant it.
+        let isDoubtful = draft.isWritten(.protocol, in: bind.object) && draft.first(.protocol, in: bind.object) == nil
+        let isFramed = configuration.listeners[bind.object.index].webSocket != nil || isDoubtful
         return switch port {
         case 8883: isEncrypted(bind)
         case 8083: isFramed
