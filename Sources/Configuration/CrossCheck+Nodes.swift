@@ -79,6 +79,8 @@ extension CrossCheck {
             checkTracking(object)
             checkProtocol(object)
             checkAuthentication(object)
+            checkAddressOptions(object)
+            checkHooks(object)
         }
         checkSyncGroups()
     }

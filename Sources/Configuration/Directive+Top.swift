@@ -4,7 +4,8 @@ import Wire
 
 extension Directive {
     static let topDirectives = [
-        node, pair, vrrp, syncGroup, listen, backend, stickTable, admin, log, loops, user, limitSessions, include,
+        node, pair, vrrp, syncGroup, listen, backend, stickTable, admin, log, loops, user, limitSessions, realtimePriority,
+        include,
     ]
 
     static let node = Directive(

@@ -25,7 +25,6 @@ enum ForeignWords {
         "global_defs": "not needed: its settings stand at the top level",
         "track_script": "scripts are not run; the balancer and its checks are tracked by themselves",
         "vrrp_script": "scripts are not run; the balancer and its checks are tracked by themselves",
-        "notify": "scripts are not run; see understudy status and the log",
         // HAProxy
         "global": "not needed: its settings stand at the top level",
         "defaults": "there are no inherited defaults; understudy check prints the value of every setting",

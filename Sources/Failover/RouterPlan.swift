@@ -21,8 +21,10 @@ package struct RouterPlan: Equatable, Sendable {
     /// The name of the block.
     package var name: String
     package var identity: Identity
-    /// The virtual addresses with their prefix lengths, in the order of the file.
-    package var prefixes: [IPPrefix]
+    /// The virtual addresses, in the order of the file.
+    package var addresses: [VirtualAddress]
+    /// What runs when the role changes.
+    package var hooks: HookPlan
     /// Interfaces that must be up besides the router's own.
     package var trackedInterfaces: [String]
     /// The node's own address: adverts leave from it, at least in unicast.
@@ -40,7 +42,7 @@ package struct RouterPlan: Equatable, Sendable {
         guard let local = configuration.local else {
             throw Impossible(description: "vrrp \(router.name): this host is none of the nodes")
         }
-        guard let family = router.addresses.first?.address.family else {
+        guard let family = router.families.first else {
             throw Impossible(description: "vrrp \(router.name): no address")
         }
         guard let version = Advertisement.Version(rawValue: router.version) else {
@@ -55,17 +57,19 @@ package struct RouterPlan: Equatable, Sendable {
                         "vrrp \(router.name): unicast needs another node, and nodes of the family of the address")
             }
         }
-        let addresses = router.addresses.map(\.address)
+        let moving = router.addresses(movingWith: family)
         name = router.name
         identity = Identity(interface: router.interface, family: family, routerID: router.routerID)
-        prefixes = router.addresses
+        addresses = moving.map { VirtualAddress($0, on: router.interface) }
+        hooks = HookPlan(router, local, in: configuration)
         trackedInterfaces = router.trackedInterfaces
         nodeAddress = local.address
         settings = VirtualRouter.Settings(
             version: version, family: family, routerID: router.routerID, priority: router.priority,
             interval: router.advertInterval, preempt: Self.preempt(router.preempt),
-            addresses: addresses.filter { $0.family == family }, unadvertised: addresses.filter { $0.family != family },
-            peers: peers)
+            addresses: moving.filter { !$0.isUnadvertised }.map(\.address),
+            unadvertised: moving.filter(\.isUnadvertised).map(\.address), peers: peers,
+            announceRepeats: router.announcements.repeats, announceRefresh: router.announcements.refresh)
     }
 
     private static func preempt(_ value: Configuration.VirtualRouterSettings.Preempt) -> VirtualRouter.Settings.Preempt
@@ -82,7 +86,7 @@ package struct RouterPlan: Equatable, Sendable {
     /// own or else the first of the interface; over IPv6 a link-local one (RFC 9568, 5.1.2.1). Never a virtual one.
     package func source(among shown: [IPAddress]) -> IPAddress? {
         let own = shown.filter { address in
-            address.family == identity.family && !prefixes.contains { $0.address == address }
+            address.family == identity.family && !addresses.contains { $0.address == address }
         }
         if own.contains(nodeAddress), !(identity.family == .ipv6 && settings.peers.isEmpty) { return nodeAddress }
         guard settings.peers.isEmpty else { return nil }

@@ -8,7 +8,7 @@ import Wire
 /// `understudy vip`, started by the supervisor and by nobody else (``ChildProcess``).
 package enum VipChild {
     /// Above ordinary processes, below the kernel's own threads; 1...99.
-    private static let realTimePriority: Int32 = 10
+    static let realTimePriority = 10
     /// Computing for so many microseconds without waiting once is running away.
     private static let realTimeLimit: UInt64 = 1_000_000
     /// How long a stop by signal may take.
@@ -46,7 +46,9 @@ package enum VipChild {
         let punctuality = VipProcess.Punctuality(
             isRealTime: isGranted { () throws(Errno) in
                 try ResourceLimits.limitRealtime(microseconds: realTimeLimit)
-                try ProcessSelf.setRealtime(priority: realTimePriority)
+                // Where the kernel does not want more, the priority of the start stays as high as it gets.
+                try? ResourceLimits.unlimitRealtimePriority()
+                try ProcessSelf.setRealtime(priority: Int32(realTimePriority))
             },
             hasLockedMemory: isGranted { () throws(Errno) in try ProcessSelf.lockMemory() })
         var rights: Set<Capability> = [.netAdmin, .netRaw]

@@ -39,6 +39,7 @@ extension VipProcess {
                 generation, try RouterPlan.plans(of: configuration),
                 LogLevel(rawValue: configuration.log.level.rawValue)
             )
+            preparedPriority = configuration.realtimePriority
             control.send(.prepared(generation: generation))
         } catch {
             control.send(.refused(generation: generation, reason: "\(error)"))
@@ -59,6 +60,7 @@ extension VipProcess {
         let isFirst = self.generation == nil
         self.generation = generation
         if let level = prepared.logLevel { around.log.setLevel(level) }
+        takePriority(preparedPriority)
         if isFirst { releaseStrangers(prepared.plans) }
         apply(prepared.plans, interfaces)
         control.send(.serving(generation: generation))
@@ -73,6 +75,7 @@ extension VipProcess {
                 kept[driver.plan.identity] = driver
             } else {
                 driver.end()
+                retire(driver, by: Clock.now + Self.lastHooks)
             }
         }
         drivers = plans.map { plan in kept[plan.identity] ?? RouterDriver(plan, around) }
@@ -85,6 +88,8 @@ extension VipProcess {
                 driver.apply(plan, interfaces)
             } else {
                 driver.onTransition = { [weak self, unowned driver] in self?.roleChanged(isActive: driver.isActive) }
+                driver.readNews = { [weak self] in self?.readNews() }
+                driver.onBlindness = { [weak self] in self?.lookAgain() }
                 driver.begin(interfaces)
                 driver.balancer(isReady: watch.isReady, reason: watch.reason, isInSync: watch.isInSync)
             }
@@ -96,8 +101,7 @@ extension VipProcess {
         do throws(Errno) {
             let removed = try AddressSweep.run { interface, address in
                 plans.contains { plan in
-                    plan.identity.interface == interface.name
-                        && plan.prefixes.contains { $0.address == address.prefix.address }
+                    plan.addresses.contains { $0.device == interface.name && $0.address == address.prefix.address }
                 }
             }
             for address in removed {

@@ -19,6 +19,11 @@ package enum File {
         FileDescriptor(owning: try check("open \(path)") { unsafe cl_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0) })
     }
 
+    /// Opens a device for reading and writing.
+    package static func open(device path: String) throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try check("open \(path)") { unsafe cl_open(path, O_RDWR | O_CLOEXEC, 0) })
+    }
+
     /// Reads a whole file.
     ///
     /// - Throws: `Errno`; `EFBIG` when it holds more than `limit` bytes.
@@ -54,6 +59,11 @@ package enum File {
         return Status(
             owner: status.st_uid, group: status.st_gid, mode: status.st_mode & 0o777,
             isRegular: status.st_mode & S_IFMT == S_IFREG)
+    }
+
+    /// Puts a file in the place of another, at once and as a whole.
+    package static func rename(_ old: String, to new: String) throws(Errno) {
+        try check("rename \(old)") { unsafe Glibc.rename(old, new) }
     }
 
     /// Gives a file to a group.

@@ -34,6 +34,11 @@ package enum ProcessSelf {
         }
     }
 
+    /// Runs the calling thread like all ordinary ones (`SCHED_OTHER`).
+    package static func setOrdinary() throws(Errno) {
+        try check("sched_setscheduler SCHED_OTHER") { cl_set_realtime(0, 0) }
+    }
+
     /// The value of an environment variable.
     package static func environment(_ name: String) -> String? {
         // Sound: the string is copied at once, and nothing in this program changes the environment.
