@@ -28,7 +28,13 @@ final class RouterDriver {
     /// When the role last changed.
     var roleSince = Clock.now
     /// Packets whose IP header made no sense.
-    private(set) var senselessPackets: UInt64 = 0
+    var senselessPackets: UInt64 = 0
+    /// Router identifiers heard that are none of this host's; at most 255.
+    var strangers: [UInt8: StrangerID] = [:]
+    /// The trailer of advertisements; `nil`: they have none.
+    var authentication: HMACAuthentication?
+    /// The last ten minutes.
+    private(set) var history = History()
     /// What the kernel showed at the last look.
     private(set) var interface: Interface?
     /// The virtual addresses on the kernel.
@@ -40,6 +46,10 @@ final class RouterDriver {
     var onBlindness: () -> Void = {}
     /// Called after each change of role.
     var onTransition: () -> Void = {}
+    /// Called for what subscribers of events want to know.
+    var onEvent: (RouterEvent) -> Void = { _ in }
+    /// Hears how the router stands after everything it was told; `nil`: it moves alone.
+    weak var group: RouterGroup?
     /// Whether a router identifier on this interface belongs to another router of this host.
     var isSibling: (UInt8) -> Bool = { _ in false }
 
@@ -77,6 +87,7 @@ final class RouterDriver {
 
     /// Reports on effects, and events that came while others were fed.
     var waiting: [VirtualRouter.Event] = []
+    private var orders: [VirtualRouter.GroupOrder] = []
     private var isFeeding = false
 
     init(_ plan: RouterPlan, _ around: Surroundings) {
@@ -87,6 +98,7 @@ final class RouterDriver {
             plan.addresses, home: plan.identity.interface, netlink: around.netlink, announcer: around.announcer)
         hooks = HookRunner(
             plan.hooks, router: plan.name, facts: Self.hookFacts(plan), on: around.loop, log: around.log)
+        authentication = plan.authentication.map { HMACAuthentication($0) }
         timer = DeadlineTimer(on: around.loop)
         leaseTimer = DeadlineTimer(on: around.loop)
         patienceTimer = DeadlineTimer(on: around.loop)
@@ -126,11 +138,15 @@ final class RouterDriver {
         feed(.started(holding: holding))
     }
 
+    /// Tells the group how the router stands now; what it orders is obeyed at once.
+    func tellStanding() { group?.hear(router.standing(at: Clock.now), of: self) }
+
     /// Lives by another plan of the same identity, without leaving its state.
     func apply(_ new: RouterPlan, _ interfaces: [Interface]) {
         precondition(new.identity == plan.identity, "another identity")
         guard new != plan else { return }
         plan = new
+        configureAuthentication()
         attempt("release addresses that are no longer configured") { () throws(Errno) in
             try keeper.follow(new.addresses)
         }
@@ -139,6 +155,16 @@ final class RouterDriver {
         attempt("look at the interfaces of the addresses") { () throws(Errno) in _ = try keeper.look(interfaces) }
         feed(.configure(new.settings))
         look(interfaces)
+    }
+
+    /// What was seen of the senders stays, so that a reload opens no gap for a repetition.
+    private func configureAuthentication() {
+        guard let settings = plan.authentication else { return authentication = nil }
+        if authentication == nil {
+            authentication = HMACAuthentication(settings)
+        } else {
+            authentication?.configure(settings)
+        }
     }
 
     /// Says goodbye, releases, and is never used again.
@@ -240,59 +266,49 @@ final class RouterDriver {
         self.socket = nil
     }
 
-    private func receive() {
-        guard let socket else { return }
-        var packets: [AdvertisementSocket.Packet] = []
-        do throws(Errno) {
-            senselessPackets += UInt64(try socket.drain(limit: Self.advertisementsPerTurn) { packets.append($0) })
-        } catch {
-            // ENETDOWN and its like: the kernel tells about the link itself.
-            around.log.debug("Advertisements cannot be read.", ["router": name, "error": error])
-        }
-        for packet in packets { take(packet) }
-    }
-
-    private func take(_ packet: AdvertisementSocket.Packet) {
-        do throws(Advertisement.Discard) {
-            let advertisement = try Advertisement(
-                parsing: packet.payload.span, from: packet.source, to: packet.destination, hopLimit: packet.hopLimit)
-            if advertisement.routerID != plan.identity.routerID, isSibling(advertisement.routerID) { return }
-            // A peer is active: no reason to wait any longer with the addresses of a predecessor.
-            if !hasStarted, advertisement.priority > 0, advertisement.routerID == plan.identity.routerID,
-                plan.settings.peers.isEmpty || plan.settings.peers.contains(packet.source)
-            {
-                start()
-            }
-            feed(.received(advertisement, from: packet.source, to: packet.destination))
-        } catch {
-            feed(.refused(error, from: packet.source))
-        }
-    }
+    /// A peer is active: the addresses of a predecessor wait no longer.
+    func startOnNews() { if !hasStarted { start() } }
 
     private func deadlineCame() {
         // What has arrived comes before the judgement that nothing did.
         receive()
+        let now = Clock.now
+        if let deadline = router.nextDeadline, deadline <= now { history.woke(due: deadline, at: now) }
         isFeeding = true
-        perform(router.timeout(at: Clock.now))
+        obey(router.timeout(at: now), to: nil, at: now)
         isFeeding = false
         feedWaiting()
     }
 
     // MARK: The state machine
 
-    private func feed(_ event: VirtualRouter.Event) {
+    func feed(_ event: VirtualRouter.Event) {
         waiting.append(event)
+        if !isFeeding { feedWaiting() }
+    }
+
+    /// An order of the group: obeyed before anything that has come meanwhile.
+    func feed(_ order: VirtualRouter.GroupOrder) {
+        orders.append(order)
         if !isFeeding { feedWaiting() }
     }
 
     /// Feeds events until none is left; what actions report while they are obeyed comes after them.
     private func feedWaiting() {
         isFeeding = true
-        while !waiting.isEmpty {
-            perform(router.handle(waiting.removeFirst(), at: Clock.now))
+        while !waiting.isEmpty || !orders.isEmpty {
+            let event = orders.isEmpty ? waiting.removeFirst() : .group(orders.removeFirst())
+            let now = Clock.now
+            obey(router.handle(event, at: now), to: event, at: now)
         }
         isFeeding = false
         timer.follow(router.nextDeadline)
         followLease()
+    }
+
+    private func obey(_ actions: VirtualRouter.Actions, to event: VirtualRouter.Event?, at now: Instant) {
+        history.note(event, actions, at: now)
+        perform(actions)
+        group?.hear(router.standing(at: now), of: self)
     }
 }

@@ -22,6 +22,9 @@ extension VipProcess {
 
     /// The hooks of a router that has ended: what waits still runs.
     func retire(_ driver: RouterDriver, by deadline: Instant) {
+        for hooks in retiredHooks where hooks.isOver { hooks.join() }
+        retiredHooks.removeAll(where: \.isOver)
+        guard !driver.hooks.isOver else { return }
         driver.hooks.close(by: deadline)
         retiredHooks.append(driver.hooks)
     }

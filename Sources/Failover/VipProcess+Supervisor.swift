@@ -3,19 +3,22 @@
 import Configuration
 import Control
 import Linux
+import TLS
 import Telemetry
 import Wire
 
 extension VipProcess {
     func obey(_ message: SupervisorMessage, _ descriptors: DescriptorBag) {
         switch message {
-        case .descriptors: break
+        case .descriptors(let names): takeSecrets(names, descriptors)
         case .prepare(let generation): prepare(generation, descriptors)
         case .commit(let generation): commit(generation)
         case .cancel(let generation): if prepared?.generation == generation { prepared = nil }
         case .query(let id, let request): control.send(.reply(id: id, answer: answer(request)))
         case .admin(let request):
-            if let connection = descriptors.take(0) {
+            if request["command"] == "events", let connection = descriptors.take(0) {
+                subscribe(connection)
+            } else if let connection = descriptors.take(0) {
                 let text = Array((answer(request).text + "\n").utf8)
                 _ = try? Descriptor.write(connection.number, text.span)
             }
@@ -23,6 +26,23 @@ extension VipProcess {
         case .vipLink: break
         case .stop(let deadline): stop(by: deadline)
         }
+    }
+
+    /// Reads what was handed over at once; a descriptor that cannot be read is missed when a key is made of it.
+    private func takeSecrets(_ names: [DescriptorName], _ descriptors: DescriptorBag) {
+        for (place, name) in names.enumerated() where name.isForVip {
+            guard let number = descriptors[place] else { continue }
+            do throws(Errno) {
+                secrets.take(name, try Memfd.contents(number, limit: PairSecret.maximumFileSize))
+            } catch {
+                around.log.error("A secret cannot be read.", ["name": name, "error": error])
+            }
+        }
+    }
+
+    private func apply(_ settings: Configuration.LogSettings) {
+        if let level = LogLevel(rawValue: settings.level.rawValue) { around.log.setLevel(level) }
+        around.log.setSink(settings.target == .journal ? .toJournal : .toStandardError)
     }
 
     private func prepare(_ generation: UInt64, _ descriptors: DescriptorBag) {
@@ -36,8 +56,7 @@ extension VipProcess {
                 return
             }
             prepared = (
-                generation, try RouterPlan.plans(of: configuration),
-                LogLevel(rawValue: configuration.log.level.rawValue)
+                generation, try RouterPlan.plans(of: configuration, secrets: secrets), configuration.log
             )
             preparedPriority = configuration.realtimePriority
             control.send(.prepared(generation: generation))
@@ -59,8 +78,8 @@ extension VipProcess {
         }
         let isFirst = self.generation == nil
         self.generation = generation
-        if let level = prepared.logLevel { around.log.setLevel(level) }
         takePriority(preparedPriority)
+        apply(prepared.log)
         if isFirst { releaseStrangers(prepared.plans) }
         apply(prepared.plans, interfaces)
         control.send(.serving(generation: generation))
@@ -70,15 +89,22 @@ extension VipProcess {
     /// Routers of the same identity go on, others end before new ones begin.
     private func apply(_ plans: [RouterPlan], _ interfaces: [Interface]) {
         var kept: [RouterPlan.Identity: RouterDriver] = [:]
-        for driver in drivers {
-            if plans.contains(where: { $0.identity == driver.plan.identity }) {
-                kept[driver.plan.identity] = driver
-            } else {
-                driver.end()
-                retire(driver, by: Clock.now + Self.lastHooks)
-            }
+        for driver in drivers where plans.contains(where: { $0.identity == driver.plan.identity }) {
+            kept[driver.plan.identity] = driver
         }
+        let ended = drivers.filter { kept[$0.plan.identity] == nil }
         drivers = plans.map { plan in kept[plan.identity] ?? RouterDriver(plan, around) }
+        // A group that changes lets its members go first: one that ends must not take the others along.
+        let former = groups
+        let wanted = Self.members(plans, drivers)
+        groups = wanted.map { name, members in
+            former.first { $0.name == name && $0.consists(of: members) } ?? RouterGroup(name, members)
+        }
+        for group in former where !groups.contains(where: { $0 === group }) { group.end() }
+        for driver in ended {
+            driver.end()
+            retire(driver, by: Clock.now + Self.lastHooks)
+        }
         for (driver, plan) in zip(drivers, plans) {
             let identity = plan.identity
             driver.isSibling = { id in
@@ -90,10 +116,33 @@ extension VipProcess {
                 driver.onTransition = { [weak self, unowned driver] in self?.roleChanged(isActive: driver.isActive) }
                 driver.readNews = { [weak self] in self?.readNews() }
                 driver.onBlindness = { [weak self] in self?.lookAgain() }
+                follow(driver)
                 driver.begin(interfaces)
                 driver.balancer(isReady: watch.isReady, reason: watch.reason, isInSync: watch.isInSync)
             }
         }
+        for group in groups where !former.contains(where: { $0 === group }) { begin(group) }
+    }
+
+    private func begin(_ group: RouterGroup) {
+        group.onRole = { [weak self, unowned group] role in
+            self?.events.publish(Self.event("group", group.name, role, []))
+        }
+        group.begin()
+    }
+
+    /// The drivers of each group, in the order of the file.
+    private static func members(_ plans: [RouterPlan], _ drivers: [RouterDriver]) -> [(String, [RouterDriver])] {
+        var members: [(String, [RouterDriver])] = []
+        for (plan, driver) in zip(plans, drivers) {
+            guard let name = plan.group else { continue }
+            if let index = members.firstIndex(where: { $0.0 == name }) {
+                members[index].1.append(driver)
+            } else {
+                members.append((name, [driver]))
+            }
+        }
+        return members
     }
 
     /// Takes away what an earlier run left and this configuration does not know.

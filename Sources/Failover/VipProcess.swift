@@ -1,5 +1,6 @@
 // The process that holds the virtual addresses: one thread, one event loop, no disk.
 
+import Configuration
 import Control
 package import Linux
 package import Telemetry
@@ -21,6 +22,11 @@ package final class VipProcess {
     private let monitor: NetlinkMonitor
     let control: ControlChannel<SupervisorMessage, ChildMessage>
     var drivers: [RouterDriver] = []
+    /// Groups of routers; each router is in one at most.
+    var groups: [RouterGroup] = []
+    let events: EventStream
+    /// What the supervisor handed over, for the keys of advertisements.
+    var secrets = RouterSecrets()
 
     var watch = BalancerWatch()
     let watchTimer: DeadlineTimer
@@ -62,7 +68,7 @@ package final class VipProcess {
     }
 
     /// The configuration that was found good and waits for its commit.
-    var prepared: (generation: UInt64, plans: [RouterPlan], logLevel: LogLevel?)?
+    var prepared: (generation: UInt64, plans: [RouterPlan], log: Configuration.LogSettings)?
     /// The configuration in force.
     var generation: UInt64?
     private var status: Int32 = 0
@@ -85,6 +91,7 @@ package final class VipProcess {
         control = try ControlChannel(socket, on: loop)
         watchTimer = DeadlineTimer(on: loop)
         stepDownTimer = DeadlineTimer(on: loop)
+        events = EventStream(on: loop)
 
         try loop.add(monitor.number, .readable) { [weak self] _ in self?.readNews() }
         control.onMessage = { [weak self] message, descriptors in self?.obey(message, descriptors) }
@@ -132,11 +139,14 @@ package final class VipProcess {
     }
 
     private func end() {
+        for group in groups { group.end() }
+        groups = []
         for driver in drivers {
             driver.end()
             retire(driver, by: endBy ?? Clock.now + Self.lastHooks)
         }
         drivers = []
+        events.close()
         loop.stop()
     }
 

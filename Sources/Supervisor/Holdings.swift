@@ -65,6 +65,7 @@ struct Holdings {
             }
         }
         if let bytes = loaded.pairSecret { named[.pairSecret] = try secret("pair", bytes) }
+        for (name, bytes) in loaded.vrrpSecrets { named[name] = try secret(name.text, bytes) }
         return named
     }
 

@@ -13,6 +13,8 @@ struct LoadedConfiguration {
     var bundle: ConfigurationBundle
     /// The bytes of the pair secret's file; `nil` on a host that is alone.
     var pairSecret: [UInt8]?
+    /// Contents of the secrets that `vip` needs, by the names it knows them by.
+    var vrrpSecrets: [DescriptorName: [UInt8]] = [:]
     /// What the checker said besides.
     var warnings: String
 
@@ -47,11 +49,33 @@ struct LoadedConfiguration {
         bundle = ConfigurationBundle(
             node: configuration.node,
             files: outcome.sources.map { ConfigurationBundle.File(path: $0.name, bytes: $0.bytes) })
+        let untrusted = HookCheck.refusals(configuration)
+        guard untrusted.isEmpty else { throw Refusal(description: untrusted.joined(separator: "\n")) }
         if let pair = configuration.pair {
             do throws(SecretFile.Refusal) {
                 pairSecret = try SecretFile.read(pair.secretPath).fileContents
             } catch {
                 throw Refusal(description: error.description)
+            }
+        }
+        do throws(SecretFile.Refusal) {
+            try readRouterSecrets()
+        } catch {
+            throw Refusal(description: error.description)
+        }
+    }
+
+    private mutating func readRouterSecrets() throws(SecretFile.Refusal) {
+        let authentications = configuration.routers.map(\.authentication)
+        if authentications.contains(where: \.usesPairSecret) {
+            vrrpSecrets[.vrrpSecret] = pairSecret
+            if let path = configuration.pair?.acceptedSecretPath {
+                vrrpSecrets[.vrrpAcceptedSecret] = try SecretFile.read(path).fileContents
+            }
+        }
+        for router in configuration.routers where router.authentication.kind == .hmac {
+            for key in router.authentication.keys {
+                vrrpSecrets[.vrrpKey(router.name, key.id)] = try SecretFile.readKey(key.path)
             }
         }
     }

@@ -51,6 +51,7 @@ package struct VirtualRouter: Sendable {
     var isLinkProven = false
     var secondPath: SecondPath?
     var witnessAnsweredAt: Instant?
+    var doubt: Doubt?
     /// Why the group keeps this member out, and whether it lets it claim.
     var groupBar: String?
     var mayClaim = false
@@ -90,6 +91,7 @@ package struct VirtualRouter: Sendable {
         case .received(let advertisement, let from, let to):
             receive(advertisement, from: from, to: to, at: now, &actions)
         case .refused(let discard, let from): refuse(discard, from: from, at: now, &actions)
+        case .unverified(let from): doubt = Doubt(from: from, at: now)
         case .addressesClaimed(let attempt): claimed(attempt, at: now, &actions)
         case .addressClaimFailed(let attempt, let errno):
             if attempt == pendingAttempt { claimFailed(.claimFailed(errno: errno), at: now, &actions) }

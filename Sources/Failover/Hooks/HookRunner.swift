@@ -167,6 +167,9 @@ final class HookRunner {
     /// No more jobs come; those that wait still run, until this point of time at the latest.
     func close(by deadline: Instant) { queue?.close(by: deadline) }
 
+    /// Whether there is no thread, or nothing is left for it to do after ``close(by:)``.
+    var isOver: Bool { queue.map { $0.closing != nil && $0.depth == 0 } ?? true }
+
     /// Waits for the end of the thread, after ``close(by:)``. For the end of the process, when nothing is left to be done.
     func join() {
         thread?.join()
