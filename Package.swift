@@ -46,8 +46,8 @@ let package = Package(
 
         // Shells: talk to the kernel.
         swift("Linux", ["Wire", "CLinux", "CNetlink"]),
-        swift("TLS", ["Wire", "Linux", "COpenSSL"]),
-        swift("Telemetry", ["Wire", "Linux"]),
+        swift("TLS", ["Wire", "Configuration", "Linux", "COpenSSL"]),
+        swift("Telemetry", ["Wire", "Configuration", "Linux"]),
         swift("Control", ["Wire", "Configuration", "Linux"]),
         swift("Failover", ["Wire", "VRRP", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
         swift(
@@ -79,6 +79,7 @@ let package = Package(
                 "Wire", "VRRP", "Configuration", "Linux", "TLS", "Telemetry", "Control", "Failover", "Supervisor",
             ]),
         tests("ProxyTests", ["Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Proxy"]),
+        tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("TidyTests", []),
     ],

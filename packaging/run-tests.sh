@@ -13,6 +13,8 @@ binary=$(realpath "$1")
 export UNDERSTUDY_BINARY=$binary
 export UNDERSTUDY_RUNS=${UNDERSTUDY_RUNS:-3}
 export PATH="$PATH:/usr/sbin:/sbin"
+# Seconds after which a run of tests hangs.
+patience=1500
 # Most tests that get a second chance in one run; more failing at once is no coincidence.
 second_chances=3
 scratch=$(mktemp -d)
@@ -46,7 +48,7 @@ PYTHON
 in_real_time() {
     local events="$scratch/events.jsonl" name names=()
     rm -f "$events"
-    if swift test --skip-build --no-parallel --event-stream-output-path "$events" --filter "$1"; then return; fi
+    if timeout $patience swift test --skip-build --no-parallel --event-stream-output-path "$events" --filter "$1"; then return; fi
     mapfile -t names < <(failed "$events")
     if [[ ${#names[@]} -eq 0 || ${#names[@]} -gt $second_chances ]]; then
         status=1
@@ -54,7 +56,7 @@ in_real_time() {
     fi
     for name in "${names[@]}"; do
         echo "Once more, alone: $name"
-        if swift test --skip-build --no-parallel --filter "$(sed 's/[][().*+?^$|\\]/\\&/g' <<<"$name")"; then
+        if timeout $patience swift test --skip-build --no-parallel --filter "$(sed 's/[][().*+?^$|\\]/\\&/g' <<<"$name")"; then
             unsteady+=("$name")
         else
             status=1
@@ -63,7 +65,7 @@ in_real_time() {
 }
 
 swift build --build-tests
-swift test --skip-build --parallel --skip '^(KernelTests|ProxyTests|NamespaceTests)\.'
+timeout $patience swift test --skip-build --parallel --skip '^(KernelTests|ProxyTests|NamespaceTests)\.'
 in_real_time '^(KernelTests|ProxyTests)\.'
 in_real_time '^NamespaceTests\.'
 # What a killed run may have left.

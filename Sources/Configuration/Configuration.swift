@@ -18,6 +18,8 @@ package struct Configuration: Hashable, Sendable {
     package var listeners: [ListenerSettings] = []
     package var backends: [BackendSettings] = []
     package var tables: [TableSettings] = []
+    package var scripts: [ScriptSettings] = []
+    package var resolver = ResolverSettings()
     package var status: SocketAddress?
     package var admin = AdminSettings()
     package var log = LogSettings()
@@ -121,8 +123,8 @@ extension Configuration {
         package var announcements = Announcements()
         /// In the order in which they run.
         package var hooks: [Hook] = []
-        /// Interfaces besides ``interface`` that must be up.
-        package var trackedInterfaces: [String] = []
+        /// What it depends on besides ``interface``.
+        package var tracking = Tracking()
 
         package init(name: String, interface: String, routerID: UInt8, addresses: [Address], priority: UInt8) {
             self.name = name
@@ -138,8 +140,10 @@ extension Configuration {
         package var name: String
         package var binds: [SocketAddress]
         package var `protocol`: ListenerProtocol = .mqtt
-        /// Name of the backend.
+        /// Name of the backend for whom none of ``routes`` is.
         package var backend: String
+        /// Rules for some of the clients, the first that fits; in the order of the file.
+        package var routes: [RouteSettings] = []
         /// A whole CONNECT must have arrived this long after the accept.
         package var connectDeadline: Duration = .seconds(10)
         /// A CONNECT may be this long, fixed header included.
@@ -149,6 +153,10 @@ extension Configuration {
         package var backlog: Int32 = 4096
         /// Silence after which a session ends; `nil`: 1.5 × the client's own keep-alive.
         package var idleTimeout: Duration?
+        /// Limits on rates, sources and clients, and access lists.
+        package var admission = AdmissionSettings()
+        /// `nil`: clients speak in the clear.
+        package var tls: ListenerTLS?
 
         package init(name: String, binds: [SocketAddress], backend: String) {
             self.name = name
@@ -163,7 +171,11 @@ extension Configuration {
     /// `backend NAME { balance …; server … }`.
     package struct BackendSettings: Hashable, Sendable {
         /// How a server is chosen for a client the stick table does not know.
-        package enum Algorithm: Hashable, Sendable { case roundRobin, leastConnections, hashClientID }
+        package enum Algorithm: Hashable, Sendable {
+            case roundRobin, leastConnections, source, random, first
+            /// - Parameter loadPercent: A server gets at most this much of its fair load, above 100; `nil`: no bound.
+            case hashClientID(loadPercent: Int? = nil)
+        }
 
         package var name: String
         package var algorithm: Algorithm = .leastConnections
@@ -176,42 +188,16 @@ extension Configuration {
         package var connackTimeout: Duration = .seconds(5)
         /// How many servers are tried for one CONNECT before the client is refused.
         package var maximumTries: Int = 3
+        package var onDown = OnDown.close(spread: nil)
+        /// Where connections to the servers come from, in the order of the file; empty: as the kernel chooses.
+        package var sources: [SourceSettings] = []
+        /// `nil`: servers are spoken to in the clear.
+        package var tls: BackendTLS?
 
         package init(name: String, servers: [ServerSettings]) {
             self.name = name
             self.servers = servers
         }
-    }
-
-    /// `server NAME ADDRESS:PORT [weight N] [backup] [disabled]`.
-    package struct ServerSettings: Hashable, Sendable {
-        package var name: String
-        package var address: SocketAddress
-        /// 0...256; 0: gets no new sessions but those that stick to it.
-        package var weight: Int = 1
-        /// Used only when every other server is unusable.
-        package var backup = false
-        /// Starts in maintenance.
-        package var disabled = false
-
-        package init(name: String, address: SocketAddress) {
-            self.name = name
-            self.address = address
-        }
-    }
-
-    /// `check KIND every D timeout D rise N fall N`.
-    package struct CheckSettings: Hashable, Sendable {
-        /// What a check does: nothing, a TCP connection, or a real MQTT exchange.
-        package enum Kind: Hashable, Sendable { case none, tcp, mqtt }
-
-        package var kind: Kind = .mqtt
-        package var interval: Duration = .seconds(2)
-        package var timeout: Duration = .seconds(1)
-        package var rise: Int = 2
-        package var fall: Int = 3
-
-        package init() {}
     }
 
     /// `stick-table NAME { key client-id; size N; expire D; replicate }`.
@@ -230,27 +216,6 @@ extension Configuration {
     package struct AdminSettings: Hashable, Sendable {
         package var socketPath: String = "/run/understudy/admin.sock"
         package var group: String?
-
-        package init() {}
-    }
-
-    /// `log { to journal|stderr; level L }`.
-    package struct LogSettings: Hashable, Sendable {
-        /// Where records go.
-        package enum Target: Hashable, Sendable { case journal, standardError }
-        /// The least severe records that are written, with syslog's numbers (RFC 5424, 6.2.1).
-        package enum Level: Int, Hashable, Comparable, Sendable, CaseIterable {
-            case error = 3
-            case warning = 4
-            case notice = 5
-            case info = 6
-            case debug = 7
-
-            package static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
-        }
-
-        package var target: Target = .standardError
-        package var level: Level = .info
 
         package init() {}
     }

@@ -76,7 +76,6 @@ extension CrossCheck {
         checkVirtualAddresses()
         for object in draft.objects(.vrrp) {
             checkPriorities(object)
-            checkTracking(object)
             checkProtocol(object)
             checkAuthentication(object)
             checkAddressOptions(object)
@@ -171,24 +170,7 @@ extension CrossCheck {
             help: "give one node a higher priority, as in: priority 150")
     }
 
-    private mutating func checkTracking(_ object: Draft.Object) {
-        let own = draft.first(.interface, in: object)
-        var first: [String: SourceRange] = [:]
-        for occurrence in draft.all(.track, in: object) {
-            guard let name = occurrence.arguments.text("NAME"), let range = occurrence.arguments.range("NAME") else {
-                continue
-            }
-            if let own, own.arguments.text("NAME") == name {
-                error(
-                    "\(name) is tracked already: it carries the address", at: range, help: "leave it out",
-                    notes: [.init("its interface is named here", at: own.range)])
-            } else if let other = first[name] {
-                error("\(name) is tracked twice", at: range, notes: [.init("it is tracked here already", at: other)])
-            }
-            first[name] = first[name] ?? range
-        }
     }
-}
 
 extension IPPrefix {
     /// Why the address is none a host may have in its network; `nil`: it is one.

@@ -8,7 +8,7 @@ struct CrossCheck {
     /// False when words were repaired: then nothing is said about what seems unused.
     let isSpelt: Bool
     /// The configuration, completed with what only the whole file tells.
-    private(set) var configuration: Configuration
+    var configuration: Configuration
     private(set) var diagnostics: [Diagnostic]
 
     init(_ draft: Draft, isSpelt: Bool) {
@@ -25,15 +25,24 @@ struct CrossCheck {
 
     var hasErrors: Bool { !isSpelt || diagnostics.contains { $0.severity == .error } }
 
-    mutating func run(as host: Host) {
+    /// - Parameter judge: knows the files of tls blocks; `nil`: nobody can read them here.
+    mutating func run(as host: Host, judge: TLSJudge? = nil) {
         checkNames()
         checkReferences()
         checkServerIdentities()
         checkNodes()
         checkRouters()
+        checkTracking()
         checkListeners()
         checkBackends()
+        checkRoutes()
+        checkSources(host)
+        checkChecks()
         checkTables()
+        checkTLS(judge)
+        checkAdmission()
+        checkLog()
+        if configuration.log.targets.isEmpty { configuration.log.targets = [.init(.standardError)] }
         recognise(host)
         for index in configuration.routers.indices {
             guard let local = configuration.local else { break }

@@ -4,8 +4,8 @@ import Wire
 
 extension Directive {
     static let listenDirectives = [
-        bind, `protocol`, use, limitConnections, limitConnectSize, timeoutConnectPacket, timeoutIdle, backlog,
-    ]
+        bind, `protocol`, listenTLS, use, limitConnections, limitConnectSize, timeoutConnectPacket, timeoutIdle, backlog,
+    ] + limitDirectives + [access]
 
     static let bind = Directive(
         "bind", in: .listen, .repeatable(required: true), .value("ADDRESS:PORT", .socket),
@@ -22,15 +22,6 @@ extension Directive {
         reload: .newSessions, foreign: ["mode"],
         apply: { configuration, _ in configuration.listeners.newest.protocol = .mqtt },
         show: { _, _ in ["mqtt"] })
-
-    static let use = Directive(
-        "use", in: .listen, .required, .value("BACKEND", .reference("backend")),
-        "The backend that takes the clients of this listener.",
-        reload: .newSessions, foreign: ["default_backend", "use_backend", "proxy_pass"],
-        apply: { configuration, arguments in
-            assign(arguments.text("BACKEND"), to: &configuration.listeners.newest.backend)
-        },
-        show: { configuration, index in [configuration.listeners[index].backend] })
 
     static let limitConnections = Directive(
         "limit connections", in: .listen, .optional, .value("N", .integer(1...10_000_000)), default: "1000000",

@@ -64,8 +64,8 @@ extension Directive {
     // MARK: vrrp
 
     static let vrrpDirectives =
-        [interface, routerID, advertInterval, preempt, routerPriority, track] + routerAddressDirectives
-        + routerProtocolDirectives + routerAuthenticationDirectives
+        [interface, routerID, advertInterval, preempt, routerPriority] + routerAddressDirectives + routerProtocolDirectives
+        + routerAuthenticationDirectives + trackingDirectives
 
     static let interface = Directive(
         "interface", in: .vrrp, .required, .value("NAME", .interface),
@@ -129,16 +129,5 @@ extension Directive {
         show: { configuration, index in
             let priorities = configuration.routers[index].priorities
             return configuration.nodes.compactMap { node in priorities[node.name].map { "\(node.name) \($0)" } }
-        })
-
-    static let track = Directive(
-        "track", in: .vrrp, .repeatable(required: false), .sequence(["interface", .value("NAME", .interface)]),
-        "Another interface that must be up for this node to hold the address.",
-        reload: .inPlace, foreign: ["track_interface"],
-        apply: { configuration, arguments in
-            if let name = arguments.text("NAME") { configuration.routers.newest.trackedInterfaces.append(name) }
-        },
-        show: { configuration, index in
-            configuration.routers[index].trackedInterfaces.map { "interface \($0)" }
         })
 }

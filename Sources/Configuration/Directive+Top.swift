@@ -4,7 +4,8 @@ import Wire
 
 extension Directive {
     static let topDirectives = [
-        node, pair, vrrp, syncGroup, listen, backend, stickTable, admin, log, loops, user, limitSessions, realtimePriority,
+        node, pair, vrrp, syncGroup, script, listen, backend, stickTable, admin, log, resolver, loops, user, limitSessions,
+        realtimePriority,
         include,
     ]
 

@@ -23,10 +23,7 @@ extension Explanation {
         if router.families.count > 1 {
             lines.append("  Its IPv4 and its IPv6 addresses are two virtual routers that move together.")
         }
-        if !router.trackedInterfaces.isEmpty {
-            lines.append("  Also up must be: \(router.trackedInterfaces.joined(separator: ", ")).")
-        }
-        return lines
+        return lines + tracking(router)
     }
 
     func group(_ group: Configuration.SyncGroupSettings) -> [String] {

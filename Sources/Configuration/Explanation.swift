@@ -35,46 +35,14 @@ package struct Explanation: Sendable {
     private func listener(_ listener: Configuration.ListenerSettings) -> [String] {
         let binds = listener.binds.map { written($0) }.joined(separator: ", ")
         let idle = listener.idleTimeout?.text ?? "1.5 × its own keep-alive"
-        return [
-            "Listener \(listener.name): MQTT on \(binds), to the backend \(listener.backend).",
+        var lines = ["Listener \(listener.name): MQTT on \(binds), to the backend \(listener.backend)."]
+        lines += listener.routes.map { "  Before that, to the backend \($0.backend) when \(written($0.condition))." }
+        lines += listener.tls.map(encryption) ?? []
+        return lines + [
             "  A client must send its CONNECT within \(listener.connectDeadline.text), in at most "
                 + "\(SizeText.text(listener.maximumConnectSize)); a session ends after a silence of \(idle).",
             "  At most \(min(listener.maximumSessions, configuration.maximumSessions)) sessions at one time.",
-        ]
-    }
-
-    private func backend(_ backend: Configuration.BackendSettings) -> [String] {
-        let algorithm =
-            switch backend.algorithm {
-            case .leastConnections: "to the server with the fewest sessions for its weight"
-            case .roundRobin: "to each server in turn, by weight"
-            case .hashClientID: "by a hash of the client ID, by weight"
-            }
-        var lines = ["Backend \(backend.name): clients go \(algorithm)."]
-        if let table = backend.stickTable {
-            lines[0] = "Backend \(backend.name): clients go back to the server the table \(table) names;"
-            lines.append("  those it does not know go \(algorithm).")
-        }
-        for server in backend.servers {
-            lines.append(
-                "  Server \(server.name): \(written(server.address)), "
-                    + (server.weight == 0 ? "only sessions that stick to it" : "weight \(server.weight)")
-                    + (server.backup ? ", only when no other is usable" : "")
-                    + (server.disabled ? ", disabled until somebody enables it" : "") + ".")
-        }
-        let check = backend.check
-        switch check.kind {
-        case .none: lines.append("  Nobody checks their health.")
-        case .tcp, .mqtt:
-            let what = check.kind == .tcp ? "A connection" : "An MQTT connect"
-            lines.append(
-                "  Health: \(what) every \(check.interval.text), answered within \(check.timeout.text); "
-                    + "down after \(check.fall) failures, up after \(check.rise) successes.")
-        }
-        lines.append(
-            "  A CONNECT is tried on up to \(min(backend.maximumTries, backend.servers.count)) of them: "
-                + "\(backend.connectTimeout.text) to connect, \(backend.connackTimeout.text) for the CONNACK.")
-        return lines
+        ] + admission(listener.admission)
     }
 
     private func table(_ table: Configuration.TableSettings) -> [String] {
@@ -87,12 +55,12 @@ package struct Explanation: Sendable {
 
     private var daemon: [String] {
         let loops = configuration.loops.map { "\($0) event loops" } ?? "one event loop for each core"
-        let target = configuration.log.target == .journal ? "the journal" : "standard error"
+        let target = configuration.log.targetsText
         return [
             "The balancer runs \(loops), as the user \(configuration.user) when started by root.",
             "  Commands reach it at \(configuration.admin.socketPath); "
                 + "it logs to \(target) from level \(configuration.log.level) up.",
-        ]
+        ] + sessionLog
     }
 
     /// Every setting that holds because nothing else was written.

@@ -25,8 +25,8 @@ package struct RouterPlan: Equatable, Sendable {
     package var addresses: [VirtualAddress]
     /// What runs when the role changes.
     package var hooks: HookPlan
-    /// Interfaces that must be up besides the router's own.
-    package var trackedInterfaces: [String]
+    /// What it depends on besides its own interface.
+    package var tracking: TrackingPlan
     /// The node's own address of the family: adverts leave from it, at least in unicast; `nil`: it has none.
     package var nodeAddress: IPAddress?
     package var settings: VirtualRouter.Settings
@@ -64,7 +64,7 @@ package struct RouterPlan: Equatable, Sendable {
         let moving = router.addresses(movingWith: family)
         addresses = moving.map { VirtualAddress($0, on: router.interface) }
         hooks = HookPlan(router, local, in: configuration)
-        trackedInterfaces = router.trackedInterfaces
+        tracking = TrackingPlan(router.tracking, scripts: configuration.scripts)
         nodeAddress = local.address(of: family)
         group =
             configuration.syncGroups.first { $0.routers.contains(router.name) }?.name
@@ -81,7 +81,8 @@ package struct RouterPlan: Equatable, Sendable {
             unadvertised: moving.filter(\.isUnadvertised).map(\.address),
             peers: try Self.peers(of: router, family, local, configuration),
             authentication: Self.password(router.authentication.kind),
-            checksum: router.checksum == .messageOnly ? .messageOnly : .pseudoHeader, isGrouped: group != nil,
+            checksum: router.checksum == .messageOnly ? .messageOnly : .pseudoHeader, settle: router.tracking.settle,
+            requiresWitness: router.tracking.witness?.isRequired ?? false, isGrouped: group != nil,
             announceRepeats: router.announcements.repeats, announceRefresh: router.announcements.refresh)
     }
 

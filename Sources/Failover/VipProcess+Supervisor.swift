@@ -40,11 +40,6 @@ extension VipProcess {
         }
     }
 
-    private func apply(_ settings: Configuration.LogSettings) {
-        if let level = LogLevel(rawValue: settings.level.rawValue) { around.log.setLevel(level) }
-        around.log.setSink(settings.target == .journal ? .toJournal : .toStandardError)
-    }
-
     private func prepare(_ generation: UInt64, _ descriptors: DescriptorBag) {
         do {
             guard let memfd = descriptors[0] else { throw MalformedMessage("no configuration attached") }
@@ -79,7 +74,7 @@ extension VipProcess {
         let isFirst = self.generation == nil
         self.generation = generation
         takePriority(preparedPriority)
-        apply(prepared.log)
+        around.log.adopt(prepared.log)
         if isFirst { releaseStrangers(prepared.plans) }
         apply(prepared.plans, interfaces)
         control.send(.serving(generation: generation))
@@ -93,6 +88,7 @@ extension VipProcess {
             kept[driver.plan.identity] = driver
         }
         let ended = drivers.filter { kept[$0.plan.identity] == nil }
+        tracker.observe(AttendantOrder(joining: plans.map(\.tracking.order)))
         drivers = plans.map { plan in kept[plan.identity] ?? RouterDriver(plan, around) }
         // A group that changes lets its members go first: one that ends must not take the others along.
         let former = groups
@@ -113,6 +109,7 @@ extension VipProcess {
             if kept[identity] != nil {
                 driver.apply(plan, interfaces)
             } else {
+                driver.onAdvertisement = { [weak self] in self?.notifyBalancer(isPaced: true) }
                 driver.onTransition = { [weak self, unowned driver] in self?.roleChanged(isActive: driver.isActive) }
                 driver.readNews = { [weak self] in self?.readNews() }
                 driver.onBlindness = { [weak self] in self?.lookAgain() }

@@ -21,6 +21,7 @@ package final class VipProcess {
     let around: RouterDriver.Surroundings
     private let monitor: NetlinkMonitor
     let control: ControlChannel<SupervisorMessage, ChildMessage>
+    let tracker: Tracker
     var drivers: [RouterDriver] = []
     /// Groups of routers; each router is in one at most.
     var groups: [RouterGroup] = []
@@ -33,6 +34,10 @@ package final class VipProcess {
     /// The last beat as it came, for the status.
     var lastBeat: BalancerBeat?
     var balancerLink: ControlChannel<BalancerBeat, VipNotice>?
+    /// The number of the peer's last report; `nil` while nothing comes from it.
+    var lastPeerReport: UInt64?
+    /// Reports of the peer that were too old to be believed.
+    var staleReports: UInt64 = 0
     /// While the operator's wish to leave the addresses to the peer is fresh.
     var steppingDownUntil: Instant?
     let stepDownTimer: DeadlineTimer
@@ -87,6 +92,7 @@ package final class VipProcess {
         realTimePriority = punctuality.isRealTime ? VipChild.realTimePriority : nil
         loop = try EventLoop()
         around = RouterDriver.Surroundings(loop: loop, netlink: try Netlink(), announcer: try Announcer(), log: log)
+        tracker = Tracker(on: loop, log: log)
         monitor = try NetlinkMonitor()
         control = try ControlChannel(socket, on: loop)
         watchTimer = DeadlineTimer(on: loop)
@@ -96,6 +102,9 @@ package final class VipProcess {
         try loop.add(monitor.number, .readable) { [weak self] _ in self?.readNews() }
         control.onMessage = { [weak self] message, descriptors in self?.obey(message, descriptors) }
         control.onClosed = { [weak self] ending in self?.lostSupervisor(ending) }
+        tracker.onObservation = { [weak self] observation in
+            for driver in self?.drivers ?? [] { driver.observe(observation) }
+        }
         watchTimer.onDeadline = { [weak self] in
             self?.watch.timeout(at: Clock.now)
             self?.balancerChanged()
@@ -139,6 +148,7 @@ package final class VipProcess {
     }
 
     private func end() {
+        tracker.close()
         for group in groups { group.end() }
         groups = []
         for driver in drivers {
@@ -154,6 +164,7 @@ package final class VipProcess {
 
     private func beat() {
         control.send(.beat)
+        tellPeer()
         loop.schedule(at: Clock.now + ChildProcess.beatInterval) { [weak self] in self?.beat() }
     }
 

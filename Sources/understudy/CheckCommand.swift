@@ -49,8 +49,8 @@ enum CheckCommand {
             if let configuration = outcome.configuration { print(Explanation(configuration).text, terminator: "") }
         }
         // What the file alone does not tell.
-        let untrusted = outcome.configuration.map { HookCheck.refusals($0) } ?? []
-        for refusal in untrusted { Understudy.complain("understudy: \(refusal)\n") }
-        return outcome.configuration == nil || !untrusted.isEmpty ? Understudy.Status.refused : Understudy.Status.done
+        let refusals = outcome.configuration.map { ScriptCheck.refusals($0) + HookCheck.refusals($0) } ?? []
+        for refusal in refusals { Understudy.complain("understudy: \(refusal)\n") }
+        return outcome.configuration == nil || !refusals.isEmpty ? Understudy.Status.refused : Understudy.Status.done
     }
 }

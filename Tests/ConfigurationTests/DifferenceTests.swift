@@ -73,11 +73,24 @@ struct DifferenceTests {
             backend emqx { server x 192.168.9.9:1883 }
             stick-table sessions { }
             """, as: Files.lb1)
-        let changes = Configuration.Difference(from: full, to: plain).changes
+        let encrypted = try Files.good(Files.encryption)
+        let ordinary = try Files.good(
+            """
+            listen plain { bind *:1883; use b }
+            listen a { bind *:8883; use b; tls { certificate /z; maximum-version 1.2 } }
+            backend b { server s 192.168.0.2:8883; tls { verify none; maximum-version 1.2 } }
+            """)
+        let changes =
+            Configuration.Difference(from: full, to: plain).changes
+            + Configuration.Difference(from: encrypted, to: ordinary).changes
         let unseen = Directive.all.filter { directive in
             directive.opens == nil && !["include", "protocol", "version", "key"].contains(directive.name)
                 && !changes.contains { change in
-                    let subject = directive.context.opener.map { change.subject.hasPrefix($0.name) }
+                    let subject = directive.context.opener.map { opener in
+                        let outer = opener.context.opener?.name
+                        return outer.map { change.subject.hasPrefix($0) && change.subject.hasSuffix(opener.name) }
+                            ?? change.subject.hasPrefix(opener.name)
+                    }
                     return subject ?? change.subject.isEmpty && change.text.hasPrefix(directive.name)
                 }
         }

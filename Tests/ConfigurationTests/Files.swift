@@ -61,6 +61,7 @@ enum Files {
             bind *:1883
             bind 10.0.0.11:1884
             protocol mqtt
+            use other when username "fleet-*"
             use emqx
             limit connections 5000
             limit connect-size 1000B
@@ -78,13 +79,62 @@ enum Files {
             timeout connect 1s
             timeout connack 3s
             tries 2
+            source 10.0.0.11 share 20%
+            on-down keep
         }
+        backend other { server o 192.168.9.1:1883 }
+        resolver 10.0.0.53:53 every 10s timeout 1s
         stick-table sessions { key client-id; size 2M; expire 2d; replicate }
         admin { socket /tmp/admin.sock; group adm }
         log { to journal; level debug }
         loops 4
         user nobody
         limit sessions 20000
+
+        """
+
+    /// The same for tls blocks.
+    static let encryption = """
+        listen plain { bind *:1883; use b }
+        listen a {
+            bind *:8883
+            use b
+            tls {
+                certificate /a.pem
+                certificate "/b b.pem" default
+                certificates /certs
+                key /a.key
+                client-ca /ca.pem
+                client-certificate optional
+                verify-depth 7
+                crl /crl.pem
+                minimum-version 1.3
+                maximum-version 1.3
+                ciphers HIGH:!aNULL:!MD5
+                suites TLS_AES_128_GCM_SHA256
+                groups X25519
+                alpn mqtt,x-amzn-mqtt-ca
+                unknown-name refuse
+                session-timeout 10m
+                tickets off
+                session-cache 40K
+                timeout handshake 3s
+            }
+        }
+        listen b { bind *:8884; use b; tls { certificate /c.pem; client-ca /ca.pem } }
+        backend b {
+            server s 192.168.0.2:8883
+            tls {
+                ca /ca.pem
+                server-name broker.example.com
+                certificate /me.pem
+                key /me.key
+                minimum-version 1.3
+                ciphers HIGH
+                suites TLS_AES_128_GCM_SHA256
+                groups X25519
+            }
+        }
 
         """
 }

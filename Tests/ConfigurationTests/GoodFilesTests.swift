@@ -47,7 +47,7 @@ struct GoodFilesTests {
         #expect(listener.backlog == 128)
 
         let backend = try #require(configuration.backend(named: "emqx"))
-        #expect(backend.algorithm == .hashClientID)
+        #expect(backend.algorithm == .hashClientID())
         #expect(backend.stickTable == "sessions")
         #expect(backend.servers.map(\.weight) == [0, 7, 1])
         #expect(backend.servers.map(\.backup) == [false, true, false])

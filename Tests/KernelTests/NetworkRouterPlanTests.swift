@@ -22,7 +22,7 @@ struct NetworkRouterPlanTests {
         configuration.node = "lb1"
         var router = Configuration.VirtualRouterSettings(
             name: "mqtt", interface: "eth0", routerID: 51,
-            addresses: try virtual.map { try #require(IPPrefix($0)) }, priority: 150)
+            addresses: try virtual.map { .init(try #require(IPPrefix($0))) }, priority: 150)
         router.transport = transport
         router.authentication.kind = .none
         router.preempt = .after(.seconds(30))

@@ -9,6 +9,8 @@ enum Phase: UInt8 {
     case free
     /// Reading the client's CONNECT.
     case preamble
+    /// The CONNECT is whole and waits: its client reconnects too often.
+    case held
     /// Waiting for the TCP connection to a server.
     case connecting
     /// CONNECT was sent to the server (or is being sent); waiting for its CONNACK.
@@ -58,6 +60,17 @@ struct Slot: BitwiseCopyable {
     /// Counted at a server (pending or established).
     var isCounted = false
     var cleanStart = false
+    /// Counted among its listener's sessions.
+    var isListed = false
+    /// Raw value of the ``AdmissionRefusal`` it is to be told once its CONNECT is there; 0: none.
+    var doom: UInt8 = 0
+    /// Counted at its source, which is the network of this prefix length; 0: not counted.
+    var sourcePrefix: UInt8 = 0
+    /// Code of the CONNACK that ended the connect; with ``connackAfter``.
+    var connackCode: UInt8 = 0
+    var isSessionPresent = false
+    /// Index of the source address in its backend; `UInt8.max`: none is counted.
+    var sourceIndex = UInt8.max
     /// Number of the stick table in whose entry the session counts; ``noTable``: none.
     var table = Slot.noTable
 
@@ -90,6 +103,12 @@ struct Slot: BitwiseCopyable {
     var idle = Int64.max
     /// When the connection was accepted.
     var since: Int64 = 0
+    /// Microseconds from there: to the whole CONNECT, to its way to a server (a flapping client waits between), to the
+    /// server's connection, to its CONNACK; ``never``: not come to.
+    var connectAfter = Slot.never
+    var triedAfter = Slot.never
+    var connectedAfter = Slot.never
+    var connackAfter = Slot.never
 
     /// The wheel's list the slot is on.
     var bucket: UInt32 = TimerWheel.none
@@ -109,6 +128,11 @@ struct Slot: BitwiseCopyable {
 extension Slot {
     /// The session counts in no stick table.
     static let noTable = UInt16.max
+    /// A point of its life that a session has not come to.
+    static let never = UInt32.max
+
+    /// Microseconds from the accept to `now` (nanoseconds): what is longer than an hour is cut off there.
+    func after(_ now: Int64) -> UInt32 { UInt32(clamping: min(max(0, now - since) / 1000, 3_600_000_000)) }
 
     /// One of the two directions.
     subscript(isUp isUp: Bool) -> Flow {

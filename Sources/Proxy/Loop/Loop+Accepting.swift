@@ -61,13 +61,17 @@ extension Loop {
 
     private func admit(_ client: consuming FileDescriptor, from peer: SocketAddress?, _ listener: ListenerRuntime) {
         counters.add(.accepted)
-        guard listener.sessions.value < listener.settings.maximumSessions else {
-            counters.add(.limitListener)
+        guard let index = slots.allocate() else {
+            counters.add(.limitSessions)
             counters.add(.closed)
             return
         }
-        guard let index = slots.allocate() else {
-            counters.add(.limitSessions)
+        slots[index].listener = listener.number
+        slots[index].backendNumber = listener.backend
+        slots[index].since = now
+        if let peer { slots[index].setPeer(peer) }
+        guard judgeArrival(index, listener) else {
+            slots.free(index)
             counters.add(.closed)
             return
         }
@@ -78,6 +82,7 @@ extension Loop {
                 socket, tag: tag(index, isServer: false))
         } catch {
             // The client was gone before we looked, or the kernel is out of memory: the descriptor closes here.
+            leaveListener(slots[index])
             slots.free(index)
             counters.add(.closed)
             counters.add(EndCause.failure)
@@ -85,16 +90,11 @@ extension Loop {
         }
         slots[index].client = client.release()
         slots[index].phase = .preamble
-        slots[index].listener = listener.number
-        slots[index].backendNumber = listener.backend
-        slots[index].since = now
-        if let peer { slots[index].setPeer(peer) }
-        listener.sessions.add(1)
         if !leaving.isEmpty, came(index, to: leaving) {
             end(index, .steppedDown)
             return
         }
-        setDeadline(index, now + listener.settings.connectDeadline.nanoseconds)
+        setDeadline(index, firstDeadline(index, listener))
     }
 
     /// The tag of a session's socket.

@@ -14,13 +14,18 @@ extension Loop {
         let limits = backend.limits
         let id = keys.load(slots[index])
         let isFirst = slots[index].tries == 0
+        if isFirst { slots[index].triedAfter = slots[index].after(now) }
         var stuck: Server.ID?
         if let table = backend.table, !id.isEmpty {
             stuck = table.server(for: id, at: Instant(nanoseconds: now))
             if isFirst { counters.add(stuck == nil ? .stickMisses : .stickHits) }
         }
         while Int(slots[index].tries) < limits.maximumTries, !slots[index].tried.isFull {
-            guard let destination = backend.start(key: id.span, stuck: stuck, tried: slots[index].tried) else { break }
+            guard
+                let destination = backend.start(
+                    key: id.span, client: slots[index].peer, stuck: stuck, tried: slots[index].tried,
+                    at: Instant(nanoseconds: now))
+            else { break }
             counters.add(.tries)
             if slots[index].tries > 0 { counters.add(.replays) }
             slots[index].tries += 1
@@ -29,8 +34,8 @@ extension Loop {
             slots[index].isCounted = true
             slots[index].reason = UInt8(
                 truncatingIfNeeded: Choice.Because.allCases.firstIndex(of: destination.because) ?? 0)
-            guard let refusal = connect(index, to: destination.address, timeout: limits.connectTimeout) else { return }
-            if Self.isOurShortage(refusal.code) {
+            guard let refusal = connect(index, to: destination, backend, timeout: limits.connectTimeout) else { return }
+            if refusal.isOwnShortage {
                 // No descriptor, port or memory of ours is a failure of the server; another one may still be reached.
                 counters.add(.connectRefusedByKernel)
                 leaveServer(index)
@@ -41,18 +46,32 @@ extension Loop {
         refuse(index, code: .serverUnavailable, .noServer)
     }
 
-    /// Whether the kernel refused for want of something of our own, and not because of the server.
-    private static func isOurShortage(_ code: Int32) -> Bool {
-        switch code {
-        case EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC, EADDRNOTAVAIL, EAGAIN, EPERM, EACCES: true
-        default: false
+    /// Begins a connection from the session's source, or from another one when that has no port left; the kernel's word
+    /// when it says at once that it cannot be.
+    private func connect(
+        _ index: UInt32, to destination: BackendRuntime.Destination, _ backend: BackendRuntime, timeout: Int64
+    ) -> Errno? {
+        var source = destination.source
+        var tried: UInt64 = 0
+        while true {
+            slots[index].sourceIndex = source.index
+            let refusal = connect(index, to: destination.address, from: source.address, timeout: timeout)
+            guard let refusal, refusal.code == EADDRNOTAVAIL else { return refusal }
+            counters.add(.sourcePortsExhausted)
+            if source.index < 64 { tried |= 1 << UInt64(source.index) }
+            guard
+                let next = backend.nextSource(
+                    after: source.index, server: destination.server, client: slots[index].peer, tried: tried)
+            else { return refusal }
+            source = next
         }
     }
 
-    /// Begins a connection; the kernel's word when it says at once that it cannot be.
-    private func connect(_ index: UInt32, to address: SocketAddress, timeout: Int64) -> Errno? {
+    private func connect(
+        _ index: UInt32, to address: SocketAddress, from source: IPAddress?, timeout: Int64
+    ) -> Errno? {
         do {
-            let socket = try Socket.connect(address)
+            let socket = try Socket.connect(address, from: source)
             try poller.add(socket.number, tag: tag(index, isServer: true))
             slots[index].server = socket.release()
         } catch {
@@ -73,6 +92,7 @@ extension Loop {
         }
         let backend = snapshot.backends[Int(slots[index].backendNumber)]
         slots[index].phase = .awaiting
+        slots[index].connectedAfter = slots[index].after(now)
         setDeadline(index, now + backend.limits.connackTimeout)
         return sendConnect(index)
     }
@@ -151,6 +171,8 @@ extension Loop {
         case .malformed: tryNext(index, .malformed, .connackMalformed)
         case .authentication: establish(index, learn: true)
         case .connack(let connack, let assigned):
+            slots[index].connackCode = connack.code
+            slots[index].isSessionPresent = connack.sessionPresent
             switch connack.disposition {
             case .accepted:
                 if let ordered = connack.serverKeepAlive { slots[index].keepAlive = ordered }
@@ -171,12 +193,16 @@ extension Loop {
     /// The server answered: from here on bytes flow untouched.
     private func establish(_ index: UInt32, learn: Bool) {
         let listener = snapshot.listeners[Int(slots[index].listener)]
+        let backend = snapshot.backends[Int(slots[index].backendNumber)]
+        let server = backend.connected(on: Int(slots[index].serverIndex))
         if learn {
             counters.add(.established)
-            self.learn(index)
+            self.learn(index, backend, server)
         }
         slots[index].phase = .relaying
         slots[index].lastActivity = now
+        slots[index].connackAfter = slots[index].after(now)
+        recordConnack(index)
         slots[index].idle = idleTime(slots[index].keepAlive, listener.settings.idleTimeout)
         if slots[index].idle == .max {
             // Nobody speaks regularly: only probes tell a silent end from a dead one.
@@ -196,10 +222,8 @@ extension Loop {
     }
 
     /// The stick table learns where the client is.
-    private func learn(_ index: UInt32) {
-        let backend = snapshot.backends[Int(slots[index].backendNumber)]
+    private func learn(_ index: UInt32, _ backend: BackendRuntime, _ server: Server.ID) {
         guard let table = backend.table, slots[index].keyLength > 0 else { return }
-        let server = backend.serverID(Int(slots[index].serverIndex))
         switch table.connected(keys.load(slots[index]), server: server, at: Instant(nanoseconds: now)) {
         case .moved:
             counters.add(.stickMoved)
@@ -243,7 +267,8 @@ extension Loop {
         slots[index].down = Flow()
         if slots[index].isCounted {
             slots[index].isCounted = false
-            snapshot.backends[Int(slots[index].backendNumber)].end(on: Int(slots[index].serverIndex))
+            snapshot.backends[Int(slots[index].backendNumber)].end(
+                on: Int(slots[index].serverIndex), source: slots[index].sourceIndex)
         }
     }
 }

@@ -10,6 +10,7 @@ extension Loop {
         let slot = slots[index]
         precondition(slot.phase != .free, "a session ends once")
         wheel.disarm(index, &slots)
+        record(slot, index, cause)
         if slot.table != Slot.noTable {
             snapshot.tables[Int(slot.table)].disconnected(keys.load(slot), at: Instant(nanoseconds: now))
         }
@@ -20,9 +21,10 @@ extension Loop {
         leaveServer(index)
         Descriptor.close(slot.client)
         keys.clear(&slots[index])
-        snapshot.listeners[Int(slot.listener)].sessions.add(-1)
+        leaveListener(slot)
         counters.add(.closed)
-        counters.add(cause)
+        // A refusal at the door was counted when it was found.
+        if slot.doom == 0 { counters.add(cause) }
         slots[index].isQueued = false
         slots.free(index)
     }
@@ -62,7 +64,8 @@ extension Loop {
                 continue
             }
             switch slots[index].phase {
-            case .preamble: end(index, .connectDeadline)
+            case .preamble: end(index, preambleTimeout(index))
+            case .held: letGo(index)
             case .connecting: tryNext(index, .connectTimeout, .connectTimeout)
             case .awaiting: tryNext(index, .silent, .connackTimeout)
             case .relaying: endSilent(index)

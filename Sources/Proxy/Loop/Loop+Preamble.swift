@@ -27,6 +27,7 @@ extension Loop {
             case .moved(let count):
                 slots[index].up.received += UInt64(count)
                 slots[index].lastActivity = now
+                if received == 0 { heardFirst(index) }
                 if sniff(index, chunk) { return }
                 if count < chunks.size - received, !ending { return }
             case .wouldBlock: return
@@ -70,13 +71,22 @@ extension Loop {
         slots[index].cleanStart = connect.isCleanStart
         slots[index].maximumPacketSize = connect.maximumPacketSize ?? .max
         slots[index].connectLength = UInt32(connect.length)
-        let id = chunks.withBytes(of: chunk, length: connect.length) { connect.clientID.bytes(in: $0) }
+        slots[index].connectAfter = slots[index].after(now)
+        let (id, username) = chunks.withBytes(of: chunk, length: connect.length) { bytes in
+            (connect.clientID.bytes(in: bytes), connect.username?.bytes(in: bytes) ?? [])
+        }
+        remember(index, username: username)
+        if let routes = snapshot.listeners[Int(slots[index].listener)].routes {
+            var known = facts[index] ?? SessionFacts()
+            known.username = username
+            slots[index].backendNumber = route(index, id, known, by: routes)
+        }
         guard keys.store(id.span, in: &slots[index]) else {
             counters.add(.limitClientIDs)
             refuse(index, code: .serverBusy, .limit)
             return
         }
-        chooseServer(index)
+        judgeClient(index, id)
     }
 
     // MARK: Refusing

@@ -60,6 +60,11 @@ final class Loop {
     var listening: [Int32: ListenerRuntime] = [:]
     /// The addresses that are being left: what still arrives for them is closed at once.
     var leaving: [IPAddress] = []
+    /// Connections that are refused as soon as their CONNECT is there, and CONNECTs that wait.
+    var refusing = 0
+    var held = 0
+    /// What the session log tells of a session beyond its slot; empty when nobody asked for it.
+    var facts: [UInt32: SessionFacts] = [:]
     /// Work of commands that goes on over several turns.
     var chores: [Chore] = []
     /// More deadlines have passed than one turn serves.
@@ -135,7 +140,7 @@ final class Loop {
             if event.isDead { endIfReset(index, slots[index].client, .clientReset) }
         case .preamble:
             if event.isReadable { readPreamble(index, ending: event.isEnding) }
-        case .connecting, .awaiting:
+        case .held, .connecting, .awaiting:
             if event.isDead { end(index, .abandoned) }
         case .lingering:
             if event.isReadable { drop(index) }
@@ -155,7 +160,7 @@ final class Loop {
         case .awaiting:
             if event.isWritable, !sendConnect(index) { return }
             if event.isReadable { readConnack(index, ending: event.isEnding) }
-        case .free, .preamble, .lingering: break
+        case .free, .preamble, .held, .lingering: break
         }
     }
 
@@ -177,7 +182,7 @@ final class Loop {
             case .relaying:
                 if pump(index, isUp: true, ending: true) { _ = pump(index, isUp: false, ending: true) }
             case .lingering: drop(index)
-            case .free, .preamble, .connecting, .awaiting: break
+            case .free, .preamble, .held, .connecting, .awaiting: break
             }
         }
     }

@@ -7,6 +7,8 @@ enum EndCause: Int, CaseIterable, Sendable {
     case idle
     /// No whole CONNECT in time.
     case connectDeadline
+    /// Not one byte in time.
+    case firstByteDeadline
     /// The first bytes were no acceptable CONNECT; counted by violation as well.
     case refused
     /// No server could be found, or none took the CONNECT.
@@ -15,6 +17,8 @@ enum EndCause: Int, CaseIterable, Sendable {
     case abandoned
     /// A limit was reached; counted by limit as well.
     case limit
+    /// An access rule keeps the client's network out.
+    case denied
     /// The operator drains the server.
     case drained
     /// The address moves to the other host.
@@ -35,10 +39,12 @@ enum EndCause: Int, CaseIterable, Sendable {
         case .serverReset: "server-reset"
         case .idle: "idle"
         case .connectDeadline: "connect-deadline"
+        case .firstByteDeadline: "first-byte-deadline"
         case .refused: "refused"
         case .noServer: "no-server"
         case .abandoned: "abandoned"
         case .limit: "limit"
+        case .denied: "denied"
         case .drained: "drained"
         case .steppedDown: "stepped-down"
         case .shutdown: "shutdown"

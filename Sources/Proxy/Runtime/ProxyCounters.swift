@@ -9,8 +9,19 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case accepted, established, closed
     case acceptRefusedByKernel
     case limitSessions, limitListener, limitChunks, limitClientIDs
+    /// Clients an access rule kept out.
+    case accessDenied
+    case limitSourceConnections, limitSourceRate, limitConnectRate, limitClientRate
+    /// CONNECTs that had to wait because their client reconnects too often.
+    case limitFlapping
+    /// Such CONNECTs that were refused, because too many wait already.
+    case limitHeld
+    /// Connections refused without a word, because too many are being refused in words.
+    case limitRefusing
+    /// Records about sessions that were lost, because the log's writer was too slow.
+    case sessionRecordsLost
     case tries, replays, connackRefused, connackAnotherServer, connackMalformed
-    case connectRefusedByKernel
+    case connectRefusedByKernel, sourcePortsExhausted
     case connectFailed, connectTimeout, connackTimeout, serverClosedEarly
     case stickHits, stickMisses, stickMoved, stickRefused
     case bytesUp, bytesDown
@@ -26,12 +37,22 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .limitListener: "limit-listener"
         case .limitChunks: "limit-chunks"
         case .limitClientIDs: "limit-client-ids"
+        case .accessDenied: "access-denied"
+        case .limitSourceConnections: "limit-source-connections"
+        case .limitSourceRate: "limit-source-rate"
+        case .limitConnectRate: "limit-connect-rate"
+        case .limitClientRate: "limit-client-rate"
+        case .limitFlapping: "limit-flapping"
+        case .limitHeld: "limit-held"
+        case .limitRefusing: "limit-refusing"
+        case .sessionRecordsLost: "session-records-lost"
         case .tries: "tries"
         case .replays: "replays"
         case .connackRefused: "connack-refused"
         case .connackAnotherServer: "connack-another-server"
         case .connackMalformed: "connack-malformed"
         case .connectRefusedByKernel: "connect-refused-by-kernel"
+        case .sourcePortsExhausted: "source-ports-exhausted"
         case .connectFailed: "connect-failed"
         case .connectTimeout: "connect-timeout"
         case .connackTimeout: "connack-timeout"
