@@ -36,7 +36,8 @@ package enum ProcessSelf {
 
     /// Runs the calling thread like all ordinary ones (`SCHED_OTHER`).
     package static func setOrdinary() throws(Errno) {
-        try check("sched_setscheduler SCHED_OTHER") { cl_set_realtime(0, 0) }
+        // The flag may be taken back only by who has the right to; it means nothing for an ordinary thread.
+        try check("sched_setscheduler SCHED_OTHER") { cl_set_realtime(Int32(CL_SCHED_RESET_ON_FORK), 0) }
     }
 
     /// The value of an environment variable.

@@ -18,6 +18,11 @@ struct ExplanationTests {
         for sentence in [
             "Priority 80 here, 90 on lb2: when both start together, lb2 becomes active.",
             "A node of higher priority takes the address back once it is ready for 1m30s.",
+            "10.0.0.20/32 is put on eth3, has the label eth3:vip.",
+            "2001:db8::10/64 is never chosen as a source, is not named in adverts.",
+            "192.0.2.10/32 is put on no interface: hooks move it.",
+            "Neighbours are told 3 times at a takeover, again after 1s and 5s, then every 1m.",
+            "Hook before-release: /usr/lib/understudy/release, killed after 5s.",
             "Also up must be: eth1, eth2.", "At most 5000 sessions at one time.",
             "Server emqx1: 192.168.0.2:1883, only sessions that stick to it.",
             "Server emqx3: 192.168.0.4:1883, weight 1, disabled until somebody enables it.",
@@ -62,6 +67,7 @@ struct ExplanationTests {
           When lb1 falls silent, this host takes over after 360.9ms (3 × 100ms + 60.9ms skew);
           when this host falls silent, lb1 takes over after 341.4ms.
           When the active node leaves on purpose, the other follows within 60.9ms.
+          Neighbours are told 5 times at a takeover, again after 1s and 5s.
           A node that comes back leaves the address where it is (preempt never).
           Adverts carry an HMAC with a key derived from the pair secret; adverts without it are refused, and repeated ones are refused.
           keepalived before 2.4.2 refuses such adverts: beside it, write authentication none.

@@ -29,7 +29,12 @@ enum Files {
             interface eth0
             router-id 51
             address 10.0.0.10/24
-            address 10.0.0.20
+            address 10.0.0.20 dev eth3 label eth3:vip
+            address 2001:db8::10/64 unadvertised preferred-lifetime 0s
+            address 192.0.2.10/32 unclaimed
+            announce repeat 3 refresh 1m
+            hook after-claim "/usr/lib/under study/claim" timeout 2s
+            hook before-release /usr/lib/understudy/release
             version 3
             advert-interval 1.5s
             preempt after 1m30s
@@ -90,6 +95,7 @@ enum Files {
         loops 4
         user nobody
         limit sessions 20000
+        realtime-priority 20
 
         """
 

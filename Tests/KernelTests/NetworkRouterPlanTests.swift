@@ -1,6 +1,7 @@
 // From the configuration to the settings of a virtual router, as values.
 
 import Configuration
+import Control
 import Failover
 import TLS
 import Testing
@@ -26,14 +27,14 @@ struct NetworkRouterPlanTests {
         router.transport = transport
         router.authentication.kind = .none
         router.preempt = .after(.seconds(30))
-        router.trackedInterfaces = ["eth1"]
+        router.tracking.tracks = [.init(.interface("eth1"))]
         configuration.routers = [router]
         return configuration
     }
 
     @Test func everySettingArrives() throws {
         let plan = try #require(try RouterPlan.plans(of: try Self.configuration(["10.0.0.10/24"])).first)
-        #expect(plan.name == "mqtt" && plan.trackedInterfaces == ["eth1"])
+        #expect(plan.name == "mqtt" && plan.tracking.interfaces == ["eth1"])
         #expect(plan.identity.interface == "eth0" && plan.identity.routerID == 51 && plan.identity.family == .ipv4)
         #expect(
             plan.settings
