@@ -27,6 +27,8 @@ extension Configuration {
         /// Sessions that cannot connect, within ``failTimeout``, that keep others away for as long; `nil`: none do.
         package var maximumFails: Int?
         package var failTimeout: Duration = .seconds(10)
+        /// The server speaks MQTT inside a WebSocket; `nil`: it does not.
+        package var webSocket: ServerWebSocketSettings?
 
         package init(name: String, host: Host) {
             self.name = name

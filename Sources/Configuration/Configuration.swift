@@ -153,6 +153,10 @@ extension Configuration {
         package var backlog: Int32 = 4096
         /// Silence after which a session ends; `nil`: 1.5 × the client's own keep-alive.
         package var idleTimeout: Duration?
+        /// MQTT comes inside a WebSocket; `nil`: it does not.
+        package var webSocket: WebSocketSettings?
+        /// Networks whose X-Forwarded-For is believed.
+        package var trustedForwarders: [IPPrefix] = []
         /// Limits on rates, sources and clients, and access lists.
         package var admission = AdmissionSettings()
         /// `nil`: clients speak in the clear.

@@ -67,6 +67,9 @@ extension Directive {
                 .init(
                     "fail-timeout", ("DURATION", .duration(serverTimes, step: .milliseconds(1))),
                     "10s unless written; then one session tries it"),
+                .init("websocket", ("TARGET", .webPath), "it speaks MQTT inside a WebSocket, under this path"),
+                .init(
+                    "host", ("NAME", .hostName), "what the request for its WebSocket says as Host; else the client's own"),
             ]),
         ]),
         "A broker of this backend. A name is looked up; with several addresses there is a server for each, called "
@@ -82,6 +85,9 @@ extension Directive {
             assign(arguments.duration("slow-start"), to: &server.slowStart)
             server.maximumFails = arguments.integer("max-fails")
             assign(arguments.duration("fail-timeout"), to: &server.failTimeout)
+            server.webSocket = arguments.text("websocket").map { target in
+                Configuration.ServerWebSocketSettings(target: target, host: arguments.text("host"))
+            }
             configuration.backends.newest.servers.append(server)
         },
         show: { configuration, index in configuration.backends[index].servers.map { shown($0) } })
@@ -101,6 +107,7 @@ extension Directive {
         if let most = server.maximumConnections { words.append("max-connections \(most)") }
         if server.slowStart > .zero { words.append("slow-start \(server.slowStart.text)") }
         if let fails = server.maximumFails { words.append("max-fails \(fails) fail-timeout \(server.failTimeout.text)") }
+        if let webSocket = server.webSocket { words.append(webSocket.text) }
         return words.joined(separator: " ")
     }
 

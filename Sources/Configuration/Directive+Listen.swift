@@ -5,7 +5,7 @@ import Wire
 extension Directive {
     static let listenDirectives = [
         bind, `protocol`, listenTLS, use, limitConnections, limitConnectSize, timeoutConnectPacket, timeoutIdle, backlog,
-    ] + limitDirectives + [access]
+    ] + limitDirectives + [access] + webSocketDirectives
 
     static let bind = Directive(
         "bind", in: .listen, .repeatable(required: true), .value("ADDRESS:PORT", .socket),
@@ -17,11 +17,15 @@ extension Directive {
         show: { configuration, index in configuration.listeners[index].binds.map { written($0) } })
 
     static let `protocol` = Directive(
-        "protocol", in: .listen, .optional, .either(["mqtt"]), default: "mqtt",
-        "What clients speak: MQTT 3.1, 3.1.1 and 5.0, told apart by their CONNECT.",
+        "protocol", in: .listen, .optional, .either([mqttProtocol]), default: "mqtt",
+        "What clients speak: MQTT 3.1, 3.1.1 and 5.0, told apart by their CONNECT; over websocket takes requests for this "
+            + "path and what is below it, under these names or any.",
         reload: .newSessions, foreign: ["mode"],
-        apply: { configuration, _ in configuration.listeners.newest.protocol = .mqtt },
-        show: { _, _ in ["mqtt"] })
+        apply: { configuration, arguments in
+            configuration.listeners.newest.protocol = .mqtt
+            configuration.listeners.newest.webSocket = webSocket(arguments)
+        },
+        show: { configuration, index in [configuration.listeners[index].webSocket?.text ?? "mqtt"] })
 
     static let limitConnections = Directive(
         "limit connections", in: .listen, .optional, .value("N", .integer(1...10_000_000)), default: "1000000",

@@ -54,6 +54,12 @@ struct Matcher {
             } else {
                 throw unfit(choices)
             }
+        case .repeated(let part, let most):
+            var count = 0
+            while count < most, let word = next, !word.quoted, part.firstWords.contains(word.text) {
+                try match(part)
+                count += 1
+            }
         case .options(let options):
             try match(options)
         }
@@ -114,6 +120,7 @@ extension Syntax {
         case .value, .options: []
         case .sequence(let parts): parts.first?.firstWords ?? []
         case .either(let choices): choices.flatMap(\.firstWords)
+        case .repeated(let part, _): part.firstWords
         }
     }
 
@@ -123,6 +130,7 @@ extension Syntax {
         case .value, .options: []
         case .sequence(let parts): parts.first?.foreignWords ?? []
         case .either(let choices): choices.flatMap(\.foreignWords)
+        case .repeated(let part, _): part.foreignWords
         }
     }
 
@@ -130,7 +138,7 @@ extension Syntax {
         switch self {
         case .value: true
         case .sequence(let parts): parts.first?.beginsWithValue ?? false
-        case .word, .either, .options: false
+        case .word, .either, .options, .repeated: false
         }
     }
 }

@@ -48,6 +48,10 @@ package enum ValueKind: Sendable {
     case address
     case prefix
     case socket
+    /// The path of an HTTP request.
+    case webPath
+    /// The name of a host in an HTTP request.
+    case hostName
     /// An address or a host name, and a port.
     case server
     /// Any text of 1 to so many bytes, without control characters.
@@ -73,6 +77,8 @@ package enum ValueKind: Sendable {
         case .duration(let range, let step):
             "\(range.lowerBound.text) to \(range.upperBound.text); us, ms, s, m, h, d"
                 + (step > .milliseconds(1) ? "; in steps of \(step.text)" : "")
+        case .webPath: "begins with /, visible ASCII"
+        case .hostName: "mqtt.example.com, 10.0.0.10 or [2001:db8::10]"
         case .rate(let range): "\(range.lowerBound)/s to \(range.upperBound)/s"
         case .choice(let words): words.joined(separator: ", ")
         case .address: "10.0.0.11 or 2001:db8::11"
@@ -122,6 +128,8 @@ extension ValueKind {
         case .address: return .address(try AddressText.address(text))
         case .prefix: return .prefix(try AddressText.prefix(text))
         case .socket: return .socket(try AddressText.socket(text))
+        case .webPath: return .text(try webPath(text))
+        case .hostName: return .text(try hostName(text))
         case .server: return try ServerText.parse(text)
         case .text(let maximum): return .text(try PlainText.parse(text, maximum: maximum))
         case .oneOf(let words): return .text(try PlainText.parse(text, among: words))
@@ -174,6 +182,29 @@ extension ValueKind {
         }
         guard text.utf8.count <= maximum else {
             throw Refusal("the path has \(text.utf8.count) bytes", help: "at most \(maximum)")
+        }
+        return text
+    }
+
+    private func webPath(_ text: String) throws(Refusal) -> String {
+        guard text.hasPrefix("/") else {
+            throw Refusal("\"\(text.excerpt)\" is not the path of a request", help: "begin it with /")
+        }
+        guard text.utf8.allSatisfy({ 0x21...0x7E ~= $0 && $0 != UInt8(ascii: "#") }), text.utf8.count <= 1024 else {
+            throw Refusal("\"\(text.excerpt)\" cannot stand in a request", help: "visible ASCII, at most 1024 bytes")
+        }
+        return text
+    }
+
+    private func hostName(_ text: String) throws(Refusal) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x3A, 0x5B, 0x5D, 0x5F: true
+            default: false
+            }
+        }
+        guard isPlain, (1...253).contains(text.utf8.count) else {
+            throw Refusal("\"\(text.excerpt)\" is not the name of a host", help: unit.map { "as in \($0)" })
         }
         return text
     }

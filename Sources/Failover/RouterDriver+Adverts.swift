@@ -36,6 +36,7 @@ extension RouterDriver {
                 waiting.append(.sendFailed(errno: error.code))
             }
         }
+        if priority > 0 { onAdvertisement() }
     }
 
     private func sealed(_ advertisement: Advertisement, from source: IPAddress, to destination: IPAddress) -> [UInt8]? {

@@ -36,9 +36,9 @@ package import Wire
     /// Listens to the handshake, for sessions whose records we take over.
     let witness: HandshakeWitness?
     /// Ciphertext from the network; owned by the handle.
-    private let incoming: OpaquePointer
+    let incoming: OpaquePointer
     /// Ciphertext for the network; owned by the handle.
-    private let outgoing: OpaquePointer
+    let outgoing: OpaquePointer
     /// An identity was offered that is not the one expected here.
     private var foreignIdentity: [UInt8]?
 
@@ -225,7 +225,7 @@ package import Wire
     }
 
     /// Waiting is no error; the end is a state; everything else ends the session.
-    private func judge(_ result: Int32, _ call: String) throws(TLSError) {
+    func judge(_ result: Int32, _ call: String) throws(TLSError) {
         switch unsafe SSL_get_error(handle, result) {
         case SSL_ERROR_WANT_READ: return
         case SSL_ERROR_ZERO_RETURN: if state == .established { state = .ended }

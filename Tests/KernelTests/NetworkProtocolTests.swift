@@ -204,7 +204,7 @@ struct NetworkProtocolTests {
                     try loop.waitFor {
                         left.routers()[0]["counters"]?["advertisements_sent"]?.integer ?? 0 > sent + 10
                     })
-                #expect(left.holds(Self.v4) && !right.holds(Self.v4), "\(host.name) \(words)")
+                #expect(left.holds(Self.v4) && !right.holds(Self.v4), "\(host.name) \(words): \(right.routers()[0].text)")
             }
             try reload(left, "authentication hmac", 2)
             try reload(right, "authentication hmac; authentication-mode permissive", 3)

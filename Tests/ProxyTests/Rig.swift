@@ -5,7 +5,9 @@ import Configuration
 import Linux
 import MQTT
 import Synchronization
+import TLS
 import Testing
+import WebSocket
 import Wire
 
 @testable import Proxy
@@ -22,6 +24,7 @@ final class Rig {
 
     init(
         _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
+        tls: TLSContext? = nil, serverTLS: TLSContext? = nil,
         listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
         backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in }
     ) throws {
@@ -39,9 +42,9 @@ final class Rig {
         changeBackend(&settings)
         let moved = checksMoved
         backend = try BackendRuntime(
-            number: 0, settings: settings, table: settings.stickTable == nil ? nil : table, seed: 1, at: Clock.now,
-            checksMoved: { moved.add(1) })
-        (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, change)
+            number: 0, settings: settings, table: settings.stickTable == nil ? nil : table, tls: serverTLS,
+            seed: 1, at: Clock.now, checksMoved: { moved.add(1) })
+        (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, tls: tls, change)
         let snapshot = Snapshot(listeners: [listener], backends: [backend], tables: [table])
         var started: [LoopHandle] = []
         for number in 0..<count {
@@ -53,7 +56,8 @@ final class Rig {
 
     /// A listener on a port of its own, with one socket for each loop.
     static func listen(
-        _ name: String, loops: Int, number: UInt16, _ change: (inout Configuration.ListenerSettings) -> Void = { _ in }
+        _ name: String, loops: Int, number: UInt16, tls: TLSContext? = nil,
+        _ change: (inout Configuration.ListenerSettings) -> Void = { _ in }
     ) throws -> (ListenerRuntime, SocketAddress) {
         var sockets: [Int32] = []
         var address = SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 0)
@@ -65,7 +69,8 @@ final class Rig {
         var settings = Configuration.ListenerSettings(name: name, binds: [address], backend: "emqx")
         change(&settings)
         let listener = ListenerRuntime(
-            number: number, settings: settings, sockets: [sockets], backend: 0, isActive: true, sessions: nil)
+            number: number, settings: settings, sockets: [sockets], backend: 0, isActive: true, sessions: nil,
+            tls: tls)
         return (listener, address)
     }
 
@@ -94,6 +99,8 @@ final class Rig {
     func count(_ counter: ProxyCounter) -> UInt64 { loops.reduce(0) { $0 + $1.counters[counter] } }
     func count(_ violation: Violation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
     func count(_ cause: EndCause) -> UInt64 { loops.reduce(0) { $0 + $1.counters[cause] } }
+    func count(_ violation: FrameViolation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
+    func count(_ reason: UpgradeRefusal.Reason) -> UInt64 { loops.reduce(0) { $0 + $1.counters[reason] } }
     func gauge(_ gauge: ProxyGauge) -> Int { loops.reduce(0) { $0 + Int($1.counters[gauge]) } }
 
     /// Waits until a counter stands at a value.

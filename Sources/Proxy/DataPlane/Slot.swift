@@ -7,12 +7,18 @@ import Wire
 enum Phase: UInt8 {
     /// The slot is unused.
     case free
+    /// The TLS handshake with the client.
+    case securing
+    /// Reading the client's request for a WebSocket.
+    case upgrading
     /// Reading the client's CONNECT.
     case preamble
     /// The CONNECT is whole and waits: its client reconnects too often.
     case held
     /// Waiting for the TCP connection to a server.
     case connecting
+    /// The TLS handshake with the server, and its upgrade to a WebSocket.
+    case opening
     /// CONNECT was sent to the server (or is being sent); waiting for its CONNACK.
     case awaiting
     /// Bytes flow both ways untouched.
@@ -62,6 +68,8 @@ struct Slot: BitwiseCopyable {
     var cleanStart = false
     /// Counted among its listener's sessions.
     var isListed = false
+    /// Its record was written before it lingers.
+    var isRecorded = false
     /// Raw value of the ``AdmissionRefusal`` it is to be told once its CONNECT is there; 0: none.
     var doom: UInt8 = 0
     /// Counted at its source, which is the network of this prefix length; 0: not counted.
@@ -74,6 +82,9 @@ struct Slot: BitwiseCopyable {
     /// Number of the stick table in whose entry the session counts; ``noTable``: none.
     var table = Slot.noTable
 
+    /// Number of the session's ``Edge``; 0: bytes pass untouched. Otherwise `up` and `down` count MQTT bytes, and hold
+    /// chunks only before the relay begins.
+    var edge: UInt32 = 0
     var client: Int32 = -1
     var server: Int32 = -1
     var up = Flow()

@@ -94,6 +94,10 @@ extension Loop {
             end(index, .steppedDown)
             return
         }
+        if listener.tls != nil || listener.webSocket != nil {
+            beginClientEdge(index, listener)
+            return
+        }
         setDeadline(index, firstDeadline(index, listener))
     }
 

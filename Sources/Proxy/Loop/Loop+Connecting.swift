@@ -34,6 +34,7 @@ extension Loop {
             slots[index].isCounted = true
             slots[index].reason = UInt8(
                 truncatingIfNeeded: Choice.Because.allCases.firstIndex(of: destination.because) ?? 0)
+            prepareTransport(index, destination.transport)
             guard let refusal = connect(index, to: destination, backend, timeout: limits.connectTimeout) else { return }
             if refusal.isOwnShortage {
                 // No descriptor, port or memory of ours is a failure of the server; another one may still be reached.
@@ -90,6 +91,7 @@ extension Loop {
             tryNext(index, .connect(errno: code), .connectFailed)
             return false
         }
+        if slots[index].edge != 0, !privates(index).transport.isPlain { return beginServerEdge(index) }
         let backend = snapshot.backends[Int(slots[index].backendNumber)]
         slots[index].phase = .awaiting
         slots[index].connectedAfter = slots[index].after(now)
@@ -100,6 +102,7 @@ extension Loop {
     /// Sends what is left of the CONNECT; nothing behind it, so that it can be sent again elsewhere. `false` when the
     /// session went elsewhere or ended.
     func sendConnect(_ index: UInt32) -> Bool {
+        if slots[index].edge != 0 { return sendConnectThroughEdge(index) }
         let end = Int(slots[index].connectLength)
         while Int(slots[index].up.sent) < end {
             let start = Int(slots[index].up.sent)
@@ -119,6 +122,10 @@ extension Loop {
 
     /// Reads the server's answer.
     func readConnack(_ index: UInt32, ending: Bool) {
+        if slots[index].edge != 0 {
+            readServerEdge(index, ending: ending)
+            return
+        }
         if slots[index].down.chunk == 0 {
             guard let chunk = chunks.allocate() else {
                 counters.add(.limitChunks)
@@ -151,7 +158,7 @@ extension Loop {
     }
 
     /// Whether the answer is whole, and was acted on.
-    private func judge(_ index: UInt32, _ chunk: UInt32) -> Bool {
+    func judge(_ index: UInt32, _ chunk: UInt32) -> Bool {
         let version = ProtocolVersion(rawValue: slots[index].level) ?? .v311
         enum Finding { case more, connack(Connack, assigned: [UInt8]), authentication, malformed }
         let finding = chunks.withBytes(of: chunk, length: Int(slots[index].down.received)) { bytes -> Finding in
@@ -200,6 +207,7 @@ extension Loop {
             self.learn(index, backend, server)
         }
         slots[index].phase = .relaying
+        if slots[index].edge != 0 { privates(index).settle() }
         slots[index].lastActivity = now
         slots[index].connackAfter = slots[index].after(now)
         recordConnack(index)
@@ -247,7 +255,7 @@ extension Loop {
         leaveServer(index)
     }
 
-    private func retry(_ index: UInt32) {
+    func retry(_ index: UInt32) {
         leaveServer(index)
         chooseServer(index)
     }
@@ -265,6 +273,7 @@ extension Loop {
         }
         if slots[index].down.chunk != 0 { chunks.release(slots[index].down.chunk) }
         slots[index].down = Flow()
+        leaveServerEdge(index)
         if slots[index].isCounted {
             slots[index].isCounted = false
             snapshot.backends[Int(slots[index].backendNumber)].end(

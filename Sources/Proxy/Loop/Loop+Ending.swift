@@ -7,10 +7,11 @@ import Wire
 extension Loop {
     /// Closes both sides and gives everything back.
     func end(_ index: UInt32, _ cause: EndCause) {
+        if slots[index].edge != 0 { announceEnd(index, cause) }
         let slot = slots[index]
         precondition(slot.phase != .free, "a session ends once")
         wheel.disarm(index, &slots)
-        record(slot, index, cause)
+        if !slot.isRecorded { record(slot, index, cause) }
         if slot.table != Slot.noTable {
             snapshot.tables[Int(slot.table)].disconnected(keys.load(slot), at: Instant(nanoseconds: now))
         }
@@ -19,6 +20,7 @@ extension Loop {
         if slots[index].up.chunk != 0 { chunks.release(slots[index].up.chunk) }
         slots[index].up.chunk = 0
         leaveServer(index)
+        closeEdge(index)
         Descriptor.close(slot.client)
         keys.clear(&slots[index])
         leaveListener(slot)
@@ -64,9 +66,11 @@ extension Loop {
                 continue
             }
             switch slots[index].phase {
-            case .preamble: end(index, preambleTimeout(index))
+            case .securing: end(index, .handshakeDeadline)
+            case .upgrading, .preamble: end(index, preambleTimeout(index))
             case .held: letGo(index)
             case .connecting: tryNext(index, .connectTimeout, .connectTimeout)
+            case .opening: tryNext(index, .silent, .connectTimeout)
             case .awaiting: tryNext(index, .silent, .connackTimeout)
             case .relaying: endSilent(index)
             case .lingering: end(index, EndCause(rawValue: Int(slots[index].reason)) ?? .refused)
@@ -80,7 +84,7 @@ extension Loop {
     private func endSilent(_ index: UInt32) {
         if slots[index].deadline <= now {
             end(index, .halfClosed)
-        } else if slots[index].up.chunk != 0 {
+        } else if isHeld(index, isUp: true) {
             slots[index].lastActivity = now
             armIdle(index)
         } else {

@@ -2,6 +2,7 @@
 
 import Linux
 import MQTT
+import WebSocket
 import Wire
 
 extension Loop {
@@ -42,7 +43,7 @@ extension Loop {
     }
 
     /// Whether the preamble is over, one way or the other.
-    private func sniff(_ index: UInt32, _ chunk: UInt32) -> Bool {
+    func sniff(_ index: UInt32, _ chunk: UInt32) -> Bool {
         let sniffer = snapshot.listeners[Int(slots[index].listener)].sniffer
         let length = Int(slots[index].up.received)
         enum Finding { case more, connect(Connect), foreign(Refusal) }
@@ -92,9 +93,11 @@ extension Loop {
     // MARK: Refusing
 
     /// Refuses what is no acceptable CONNECT.
-    private func refuse(_ index: UInt32, _ refusal: Refusal) {
+    func refuse(_ index: UInt32, _ refusal: Refusal) {
         counters.add(refusal.violation)
-        finish(index, with: refusal.connack, .refused)
+        finish(
+            index, with: refusal.connack, .refused,
+            code: refusal.violation == .packetTooLarge ? .messageTooBig : .protocolError)
     }
 
     /// Refuses a client whose CONNECT was understood.
@@ -111,7 +114,13 @@ extension Loop {
 
     /// Sends a last packet, if any, and waits until the client has read it: closing at once with unread bytes in the
     /// queue would be a reset that destroys it on its way.
-    private func finish(_ index: UInt32, with packet: [UInt8]?, _ cause: EndCause) {
+    ///
+    /// - Parameter code: what the close frame says to a client behind a WebSocket.
+    private func finish(_ index: UInt32, with packet: [UInt8]?, _ cause: EndCause, code: CloseCode = .tryAgainLater) {
+        if slots[index].edge != 0 {
+            finishEdge(index, with: packet, cause, code)
+            return
+        }
         guard let packet else {
             end(index, cause)
             return

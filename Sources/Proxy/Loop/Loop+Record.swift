@@ -31,8 +31,8 @@ extension Loop {
         let backend = snapshot.backends[Int(slot.backendNumber)]
         let hasServer =
             switch slot.phase {
-            case .connecting, .awaiting, .relaying: true
-            case .free, .preamble, .held, .lingering: false
+            case .connecting, .opening, .awaiting, .relaying: true
+            case .free, .securing, .upgrading, .preamble, .held, .lingering: false
             }
         var counts = SessionRecord.Counts()
         counts.all = snapshot.listeners.reduce(0) { $0 + max(0, $1.sessions.value) }

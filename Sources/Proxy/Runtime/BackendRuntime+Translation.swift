@@ -2,6 +2,7 @@
 
 import Balancing
 import Configuration
+import TLS
 import Wire
 
 extension BackendRuntime {
@@ -11,6 +12,23 @@ extension BackendRuntime {
         let address: SocketAddress
         /// The name the file has, where that is one.
         let hostName: String?
+        /// Where it speaks inside a WebSocket, when it does.
+        let webSocket: ServerTransport.WebSocketTarget?
+    }
+
+    /// How each server is spoken to, by its index; those that are not in the file any more as before.
+    static func transports(
+        _ backend: Backend, _ placed: [Placed], _ tls: TLSContext?, former: [ServerTransport] = []
+    ) -> [ServerTransport] {
+        let byName = Dictionary(placed.map { ($0.settings.name, $0.webSocket) }, uniquingKeysWith: { a, _ in a })
+        return backend.servers.indices.map { index in
+            let server = backend.servers[index]
+            if !server.isRetired, let webSocket = byName[server.settings.name] {
+                return ServerTransport(tls: tls, webSocket: webSocket)
+            }
+            precondition(index < former.count, "a server without a transport")
+            return former[index]
+        }
     }
 
     /// The servers of a backend, each with one address.
@@ -52,7 +70,8 @@ extension BackendRuntime {
                 passive: server.maximumFails.map {
                     PassiveSettings(maximumFails: $0, failTimeout: server.failTimeout)
                 }),
-            address: address, hostName: hostName)
+            address: address, hostName: hostName,
+            webSocket: server.webSocket.map { .init(target: $0.target, host: $0.host) })
     }
 
     private static func text(_ address: IPAddress) -> String {

@@ -4,6 +4,7 @@ import Balancing
 import Configuration
 import Linux
 import Synchronization
+import TLS
 import Wire
 
 /// Shares one ``Balancing/Backend`` between the loops, the prober and the operator.
@@ -18,6 +19,7 @@ final class BackendRuntime: Sendable {
         let source: Source
         let because: Choice.Because
         let reroutedFrom: Int?
+        let transport: ServerTransport
     }
 
     /// A source address in use.
@@ -47,6 +49,9 @@ final class BackendRuntime: Sendable {
         var news: [News] = []
         /// By server index.
         var addresses: [SocketAddress]
+        var transports: [ServerTransport]
+        /// The settings of our handshakes with the servers; `nil`: they speak without TLS.
+        var tls: TLSContext?
         var limits: Limits
         var table: TableRuntime?
         var sources: SourcePool
@@ -64,7 +69,8 @@ final class BackendRuntime: Sendable {
 
     init(
         number: UInt32, settings: Configuration.BackendSettings, answers: [String: NameResolver.Answer] = [:],
-        sources: [SourcePool.Settings] = [], table: TableRuntime?, seed: UInt64, at now: Instant,
+        sources: [SourcePool.Settings] = [], table: TableRuntime?, tls: TLSContext? = nil, seed: UInt64,
+        at now: Instant,
         checksMoved: @escaping @Sendable () -> Void
     ) throws(Backend.TooManyServers) {
         self.number = number
@@ -74,7 +80,8 @@ final class BackendRuntime: Sendable {
         let backend = try Backend(Self.translate(settings, placed, answers), seed: seed, at: now)
         state = Mutex(
             State(
-                backend: backend, addresses: Self.addresses(backend, placed), limits: Self.limits(settings),
+                backend: backend, addresses: Self.addresses(backend, placed),
+                transports: Self.transports(backend, placed, tls), tls: tls, limits: Self.limits(settings),
                 table: table, sources: SourcePool(sources, ports: LocalPorts.count), settings: settings,
                 hostNames: Self.hostNames(placed)))
     }
@@ -110,14 +117,16 @@ final class BackendRuntime: Sendable {
                 return (
                     Destination(
                         server: choice.server, address: address, source: Source(index: .max, address: nil),
-                        because: choice.because, reroutedFrom: choice.reroutedFrom), false
+                        because: choice.because, reroutedFrom: choice.reroutedFrom,
+                        transport: state.transports[choice.server]), false
                 )
             }
             state.backend.sessionStarted(on: choice.server)
             return (
                 Destination(
                     server: choice.server, address: address, source: source, because: choice.because,
-                    reroutedFrom: choice.reroutedFrom), state.sources.hasShortages
+                    reroutedFrom: choice.reroutedFrom, transport: state.transports[choice.server]),
+                state.sources.hasShortages
             )
         }
         if hasShortages { checksMoved() }
@@ -261,9 +270,11 @@ final class BackendRuntime: Sendable {
     /// Applies the settings of a reload; sessions keep their servers.
     func apply(
         _ settings: Configuration.BackendSettings, answers: [String: NameResolver.Answer],
-        sources: [SourcePool.Settings], table: TableRuntime?, seed: UInt64, at now: Instant
+        sources: [SourcePool.Settings], table: TableRuntime?, tls: TLSContext? = nil, seed: UInt64,
+        at now: Instant
     ) throws(Backend.TooManyServers) {
         let refused = state.withLock { state -> Backend.TooManyServers? in
+            state.tls = tls
             if let refused = Self.place(settings, answers, &state, seed: seed, at: now) { return refused }
             state.limits = Self.limits(settings)
             state.settings = settings
@@ -297,6 +308,7 @@ final class BackendRuntime: Sendable {
             return error
         }
         state.addresses = addresses(state.backend, placed, former: state.addresses)
+        state.transports = transports(state.backend, placed, state.tls, former: state.transports)
         state.hostNames = hostNames(placed)
         return nil
     }

@@ -27,6 +27,16 @@ enum EndCause: Int, CaseIterable, Sendable {
     case shutdown
     /// One side ended its stream and the other did not follow in time.
     case halfClosed
+    /// No TLS handshake in time.
+    case handshakeDeadline
+    /// TLS with the client failed.
+    case clientTLS
+    /// TLS with the server failed after its CONNACK.
+    case serverTLS
+    /// A side broke a rule of WebSocket frames; counted by rule as well.
+    case frameViolation
+    /// The client's request for a WebSocket was refused; counted by reason as well.
+    case upgradeRefused
     /// The kernel refused a call that should not fail.
     case failure
 
@@ -49,6 +59,11 @@ enum EndCause: Int, CaseIterable, Sendable {
         case .steppedDown: "stepped-down"
         case .shutdown: "shutdown"
         case .halfClosed: "half-closed"
+        case .handshakeDeadline: "handshake-deadline"
+        case .clientTLS: "client-tls"
+        case .serverTLS: "server-tls"
+        case .frameViolation: "frame-violation"
+        case .upgradeRefused: "upgrade-refused"
         case .failure: "failure"
         }
     }

@@ -5,6 +5,7 @@ import Configuration
 import Linux
 import MQTT
 import Synchronization
+import TLS
 
 /// A number that several threads raise and lower.
 final class Gauge: Sendable {
@@ -24,6 +25,10 @@ final class ListenerRuntime: Sendable {
     /// Which clients go elsewhere; `nil`: all go to ``backend``.
     let routes: RouteTable?
     let sniffer: ConnectSniffer
+    /// What the clients' handshakes go by; `nil`: they speak without TLS.
+    let tls: TLSContext?
+    /// Which requests for a WebSocket are taken; `nil`: clients speak MQTT at once.
+    let webSocket: WebSocketRules?
     /// Sessions now, over all loops; shared with what the listener was before a reload.
     let sessions: Gauge
     /// Who may connect, by address.
@@ -38,7 +43,8 @@ final class ListenerRuntime: Sendable {
 
     init(
         number: UInt16, settings: Configuration.ListenerSettings, sockets: [[Int32]], backend: UInt32,
-        routes: RouteTable? = nil, isActive: Bool, sessions: Gauge?, admission: AdmissionRuntime? = nil
+        routes: RouteTable? = nil, isActive: Bool, sessions: Gauge?, admission: AdmissionRuntime? = nil,
+        tls: TLSContext? = nil
     ) {
         let limits = settings.admission
         access = AccessList(
@@ -58,6 +64,10 @@ final class ListenerRuntime: Sendable {
         self.routes = routes
         self.isActive = isActive
         self.sessions = sessions ?? Gauge()
+        self.tls = tls
+        webSocket = settings.webSocket.map { rules in
+            WebSocketRules(path: rules.path, hosts: rules.hosts, trusted: settings.trustedForwarders)
+        }
         sniffer = ConnectSniffer(policy: ConnectPolicy(maximumLength: settings.maximumConnectSize))
     }
 
@@ -65,6 +75,6 @@ final class ListenerRuntime: Sendable {
     var inactive: ListenerRuntime {
         ListenerRuntime(
             number: number, settings: settings, sockets: sockets, backend: backend, routes: routes, isActive: false,
-            sessions: sessions, admission: admission)
+            sessions: sessions, admission: admission, tls: tls)
     }
 }

@@ -2,6 +2,7 @@
 
 import MQTT
 import Synchronization
+import WebSocket
 import Wire
 
 /// What happened, as counters of one loop or of all.
@@ -25,6 +26,9 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case connectFailed, connectTimeout, connackTimeout, serverClosedEarly
     case stickHits, stickMisses, stickMoved, stickRefused
     case bytesUp, bytesDown
+    case handshakes, handshakesFailed, handshakesPostponed, tlsTruncated
+    case upgrades
+    case serverHandshakes, serverHandshakesFailed, serverUpgrades, serverUpgradesFailed
 
     /// The stable name: `stick-hits`.
     var name: String {
@@ -63,6 +67,15 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .stickRefused: "stick-refused"
         case .bytesUp: "bytes-up"
         case .bytesDown: "bytes-down"
+        case .handshakes: "handshakes"
+        case .handshakesFailed: "handshakes-failed"
+        case .handshakesPostponed: "handshakes-postponed"
+        case .tlsTruncated: "tls-truncated"
+        case .upgrades: "upgrades"
+        case .serverHandshakes: "server-handshakes"
+        case .serverHandshakesFailed: "server-handshakes-failed"
+        case .serverUpgrades: "server-upgrades"
+        case .serverUpgradesFailed: "server-upgrades-failed"
         }
     }
 }
@@ -89,18 +102,24 @@ final class ProxyCounters: Sendable {
     private let gauges: CounterArray
     private let violations: CounterArray
     private let ends: CounterArray
+    private let upgradeRefusals: CounterArray
+    private let frames: CounterArray
 
     init() {
         events = CounterArray(ProxyCounter.allCases.count)
         gauges = CounterArray(ProxyGauge.allCases.count)
         violations = CounterArray(Violation.allCases.count)
         ends = CounterArray(EndCause.allCases.count)
+        upgradeRefusals = CounterArray(UpgradeRefusal.Reason.allCases.count)
+        frames = CounterArray(FrameViolation.allCases.count)
     }
 
     @inline(__always)
     func add(_ counter: ProxyCounter, _ amount: UInt64 = 1) { events.add(counter.rawValue, amount) }
     func add(_ violation: Violation) { violations.add(violation.rawValue, 1) }
     func add(_ cause: EndCause) { ends.add(cause.rawValue, 1) }
+    func add(_ reason: UpgradeRefusal.Reason) { upgradeRefusals.add(reason.rawValue, 1) }
+    func add(_ violation: FrameViolation) { frames.add(violation.rawValue, 1) }
 
     @inline(__always)
     func set(_ gauge: ProxyGauge, _ value: Int) { gauges.set(gauge.rawValue, UInt64(value)) }
@@ -109,28 +128,25 @@ final class ProxyCounters: Sendable {
     subscript(_ gauge: ProxyGauge) -> UInt64 { gauges[gauge.rawValue] }
     subscript(_ violation: Violation) -> UInt64 { violations[violation.rawValue] }
     subscript(_ cause: EndCause) -> UInt64 { ends[cause.rawValue] }
+    subscript(_ reason: UpgradeRefusal.Reason) -> UInt64 { upgradeRefusals[reason.rawValue] }
+    subscript(_ violation: FrameViolation) -> UInt64 { frames[violation.rawValue] }
 
     /// The sum over loops, as the `counters` member of `status`; counters that are 0 are left out of the inner objects.
     static func json(_ all: [ProxyCounters]) -> JSON {
         func sum(_ value: (ProxyCounters) -> UInt64) -> UInt64 { all.reduce(0) { $0 + value($1) } }
         var members = ProxyCounter.allCases.map { counter in JSON.Member(counter.name, JSON(sum { $0[counter] })) }
         members += ProxyGauge.allCases.map { gauge in JSON.Member(gauge.name, JSON(sum { $0[gauge] })) }
-        members.append(
-            JSON.Member(
-                "refusals",
-                .object(
-                    Violation.allCases.compactMap { violation in
-                        let count = sum { $0[violation] }
-                        return count == 0 ? nil : JSON.Member(violation.name, JSON(count))
-                    })))
-        members.append(
-            JSON.Member(
-                "ends",
-                .object(
-                    EndCause.allCases.compactMap { cause in
-                        let count = sum { $0[cause] }
-                        return count == 0 ? nil : JSON.Member(cause.name, JSON(count))
-                    })))
+        func counted<Key: CaseIterable>(_ title: String, _ name: (Key) -> String, _ value: (ProxyCounters, Key) -> UInt64) {
+            let inner = Key.allCases.compactMap { key in
+                let count = sum { value($0, key) }
+                return count == 0 ? nil : JSON.Member(name(key), JSON(count))
+            }
+            members.append(JSON.Member(title, .object(inner)))
+        }
+        counted("refusals", \Violation.name) { $0[$1] }
+        counted("upgrade-refusals", \UpgradeRefusal.Reason.name) { $0[$1] }
+        counted("frame-violations", \FrameViolation.name) { $0[$1] }
+        counted("ends", \EndCause.name) { $0[$1] }
         return .object(members)
     }
 }

@@ -21,10 +21,10 @@ struct TerminationCode: Equatable {
 
     private static func who(_ cause: EndCause) -> String {
         switch cause {
-        case .clientClosed, .clientReset, .abandoned: "C"
-        case .serverClosed, .serverReset, .noServer: "S"
-        case .idle, .connectDeadline, .firstByteDeadline, .halfClosed: "c"
-        case .refused, .limit, .denied: "P"
+        case .clientClosed, .clientReset, .abandoned, .clientTLS: "C"
+        case .serverClosed, .serverReset, .noServer, .serverTLS: "S"
+        case .idle, .connectDeadline, .handshakeDeadline, .firstByteDeadline, .halfClosed: "c"
+        case .refused, .limit, .denied, .frameViolation, .upgradeRefused: "P"
         case .drained: "D"
         case .steppedDown, .shutdown: "K"
         case .failure: "I"
@@ -33,9 +33,9 @@ struct TerminationCode: Equatable {
 
     private static func stage(_ slot: Slot) -> String {
         switch slot.phase {
-        case .free, .preamble: "R"
+        case .free, .securing, .upgrading, .preamble: "R"
         case .held: "T"
-        case .connecting: "C"
+        case .connecting, .opening: "C"
         case .awaiting: "H"
         case .relaying: "D"
         case .lingering: slot.triedAfter == Slot.never ? "R" : slot.connectedAfter == Slot.never ? "C" : "H"
