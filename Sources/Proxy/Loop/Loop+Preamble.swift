@@ -78,9 +78,7 @@ extension Loop {
         }
         remember(index, username: username)
         if let routes = snapshot.listeners[Int(slots[index].listener)].routes {
-            var known = facts[index] ?? SessionFacts()
-            known.username = username
-            slots[index].backendNumber = route(index, id, known, by: routes)
+            slots[index].backendNumber = route(index, id, username, by: routes)
         }
         guard keys.store(id.span, in: &slots[index]) else {
             counters.add(.limitClientIDs)
