@@ -9,6 +9,7 @@ import Wire
 struct GoodFilesTests {
     @Test(arguments: [
         "understudy.conf", "minimal.conf", "single.conf", "examples/vrrp-full.conf", "examples/keepalived-peer.conf",
+        "examples/cloud.conf",
     ])
     func `is every file of conf, without a warning`(_ name: String) throws {
         let outcome = Checker.check(try Files.shipped(name), as: Files.lb1)
