@@ -62,7 +62,8 @@ extension RouterDriver {
             return ["kind": plan.settings.authentication == .none ? "none" : "password"]
         }
         return [
-            "kind": "hmac", "mode": .string(settings.mode.rawValue), "anti_replay": .string(settings.antiReplay.rawValue),
+            "kind": "hmac", "mode": .string(settings.mode.rawValue),
+            "anti_replay": .string(settings.antiReplay.rawValue),
             "keys": .array(settings.keys.map { JSON($0.id) }), "active_key": JSON(settings.activeKey),
             "clock_difference_s": authentication?.lastClockDifference.map { JSON($0) } ?? .null,
         ]

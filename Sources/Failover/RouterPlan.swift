@@ -100,7 +100,8 @@ package struct RouterPlan: Equatable, Sendable {
             : router.peers.filter { $0.family == family && $0 != own }
         guard !peers.isEmpty, own != nil else {
             throw Impossible(
-                description: "vrrp \(router.name): unicast needs another node or a peer, and a node's address of the family")
+                description:
+                    "vrrp \(router.name): unicast needs another node or a peer, and a node's address of the family")
         }
         return peers
     }
@@ -128,7 +129,9 @@ package struct RouterPlan: Equatable, Sendable {
         let own = shown.filter { address in
             address.family == identity.family && !addresses.contains { $0.address == address }
         }
-        if let nodeAddress, own.contains(nodeAddress), !(identity.family == .ipv6 && settings.peers.isEmpty) { return nodeAddress }
+        if let nodeAddress, own.contains(nodeAddress), !(identity.family == .ipv6 && settings.peers.isEmpty) {
+            return nodeAddress
+        }
         guard settings.peers.isEmpty else { return nil }
         return identity.family == .ipv4 ? own.first : own.first { $0.isLinkLocal }
     }

@@ -46,14 +46,14 @@ package enum VipChild {
         let punctuality = VipProcess.Punctuality(
             isRealTime: isGranted { () throws(Errno) in
                 try ResourceLimits.limitRealtime(microseconds: realTimeLimit)
-                // Where the kernel does not want more, the priority of the start stays as high as it gets.
-                try? ResourceLimits.unlimitRealtimePriority()
                 try ProcessSelf.setRealtime(priority: Int32(realTimePriority))
             },
             hasLockedMemory: isGranted { () throws(Errno) in try ProcessSelf.lockMemory() })
         var rights: Set<Capability> = [.netAdmin, .netRaw]
         // Where the limit of locked memory stays, the right to pass it must too: else the next allocation is refused.
         if punctuality.hasLockedMemory, (try? ResourceLimits.unlimitLockedMemory()) == nil { rights.insert(.ipcLock) }
+        // The same for a real-time priority that a reload changes.
+        if punctuality.isRealTime, (try? ResourceLimits.unlimitRealtimePriority()) == nil { rights.insert(.sysNice) }
         if Privileges.isRoot { try Privileges.drop(to: nil, keeping: rights) }
         try ProcessSelf.setParentDeathSignal(Signals.terminate)
 

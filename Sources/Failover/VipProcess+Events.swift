@@ -13,7 +13,8 @@ extension VipProcess {
             case .moved(let from, let to, let because):
                 self?.events.publish(
                     Self.event(
-                        "router", driver.name, to, [
+                        "router", driver.name, to,
+                        [
                             JSON.Member("was", .string(from.rawValue)),
                             JSON.Member("priority", JSON(driver.router.settings.priority)),
                             JSON.Member("why", .string(because)),
@@ -27,7 +28,8 @@ extension VipProcess {
         let now: [JSON] =
             drivers.map { driver in
                 Self.event(
-                    "router", driver.name, driver.router.role, [
+                    "router", driver.name, driver.router.role,
+                    [
                         JSON.Member("priority", JSON(driver.router.settings.priority)),
                         JSON.Member("why", .string(driver.router.why(at: Clock.now))),
                         JSON.Member("now", true),

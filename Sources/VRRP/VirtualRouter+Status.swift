@@ -112,7 +112,8 @@ extension VirtualRouter {
         case .link: "nobody else is heard, the link is given \((until - now).coarse) more to settle"
         case .secondPath: "no advertisement arrives, but the peer says over the pair link that it is active"
         case .witness: "nobody else is heard, and the witness has not answered since"
-        case .doubt: "\(doubt.map { "\($0.from)" } ?? "somebody") advertises with a key that is not ours; are the secrets the same?"
+        case .doubt:
+            "\(doubt.map { "\($0.from)" } ?? "somebody") advertises with a key that is not ours; are the secrets the same?"
         case .group: "ready, but other members of the group are not"
         }
     }

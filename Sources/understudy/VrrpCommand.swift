@@ -39,7 +39,8 @@ enum VrrpCommand {
             TextTable.text(name, (object ?? history)[name] ?? .null)
         }
         var text = "vrrp \(word("name", router)): \(word("why", router))\n"
-        text += "last \(word("window_s")) s: \(word("sent")) adverts sent, \(word("seen")) seen, \(word("refused")) refused\n"
+        text +=
+            "last \(word("window_s")) s: \(word("sent")) adverts sent, \(word("seen")) seen, \(word("refused")) refused\n"
         let delays = history["scheduling_delay"]
         let longest = delays?["longest_us"]?.integer ?? 0
         let classes = (delays?.members ?? []).filter { $0.name != "longest_us" && $0.value.integer ?? 0 > 0 }.map {

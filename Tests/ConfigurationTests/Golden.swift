@@ -51,6 +51,7 @@ struct GoldenTests {
     static let errors =
         Golden.words + Golden.characters + Golden.braces + Golden.values + Golden.missing + Golden.names
         + Golden.contradictions + Golden.includes + Golden.routers + Golden.routerAddresses + Golden.encryption
+        + Golden.tracks
         + Golden.backends
 
     @Test(arguments: errors)

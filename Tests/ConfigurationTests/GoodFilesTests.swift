@@ -51,7 +51,6 @@ struct GoodFilesTests {
         #expect(router.preempt == .after(.seconds(90)))
         #expect(router.priority == 80)
         #expect(router.transport == .multicast)
-        #expect(router.tracking.interfaces == ["eth1", "eth2"])
         #expect(router.downTimerAdverts == 4 && router.checksum == .messageOnly)
         var authentication = Configuration.VirtualRouterSettings.Authentication()
         authentication.mode = .permissive
@@ -67,6 +66,22 @@ struct GoodFilesTests {
         #expect(configuration.syncGroups.map(\.routers) == [["mqtt", "old"]])
         #expect(configuration.local?.address(of: .ipv6)?.description == "2001:db8::11")
         #expect(configuration.pair?.acceptedSecretPath == "/etc/next.key")
+        let tracking = router.tracking
+        #expect(
+            tracking.tracks == [
+                .init(.interface("eth1")),
+                .init(.interface("eth2"), .weight(-20), upDelay: .seconds(2), downDelay: .milliseconds(200)),
+                .init(.servers(backend: "emqx", minimum: 2), .weight(5)),
+                .init(.file("/run/under study/drain"), .weight(-10)), .init(.script("uplink")),
+            ])
+        #expect(tracking.withoutServers == .effect(.fault))
+        #expect(tracking.settle == .seconds(30))
+        #expect(tracking.witness == .init(address: .v4(IPv4Address(10, 0, 0, 1)), isRequired: true))
+        #expect(tracking.duplicateProbe == .seconds(60))
+        let script = try #require(configuration.scripts.first)
+        #expect(script.command == "/usr/bin/test" && script.arguments == ["-e", "/run/up link"])
+        #expect(script.interval == .seconds(2) && script.timeout == .milliseconds(500))
+        #expect(script.rise == 2 && script.fall == 3)
 
         let listener = try #require(configuration.listeners.first)
         #expect(listener.binds == [SocketAddress("*:1883"), SocketAddress("10.0.0.11:1884")])

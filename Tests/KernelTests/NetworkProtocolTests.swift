@@ -55,7 +55,9 @@ struct NetworkProtocolTests {
             if isHeard {
                 try #require(
                     try loop.waitFor {
-                        right.routers().allSatisfy { $0["why"]?.string?.contains(" is active with priority 150") == true }
+                        right.routers().allSatisfy {
+                            $0["why"]?.string?.contains(" is active with priority 150") == true
+                        }
                     })
             }
             try body(loop, left, right, pair)
@@ -120,12 +122,14 @@ struct NetworkProtocolTests {
                 sync-group both { router mqtt; router second }
                 """
             let host = try VipHost(
-                "left", on: loop, configuration: Self.file("left", "address 10.9.0.10/24", more: more), interface: "left")
+                "left", on: loop, configuration: Self.file("left", "address 10.9.0.10/24", more: more),
+                interface: "left")
             defer {
                 host.killSupervisor()
                 _ = try? loop.waitFor { host.exitStatus != nil }
             }
-            try #require(try loop.waitFor { host.routers().count == 2 && host.routers().allSatisfy { $0["state"] == "active" } })
+            try #require(
+                try loop.waitFor { host.routers().count == 2 && host.routers().allSatisfy { $0["state"] == "active" } })
             try shell("ip link set extra down")
             try #require(try loop.waitFor { !host.holds(Self.v4) })
             #expect(host.routers()[0]["why"]?.string?.contains("second of group both") == true)
@@ -133,7 +137,9 @@ struct NetworkProtocolTests {
             try #require(try loop.waitFor { host.holds(Self.v4) })
             // Without its group the first one stays when the other one goes.
             try host.configure(
-                Self.file("left", "address 10.9.0.10/24", more: more.replacing("sync-group both { router mqtt; router second }", with: "")),
+                Self.file(
+                    "left", "address 10.9.0.10/24",
+                    more: more.replacing("sync-group both { router mqtt; router second }", with: "")),
                 generation: 2)
             host.commit(generation: 2)
             try #require(try loop.waitFor { host.messages.contains(.serving(generation: 2)) })
@@ -193,18 +199,21 @@ struct NetworkProtocolTests {
 
     @Test("a host that begins with authentication, or ends it, costs nobody the address")
     func introduction() async throws {
-        try await Self.withPair("address 10.9.0.10/24; authentication none") { loop, left, right, _ in
+        try await Self.withPair("address 10.9.0.10/24; advert-interval 300ms; authentication none") {
+            loop, left, right, _ in
             func reload(_ host: VipHost, _ words: String, _ generation: UInt64) throws {
                 try host.configure(
-                    Self.file(host.interface.name, "address 10.9.0.10/24; \(words)"), generation: generation)
+                    Self.file(host.interface.name, "address 10.9.0.10/24; advert-interval 300ms; \(words)"),
+                    generation: generation)
                 host.commit(generation: generation)
                 try #require(try loop.waitFor { host.messages.contains(.serving(generation: generation)) })
                 let sent = try #require(left.routers()[0]["counters"]?["advertisements_sent"]?.integer)
                 try #require(
                     try loop.waitFor {
-                        left.routers()[0]["counters"]?["advertisements_sent"]?.integer ?? 0 > sent + 10
-                    })
-                #expect(left.holds(Self.v4) && !right.holds(Self.v4), "\(host.name) \(words): \(right.routers()[0].text)")
+                        left.routers()[0]["counters"]?["advertisements_sent"]?.integer ?? 0 > sent + 6
+                    }, "\(host.name) \(words): \(left.routers().map(\.text)) \(right.routers().map(\.text))")
+                #expect(
+                    left.holds(Self.v4) && !right.holds(Self.v4), "\(host.name) \(words): \(right.routers()[0].text)")
             }
             try reload(left, "authentication hmac", 2)
             try reload(right, "authentication hmac; authentication-mode permissive", 3)
@@ -228,7 +237,8 @@ struct NetworkProtocolTests {
                 host.killSupervisor()
                 _ = try? loop.waitFor { host.exitStatus != nil }
             }
-            try #require(try loop.waitFor { host.messages.contains { if case .refused(1, _) = $0 { true } else { false } } })
+            try #require(
+                try loop.waitFor { host.messages.contains { if case .refused(1, _) = $0 { true } else { false } } })
             guard case .refused(_, let reason)? = host.messages.first else { return }
             #expect(reason.contains("the pair secret was not handed over"))
         }

@@ -41,10 +41,9 @@ struct NetworkRepairTests {
             // More news than the socket holds, and among them the loss of the address.
             try shell(
                 """
-                { echo 'link add flood type dummy'; for i in $(seq 1 6000); do
+                { echo 'link add flood type veth peer name flooded'; for i in $(seq 1 6000); do
                 echo "address add 10.77.$((i / 250)).$((i % 250 + 1))/32 dev flood"; done; } > /tmp/understudy-flood.$$ ;
-                ip -batch /tmp/understudy-flood.$$ && ip address del 10.9.0.10/24 dev left && ip link del flood ;
-                rm -f /tmp/understudy-flood.$$
+                ip -batch /tmp/understudy-flood.$$ && ip address del 10.9.0.10/24 dev left && ip link del flood && rm -f /tmp/understudy-flood.$$
                 """)
             try process.send(Signals.continue)
             try #require(try loop.waitFor { host.holds(VipScene.address) })

@@ -97,6 +97,7 @@ struct NetworkStallTests {
             // It was really stuck: nothing but what was there came through, then the rest follows.
             let first = try Descriptor.read(reading, limit: 65_536)
             #expect(first.count == 65_536 && first.allSatisfy { $0 == 0x20 })
+            try shell("ip address del 10.9.0.10/24 dev left")
             try #require(try loop.waitFor { (try? Descriptor.read(reading, limit: 65_536).isEmpty) == false })
             if let process = left.process { try process.send(Signals.kill) }
         }

@@ -40,6 +40,8 @@ final class VipHost {
     var beat: BalancerBeat?
     private(set) var messages: [ChildMessage] = []
     private(set) var notices: [VipNotice] = []
+    /// Called with each notice, as the balancer would be.
+    var onNotice: (VipNotice) -> Void = { _ in }
     private var replies: [UInt64: JSON] = [:]
     private var nextQuery: UInt64 = 1
 
@@ -50,7 +52,8 @@ final class VipHost {
     ) throws {
         self.name = name
         beat = BalancerBeat(
-            serving: serving, settled: settled, inSync: true, peerLinked: true, sessions: 0, usableServers: 1)
+            serving: serving, settled: settled, inSync: true, peerLinked: true, sessions: 0, usableServers: 1,
+            backends: [.init(name: "brokers", usableServers: 1)])
         self.loop = loop
         netlink = try Netlink()
         self.interface = try netlink.interface(interface)
@@ -112,8 +115,22 @@ final class VipHost {
         let pair = try Socket.messagePair()
         supervisor.send(.balancerLink, [pair.second.number])
         let link = try ControlChannel<VipNotice, BalancerBeat>(try pair.first.duplicate(), on: loop)
-        link.onMessage = { [weak self] notice, _ in self?.notices.append(notice) }
+        link.onMessage = { [weak self] notice, _ in
+            self?.notices.append(notice)
+            self?.onNotice(notice)
+        }
         balancer = link
+    }
+
+    /// The pair link: passes what the other host's vip says about itself, as its balancer and ours do.
+    func listen(to other: VipHost) {
+        other.onNotice = { [weak self] notice in
+            guard let self, beat != nil else { return }
+            beat?.peer = BalancerBeat.PeerReport(
+                number: UInt64(clamping: notice.time.nanoseconds), age: Clock.now - notice.time,
+                routers: notice.reports)
+            if let beat { balancer?.send(beat) }
+        }
     }
 
     /// The balancer dies.
