@@ -40,6 +40,7 @@ struct CrossCheck {
         checkChecks()
         checkTables()
         checkTLS(judge)
+        checkWebSockets()
         checkAdmission()
         checkLog()
         if configuration.log.targets.isEmpty { configuration.log.targets = [.init(.standardError)] }

@@ -64,7 +64,7 @@ package struct RouterPlan: Equatable, Sendable {
         let moving = router.addresses(movingWith: family)
         addresses = moving.map { VirtualAddress($0, on: router.interface) }
         hooks = HookPlan(router, local, in: configuration)
-        tracking = TrackingPlan(router.tracking, scripts: configuration.scripts)
+        tracking = TrackingPlan(router.tracking, family: family, scripts: configuration.scripts)
         nodeAddress = local.address(of: family)
         group =
             configuration.syncGroups.first { $0.routers.contains(router.name) }?.name
@@ -82,7 +82,7 @@ package struct RouterPlan: Equatable, Sendable {
             peers: try Self.peers(of: router, family, local, configuration),
             authentication: Self.password(router.authentication.kind),
             checksum: router.checksum == .messageOnly ? .messageOnly : .pseudoHeader, settle: router.tracking.settle,
-            requiresWitness: router.tracking.witness?.isRequired ?? false, isGrouped: group != nil,
+            requiresWitness: tracking.witness?.isRequired ?? false, isGrouped: group != nil,
             announceRepeats: router.announcements.repeats, announceRefresh: router.announcements.refresh)
     }
 

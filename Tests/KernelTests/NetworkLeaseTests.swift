@@ -12,7 +12,7 @@ struct NetworkLeaseTests {
             interface: interface, router: "address fd09::10/64 unadvertised; address fd09::11/128 unadvertised")
     }
     private static let addresses = ["10.9.0.10", "fd09::10", "fd09::11"]
-    /// What the kernel may take beyond the lifetime it was told (docs/decisions/0006-addresses-expire.md).
+    /// What the kernel may take beyond the lifetime it was told (docs/decisions/0007-addresses-expire.md).
     private static let bound = Duration.seconds(4) + .milliseconds(1500)
 
     @Test("after kill -9 of everything the kernel removes the addresses, and nothing else")

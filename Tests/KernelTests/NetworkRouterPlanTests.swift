@@ -40,7 +40,8 @@ struct NetworkRouterPlanTests {
             plan.settings
                 == VirtualRouter.Settings(
                     routerID: 51, priority: 150, preempt: .after(.seconds(30)),
-                    addresses: [try Self.address("10.0.0.10")], peers: [try Self.address("10.0.0.12")]))
+                    addresses: [try Self.address("10.0.0.10")], peers: [try Self.address("10.0.0.12")],
+                    announceRepeats: 5))
     }
 
     @Test func multicastHasNoPeers() throws {

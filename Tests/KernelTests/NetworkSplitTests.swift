@@ -15,13 +15,13 @@ struct NetworkSplitTests {
     private static let address = NetworkTrackingTests.address
 
     /// Drops advertisements on their way into, or out of, the calling thread's namespace.
-    private static func block(_ hook: String) throws {
-        try shell(
+    private static func block(_ hook: String, _ loop: EventLoop) throws {
+        try loop.shell(
             "nft add table inet cut && nft add chain inet cut \(hook) '{ type filter hook \(hook) priority 0; }' "
                 + "&& nft add rule inet cut \(hook) meta l4proto 112 drop")
     }
 
-    private static func mend() throws { try shell("nft delete table inet cut") }
+    private static func mend(_ loop: EventLoop) throws { try loop.shell("nft delete table inet cut") }
 
     private static func counter(_ host: VipHost, _ name: String) -> Int64 {
         (try? host.router()?["counters"]?[name]?.integer) ?? -1
@@ -44,11 +44,11 @@ struct NetworkSplitTests {
         arguments: [["output"], ["input"], ["output", "input"]])
     func advertisementsOnly(hooks: [String]) async throws {
         try await NetworkTrackingTests.withPair(router: "") { loop, left, right, _ in
-            for hook in hooks { try Self.block(hook) }
+            for hook in hooks { try Self.block(hook, loop) }
             try #require(try Self.stayedAway(right, loop))
             #expect(left.holds(Self.address))
             if hooks.contains("output") { #expect(Self.counter(right, "second_path_waits") >= 1) }
-            try Self.mend()
+            try Self.mend(loop)
             try #require(
                 try loop.waitFor { (try? right.router()?["why"]?.string?.contains("10.9.0.1 is active")) == true })
             #expect(Self.counter(right, "became_active") == 0 && Self.counter(left, "became_active") == 1)
@@ -58,7 +58,7 @@ struct NetworkSplitTests {
     @Test("when the pair link is gone too, the backup claims; after the heal one host gives way, once")
     func everything() async throws {
         try await NetworkTrackingTests.withPair(router: "") { loop, left, right, _ in
-            try Self.isolate()
+            try Self.isolate(loop)
             left.beat?.peerLinked = false
             right.beat?.peerLinked = false
             left.onNotice = { _ in }
@@ -70,7 +70,7 @@ struct NetworkSplitTests {
             left.beat?.usableServers = 0
             try #require(try loop.waitFor { (try? left.router()?["priority_in_force"]) == 1 })
             #expect(left.holds(Self.address), "alone it serves whom it reaches: availability")
-            try Self.mend()
+            try Self.mend(loop)
             try #require(try loop.waitFor { !left.holds(Self.address) })
             #expect(right.holds(Self.address))
             #expect(Self.counter(right, "became_active") == 1 && Self.counter(right, "yields") == 0)
@@ -86,10 +86,10 @@ struct NetworkSplitTests {
     }
 
     /// Nothing of IP goes in or out of the calling thread's namespace.
-    private static func isolate() throws {
-        try shell("nft add table inet cut")
+    private static func isolate(_ loop: EventLoop) throws {
+        try loop.shell("nft add table inet cut")
         for hook in ["input", "output"] {
-            try shell("nft add chain inet cut \(hook) '{ type filter hook \(hook) priority 0; policy drop; }'")
+            try loop.shell("nft add chain inet cut \(hook) '{ type filter hook \(hook) priority 0; policy drop; }'")
         }
     }
 
@@ -98,13 +98,13 @@ struct NetworkSplitTests {
         // The left host plays the witness: another address of it, which answers by ARP.
         try await NetworkTrackingTests.withPair(router: "", rightRouter: "witness 10.9.0.3 required", linked: false) {
             loop, left, right, _ in
-            try Self.block("output")
+            try Self.block("output", loop)
             try #require(try loop.waitFor { Self.counter(right, "witness_waits") == 1 })
             #expect(!right.holds(Self.address))
-            try shell("ip address add 10.9.0.3/24 dev left")
+            try loop.shell("ip address add 10.9.0.3/24 dev left")
             try #require(try loop.waitFor { right.holds(Self.address) })
             #expect((try right.router()?["probe"]?["witness"]?["answers"]?.integer ?? 0) >= 1)
-            try Self.mend()
+            try Self.mend(loop)
             // Two were active, as the cut of the advertisements alone was made to look: now one is.
             try #require(try loop.waitFor { left.holds(Self.address) != right.holds(Self.address) })
         }
@@ -114,9 +114,9 @@ struct NetworkSplitTests {
     func echo() async throws {
         try await NetworkPair.run { pair in
             let loop = try EventLoop()
-            try shell("ip address add 10.77.0.1/32 dev lo")
+            try loop.shell("ip address add 10.77.0.1/32 dev lo")
             let right = try pair.inRight {
-                try shell("ip route add 10.77.0.1/32 via 10.9.0.1")
+                try loop.shell("ip route add 10.77.0.1/32 via 10.9.0.1")
                 let text = VipPair.configuration(
                     interface: "right", router: "settle 1h; witness 10.77.0.1")
                 return try VipHost("right", on: loop, configuration: text, interface: "right")
@@ -150,7 +150,7 @@ struct NetworkSplitTests {
         try await NetworkTrackingTests.withPair(router: "duplicate-probe 100ms") { loop, left, right, pair in
             // A host that was left with the address: nobody there speaks for it.
             right.beat = nil
-            try pair.inRight { try shell("ip address add 10.9.0.10/24 dev right") }
+            try pair.inRight { try loop.shell("ip address add 10.9.0.10/24 dev right") }
             try #require(try loop.waitFor { Self.counter(left, "duplicate_holders") >= 1 })
             let probe = try #require(try left.router()?["probe"]?["other_holders"])
             #expect(probe["last"]?["mac"] == "02:00:00:00:00:0b" && probe["last"]?["address"] == "10.9.0.10")
@@ -163,7 +163,7 @@ struct NetworkSplitTests {
     func otherHolderV6() async throws {
         try await NetworkPair.run { pair in
             let loop = try EventLoop()
-            try shell("ip address add fd09::1/64 dev left nodad")
+            try loop.shell("ip address add fd09::1/64 dev left nodad")
             let text = VipPair.configuration(
                 interface: "left", address: "fd09::10/64", nodes: ["fd09::1", "fd09::2"],
                 router: "duplicate-probe 100ms")
@@ -174,7 +174,7 @@ struct NetworkSplitTests {
             }
             try #require(try loop.waitFor { left.holds("fd09::10") })
             try pair.inRight {
-                try shell("ip address add fd09::2/64 dev right nodad && ip address add fd09::10/64 dev right nodad")
+                try loop.shell("ip address add fd09::2/64 dev right nodad && ip address add fd09::10/64 dev right nodad")
             }
             try #require(try loop.waitFor { Self.counter(left, "duplicate_holders") >= 1 })
             #expect(try left.router()?["probe"]?["other_holders"]?["last"]?["mac"] == "02:00:00:00:00:0b")

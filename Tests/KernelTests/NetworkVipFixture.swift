@@ -186,6 +186,18 @@ final class VipHost {
 }
 
 extension EventLoop {
+    /// Runs a shell command in the calling thread's namespace while this loop, and with it every beat, goes on; the command
+    /// must succeed.
+    func shell(_ command: String) throws {
+        let process = try Linux.Process(
+            .init(
+                path: "/bin/sh", arguments: ["sh", "-c", command],
+                environment: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]))
+        var ending: Linux.Process.Ending?
+        try process.watch(on: self) { ending = $0 }
+        guard try waitFor({ ending != nil }), ending?.isClean == true else { throw CommandFailed(command: command) }
+    }
+
     /// Turns until the condition holds; gives up after ten seconds.
     func waitFor(_ condition: () -> Bool) throws -> Bool {
         let end = Clock.now + .seconds(10)

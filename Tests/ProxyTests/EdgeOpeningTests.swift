@@ -85,7 +85,8 @@ struct EdgeOpeningTests {
         let rig = try Rig(
             [try Listener().address], tls: Certificates.server(),
             listener: {
-                $0.handshakeDeadline = .milliseconds(300)
+                $0.tls = .init()
+                $0.tls?.handshakeTimeout = .milliseconds(300)
                 $0.connectDeadline = .milliseconds(400)
             })
         let silent = try rig.client()

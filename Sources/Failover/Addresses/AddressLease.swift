@@ -4,7 +4,7 @@ import Wire
 
 /// The dead man's switch: addresses carry a short lifetime and are renewed as long as this process lives and is active.
 ///
-/// docs/decisions/0006-addresses-expire.md says why these figures.
+/// docs/decisions/0007-addresses-expire.md says why these figures.
 enum AddressLease {
     /// What the kernel is told, in whole seconds, which is its own precision.
     static let lifetime = Duration.seconds(4)

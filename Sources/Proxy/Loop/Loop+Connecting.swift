@@ -207,7 +207,7 @@ extension Loop {
             self.learn(index, backend, server)
         }
         slots[index].phase = .relaying
-        if slots[index].edge != 0 { privates(index).settle() }
+        if slots[index].edge != 0 { settleEdge(index) }
         slots[index].lastActivity = now
         slots[index].connackAfter = slots[index].after(now)
         recordConnack(index)
