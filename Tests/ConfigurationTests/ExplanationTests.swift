@@ -108,10 +108,10 @@ struct ExplanationTests {
           Commands reach it at /run/understudy/admin.sock; it logs to standard error from level info up.
 
         At their defaults:
-          top level: resolver system every 30s timeout 2s; loops auto; user understudy; limit sessions 1000000
+          top level: resolver system every 30s timeout 2s; loops auto; user understudy; limit sessions 1000000; realtime-priority 10
           node lb2: priority 100
           pair: port 7946
-          vrrp mqtt: advert-interval 100ms; preempt never; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic; without-servers weight -253; settle 0s; duplicate-probe 5s
+          vrrp mqtt: advert-interval 100ms; preempt never; announce repeat 5; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic; without-servers weight -253; settle 0s; duplicate-probe 5s
           listen mqtt: protocol mqtt; limit connections 1000000; limit connect-size 64KiB; timeout connect 10s; timeout idle keep-alive; backlog 4096; source-prefix 64; limit tracked 64K; timeout first-byte connect; refuse connack
           backend brokers: balance least-connections; check mqtt every 2s timeout 1s rise 2 fall 3; on-down close; timeout connect 2s; timeout connack 5s; tries 3
           stick-table sessions: key client-id; size 1M; expire 30m

@@ -41,14 +41,6 @@ enum Files {
             priority lb1 80
             transport multicast
             track interface eth1
-            down-timer-adverts 4
-            checksum message-only
-            authentication-mode permissive
-            anti-replay time
-            clock-window 10s
-            hmac-key 7 /etc/vrrp-7.key
-            hmac-key 8 "/etc/under study/vrrp-8.key"
-            active-key 8
             track interface eth2 down 200ms weight -20 up 2s
             track servers emqx weight 5 at-least 2
             track file "/run/under study/drain" weight -10
