@@ -57,7 +57,7 @@ struct LoadedConfiguration {
         bundle = ConfigurationBundle(
             node: configuration.node,
             files: outcome.sources.map { ConfigurationBundle.File(path: $0.name, bytes: $0.bytes) })
-        let refusals = ScriptCheck.refusals(configuration)
+        let refusals = ScriptCheck.refusals(configuration) + HookCheck.refusals(configuration)
         guard refusals.isEmpty else { throw Refusal(description: refusals.joined(separator: "\n")) }
         if let pair = configuration.pair {
             let secret: PairSecret
