@@ -82,7 +82,8 @@ let package = Package(
         tests(
             "ProxyTests",
             [
-                "Wire", "MQTT", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Proxy",
+                "Wire", "MQTT", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry",
+                "Proxy",
             ]),
         tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),

@@ -76,16 +76,18 @@ extension Loop {
         let (id, username) = chunks.withBytes(of: chunk, length: connect.length) { bytes in
             (connect.clientID.bytes(in: bytes), connect.username?.bytes(in: bytes) ?? [])
         }
-        remember(index, username: username)
-        if let routes = snapshot.listeners[Int(slots[index].listener)].routes {
-            slots[index].backendNumber = route(index, id, username, by: routes)
+        let routes = snapshot.listeners[Int(slots[index].listener)].routes
+        if routes != nil || snapshot.recording != nil {
+            let known = gather(index, username)
+            remember(index, known)
+            if let routes { slots[index].backendNumber = route(index, id, known, by: routes) }
         }
         guard keys.store(id.span, in: &slots[index]) else {
             counters.add(.limitClientIDs)
             refuse(index, code: .serverBusy, .limit)
             return
         }
-        judgeClient(index, id)
+        judgeClient(index)
     }
 
     // MARK: Refusing
