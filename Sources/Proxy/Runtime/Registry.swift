@@ -27,6 +27,8 @@ final class Registry {
     /// Where records about sessions go, once there are loops.
     var sessionLog: SessionLog?
 
+    /// The contexts in force.
+    private var encryption = Encryption()
     private let hashKey: StickTable.HashKey
     private let node: UInt32
     private let seed: UInt64
@@ -53,6 +55,7 @@ final class Registry {
         let configuration: Configuration
         fileprivate let sockets: [String: [[Int32]]]
         fileprivate let regions: [String: MemoryRegion]
+        fileprivate let encryption: Encryption
     }
 
     /// Looks whether everything the configuration names is there.
@@ -97,7 +100,9 @@ final class Registry {
             throw Refusal(reason: "backend \(backend.name) has more than \(Backend.maximumServers / 2) servers")
         }
         try checkSources(configuration)
-        return Prepared(configuration: configuration, sockets: sockets, regions: regions)
+        let encryption = try Encryption(configuration, former: encryption, descriptor: descriptor)
+        return Prepared(
+            configuration: configuration, sockets: sockets, regions: regions, encryption: encryption)
     }
 
     /// Source addresses must be here, or every session fails; a virtual one comes and goes.
@@ -152,6 +157,7 @@ final class Registry {
     func commit(_ prepared: Prepared) throws(Refusal) -> Snapshot {
         let configuration = prepared.configuration
         let now = Clock.now
+        encryption = prepared.encryption
         for settings in configuration.tables {
             if let known = tables.first(where: { $0.fits(settings) }) {
                 known.apply(settings)
@@ -178,12 +184,14 @@ final class Registry {
             do throws(Backend.TooManyServers) {
                 if let known = backends.first(where: { $0.name == settings.name }) {
                     try known.apply(
-                        settings, answers: answers, sources: sources, table: table, seed: seed, at: now)
+                        settings, answers: answers, sources: sources, table: table,
+                        tls: encryption.backend(settings.name), seed: seed, at: now)
                     activeBackends.append(known)
                 } else {
                     let backend = try BackendRuntime(
                         number: UInt32(backends.count), settings: settings, answers: answers, sources: sources,
-                        table: table, seed: seed, at: now, checksMoved: checksMoved)
+                        table: table, tls: encryption.backend(settings.name), seed: seed, at: now,
+                        checksMoved: checksMoved)
                     backends.append(backend)
                     activeBackends.append(backend)
                 }
@@ -211,7 +219,8 @@ final class Registry {
                 number: UInt16(place), settings: settings, sockets: prepared.sockets[settings.name] ?? [],
                 backend: backend.number, routes: routes, isActive: true,
                 sessions: place < next.count ? next[place].sessions : nil,
-                admission: place < next.count ? next[place].admission : nil)
+                admission: place < next.count ? next[place].admission : nil,
+                tls: encryption.listener(settings.name))
             if place < next.count { next[place] = listener } else { next.append(listener) }
         }
         listeners = next
