@@ -71,6 +71,7 @@ struct Holdings {
         }
         if let bytes = loaded.pairSecret { named[.pairSecret] = try secret("pair", bytes) }
         try openEncryption(for: loaded, &named)
+        for (name, bytes) in loaded.vrrpSecrets { named[name] = try secret(name.text, bytes) }
         return named
     }
 

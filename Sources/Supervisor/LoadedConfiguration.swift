@@ -17,6 +17,8 @@ struct LoadedConfiguration {
     var ticketSecret: [UInt8]?
     /// The files of tls blocks, read.
     var tls: TLSFiles
+    /// Contents of the secrets that `vip` needs, by the names it knows them by.
+    var vrrpSecrets: [DescriptorName: [UInt8]] = [:]
     /// What the checker said besides.
     var warnings: String
 
@@ -65,6 +67,26 @@ struct LoadedConfiguration {
             pairSecret = secret.fileContents
             do throws(TLSError) { ticketSecret = try secret.ticketSecret() } catch {
                 throw Refusal(description: error.description)
+            }
+        }
+        do throws(SecretFile.Refusal) {
+            try readRouterSecrets()
+        } catch {
+            throw Refusal(description: error.description)
+        }
+    }
+
+    private mutating func readRouterSecrets() throws(SecretFile.Refusal) {
+        let authentications = configuration.routers.map(\.authentication)
+        if authentications.contains(where: \.usesPairSecret) {
+            vrrpSecrets[.vrrpSecret] = pairSecret
+            if let path = configuration.pair?.acceptedSecretPath {
+                vrrpSecrets[.vrrpAcceptedSecret] = try SecretFile.read(path).fileContents
+            }
+        }
+        for router in configuration.routers where router.authentication.kind == .hmac {
+            for key in router.authentication.keys {
+                vrrpSecrets[.vrrpKey(router.name, key.id)] = try SecretFile.readKey(key.path)
             }
         }
     }

@@ -36,14 +36,6 @@ enum Files {
             priority lb1 80
             transport multicast
             track interface eth1
-            track interface eth2 down 200ms weight -20 up 2s
-            track servers emqx weight 5 at-least 2
-            track file "/run/under study/drain" weight -10
-            track script uplink
-            without-servers fault
-            settle 30s
-            witness 10.0.0.1 required
-            duplicate-probe 1m
             down-timer-adverts 4
             checksum message-only
             authentication-mode permissive
@@ -52,6 +44,14 @@ enum Files {
             hmac-key 7 /etc/vrrp-7.key
             hmac-key 8 "/etc/under study/vrrp-8.key"
             active-key 8
+            track interface eth2 down 200ms weight -20 up 2s
+            track servers emqx weight 5 at-least 2
+            track file "/run/under study/drain" weight -10
+            track script uplink
+            without-servers fault
+            settle 30s
+            witness 10.0.0.1 required
+            duplicate-probe 1m
         }
         script uplink {
             command /usr/bin/test
