@@ -22,7 +22,7 @@ struct DifferenceTests {
         new.listeners[0].maximumSessions = 6000
         new.backends[0].servers[1].weight = 9
         new.backends[0].servers.remove(at: 0)
-        new.backends[0].servers.append(.init(name: "emqx5", address: .init(.v4(.init(192, 168, 0, 5)), port: 1883)))
+        new.backends[0].servers.append(.init(name: "emqx9", address: .init(.v4(.init(192, 168, 0, 5)), port: 1883)))
         new.backends[0].stickTable = nil
         new.tables = []
         new.admin.group = "understudy"
@@ -43,7 +43,7 @@ struct DifferenceTests {
                 backend emqx: server emqx1 removed (applied in place)
                 backend emqx: server emqx2 was [2001:db8::3]:1883 weight 7 backup, is [2001:db8::3]:1883 weight 9 backup \
                 (applied in place)
-                backend emqx: server emqx5 added: 192.168.0.5:1883 weight 1 (applied in place)
+                backend emqx: server emqx9 added: 192.168.0.5:1883 weight 1 (applied in place)
                 admin: group was adm, is understudy (needs a restart)
 
                 """)

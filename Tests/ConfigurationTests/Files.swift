@@ -49,6 +49,14 @@ enum Files {
             settle 30s
             witness 10.0.0.1 required
             duplicate-probe 1m
+            down-timer-adverts 4
+            checksum message-only
+            authentication-mode permissive
+            anti-replay time
+            clock-window 10s
+            hmac-key 7 /etc/vrrp-7.key
+            hmac-key 8 "/etc/under study/vrrp-8.key"
+            active-key 8
         }
         script uplink {
             command /usr/bin/test
