@@ -87,6 +87,7 @@ let package = Package(
             ]),
         tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
+        tests("AcceptanceTests", []),
         tests("TidyTests", ["Wire", "Configuration"]),
     ],
     swiftLanguageModes: [.v6]

@@ -171,7 +171,7 @@ def haproxy_mqtt(example):
     with socket.create_connection(("127.0.0.1", 1883), timeout=house.PATIENCE) as stranger:
         stranger.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         expect(stranger.recv(100) == b"", "HTTP was answered")
-    wait_for(lambda: '"http"' in example.balancer.ask("status"), "http in status")
+    wait_for(lambda: "http-request" in example.balancer.ask("status"), "http-request in status")
 
 
 def nginx_client_id(example):
@@ -296,13 +296,13 @@ def start_rabbit():
     (home / "plugins").write_text("[rabbitmq_mqtt].\n")
     (home / ".erlang.cookie").write_text("acceptance")
     os.chmod(home / ".erlang.cookie", 0o400)
-    house.start("rabbit", [RABBIT / "rabbitmq-server"], house.SERVERS, env=rabbit_environment())
+    house.start("rabbit", [RABBIT / "rabbitmq-server"], "servers", env=rabbit_environment())
 
 
 def connections():
     """What RabbitMQ says of who is connected: peer address and port of each, by its own command."""
     text = run(
-        *house.SERVERS, RABBIT / "rabbitmqctl", "--quiet", "--formatter", "json", "list_connections", "peer_host",
+        *house.inside("servers"), RABBIT / "rabbitmqctl", "--quiet", "--formatter", "json", "list_connections", "peer_host",
         "peer_port", "protocol", "client_properties", env=rabbit_environment())
     return json.loads(text[text.index("["):])
 
@@ -364,23 +364,26 @@ def start_dashboards():
     file = house.SCRATCH / "dashboard.nginx"
     file.write_text(
         f"daemon off; pid {house.SCRATCH}/nginx.pid; error_log stderr; events {{}}\nhttp {{ access_log off;\n{servers}}}\n")
-    house.start("dashboard", ["nginx", "-c", file, "-p", house.SCRATCH], house.SERVERS)
+    house.start("dashboard", ["nginx", "-c", file, "-p", house.SCRATCH], "servers")
 
 
 def body():
     global SYSLOG
     kind = sys.argv[1]
-    house.build_servers(list(NAMES.values()) + OTHERS, NAMES.items(), SOURCES)
+    addresses = list(NAMES.values()) + OTHERS
+    hosts = {broker_of(a): [a] for a in addresses} if kind == "mosquitto" else {"servers": addresses}
+    house.build_hosts(hosts, NAMES.items(), SOURCES)
     house.certificates(house.SCRATCH / "tls")
     cases = PLAIN if kind == "mosquitto" else PROXIED
     SYSLOG = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     SYSLOG.bind(("127.0.0.1", 514))
     SYSLOG.settimeout(0.2)
     if kind == "mosquitto":
-        run("ip", "link", "add", "eth0", "type", "dummy")
+        run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "switch")
         run("ip", "address", "add", "10.0.0.11/24", "dev", "eth0")
-        run("ip", "link", "set", "eth0", "up")
-        for address in list(NAMES.values()) + OTHERS:
+        for end in ("eth0", "switch"):
+            run("ip", "link", "set", end, "up")
+        for address in addresses:
             BROKERS[address] = house.mosquitto(broker_of(address), address)
     else:
         start_rabbit()

@@ -1,7 +1,7 @@
 """What the acceptance scripts share: two hosts of their own, brokers, certificates, the balancer and a small client.
 
 A script that calls `enclose` runs again as root of its own network, mounts and processes: what it starts ends with it,
-and no address, port or file of this machine is touched. `servers` is a second network behind a cable, for brokers.
+and no address, port or file of this machine is touched. Brokers have hosts of their own, behind cables.
 """
 
 import json
@@ -76,7 +76,7 @@ def main(body):
         import traceback
         traceback.print_exc()
         for log in sorted(SCRATCH.glob("*.log")):
-            print(f"--- {log.name}\n" + log.read_text(errors="replace")[-3000:])
+            print(f"--- {log.name}\n" + log.read_text(errors="replace")[-3000 if "understudy" in log.name else -600:])
         print(f"FAILED: {error}")
         sys.stdout.flush()
         os._exit(1)
@@ -85,11 +85,11 @@ def main(body):
     os._exit(0)
 
 
-def start(name, words, inside=(), **more):
+def start(name, words, host=None, **more):
     """A process whose words go to a log of its name; it ends with the namespaces."""
     log = open(SCRATCH / f"{name}.log", "ab")
     return subprocess.Popen(
-        list(inside) + [str(w) for w in words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
+        list(inside(host) if host else ()) + [str(w) for w in words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
 
 
 def log_of(name):
@@ -99,32 +99,34 @@ def log_of(name):
 
 # The other host.
 
-SERVERS = ("ip", "netns", "exec", "servers")
+def inside(host):
+    return ("ip", "netns", "exec", host)
 
 
-def build_servers(addresses, names=(), sources=()):
-    """A network behind a cable that has `addresses`; `names` are (name, address) for the hosts file."""
+def build_hosts(hosts, names=(), sources=()):
+    """Hosts behind cables: name → the addresses it has. `names` are (name, address) for the hosts file, `sources` further
+    addresses of this host."""
     run("mount", "-t", "tmpfs", "none", "/run")
-    run("ip", "netns", "add", "servers")
-    run("ip", "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", "servers")
-    run("ip", "address", "add", "10.99.0.1/24", "dev", "cable")
-    run("ip", "link", "set", "cable", "up")
-    run(*SERVERS, "ip", "link", "set", "lo", "up")
-    run(*SERVERS, "ip", "address", "add", "10.99.0.2/24", "dev", "cable")
-    run(*SERVERS, "ip", "link", "set", "cable", "up")
-    for address in addresses:
-        run(*SERVERS, "ip", "address", "add", f"{address}/32", "dev", "lo")
-        run("ip", "route", "add", f"{address}/32", "via", "10.99.0.2")
     for address in sources:
         run("ip", "address", "add", f"{address}/32", "dev", "lo")
-        run(*SERVERS, "ip", "route", "add", f"{address}/32", "via", "10.99.0.1")
+    for number, (host, addresses) in enumerate(hosts.items()):
+        here, there, end = f"10.99.{number}.1", f"10.99.{number}.2", f"cable{number}"
+        run("ip", "netns", "add", host)
+        run("ip", "link", "add", end, "type", "veth", "peer", "name", "cable", "netns", host)
+        run("ip", "address", "add", f"{here}/24", "dev", end)
+        run("ip", "link", "set", end, "up")
+        commands = ["link set lo up", f"address add {there}/24 dev cable", "link set cable up", f"route add default via {here}"]
+        commands += [f"address add {address}/32 dev lo" for address in addresses]
+        run(*inside(host), "ip", "-batch", "-", input="\n".join(commands) + "\n")
+        for address in addresses:
+            run("ip", "route", "add", f"{address}/32", "via", there)
     if names:
         hosts = SCRATCH / "hosts"
         hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for name, address in names))
         run("mount", "--bind", hosts, "/etc/hosts")
 
 
-def is_open(address, port, inside_servers=False):
+def is_open(address, port):
     """Whether somebody listens, seen from here."""
     try:
         socket.create_connection((address, port), timeout=1).close()
@@ -133,14 +135,14 @@ def is_open(address, port, inside_servers=False):
         return False
 
 
-def mosquitto(name, address, inside=SERVERS, tcp=1883, ws=8083):
-    """A broker with both listeners; its log tells who came."""
+def mosquitto(name, address, tcp=1883, ws=8083):
+    """A broker with both listeners on the host of its name; its log tells who came. Its WebSocket takes any address."""
     text = f"listener {tcp} {address}\nlistener {ws} {address}\nprotocol websockets\nallow_anonymous true\n"
     text += "persistence false\nmax_queued_messages 10000\nlog_type all\nconnection_messages true\n"
     text += f"pid_file {SCRATCH}/{name}.pid\nuser root\n"
     file = SCRATCH / f"{name}.mosquitto"
     file.write_text(text)
-    process = start(name, ["mosquitto", "-c", file], inside)
+    process = start(name, ["mosquitto", "-c", file], host=name)
     wait_for(lambda: is_open(address, tcp), f"{name} does not listen")
     return process
 
