@@ -31,7 +31,7 @@ listen ws-ws { bind *:8085; use framed; protocol mqtt over websocket path /mqtt 
 listen opaque { bind *:2883; use passed; protocol tcp }
 listen opaque-tls { bind *:2884; use passed; protocol tcp; tls { certificate @/combined.pem } }
 backend broker { server one 10.77.0.1:1883; stick on client-id table sessions; check mqtt every 500ms }
-backend framed { server one 10.77.0.1:8083 websocket /mqtt; check mqtt every 500ms }
+backend framed { server one 10.77.0.1:8083 websocket /mqtt; check tcp every 500ms }
 backend passed { server one 10.77.0.1:1883; check tcp every 500ms }
 stick-table sessions { size 1000 }
 loops 2

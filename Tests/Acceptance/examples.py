@@ -34,7 +34,7 @@ def came(prefix):
     found = []
     for address in BROKERS:
         for line in house.log_of(broker_of(address)).splitlines():
-            match = re.search(r"New client connected from ([0-9.]+):\d+ as (\S+)", line)
+            match = re.search(r"New client connected from (?:::ffff:)?(\S+?):\d+ as (\S+)", line)
             if match and match.group(2).startswith(prefix):
                 found.append((address, match.group(2), match.group(1)))
     return found
@@ -148,7 +148,7 @@ def haproxy_weighted(example):
     by_broker = collections.Counter(address for address, _, _ in came(f"{example.name}-device-"))
     expect(by_broker == {"10.77.0.1": 50, "10.77.0.2": 20, "10.77.0.3": 30}, by_broker)
     # A weight is changed while it runs: nobody new comes there.
-    example.balancer.ask("weight", "emqx1", "0")
+    example.balancer.tell("weight", "emqx1", "0")
     wait_for(lambda: example.balancer.servers()[("backend_servers", "emqx1")]["weight"] == 0, "weight 0")
     example.clients(20, "later")
     expect(not [1 for address, _, _ in came(f"{example.name}-later-") if address == "10.77.0.1"], "somebody came")
@@ -325,7 +325,7 @@ def rabbit_nginx_mqtt(example):
     real_addresses(example)
     # The second is out of service, the third for emergencies.
     expect(placed(example) == {"emqx1": 6}, "placed:", placed(example))
-    example.balancer.ask("disable", "emqx1")
+    example.balancer.tell("disable", "emqx1")
     wait_for(lambda: example.balancer.servers()[("mqtt_servers", "emqx1")]["sessions"] == 0, "emqx1 is emptied")
     real_addresses(example, count=2)
     expect(placed(example)["emqx3"] == 2, "placed:", placed(example))

@@ -205,6 +205,9 @@ class Balancer:
             [BINARY, *words, "--socket", str(self.socket), "--json"], capture_output=True, text=True, timeout=PATIENCE)
         return done.stdout if done.returncode == 0 else ""
 
+    def tell(self, *words):
+        return run(BINARY, *words, "--socket", self.socket)
+
     def status(self):
         answer = self.ask("status")
         return json.loads(answer) if answer else {}

@@ -34,7 +34,10 @@ struct Acceptance {
         }
 
         private static func shown(_ lines: [String]) -> Set<String> {
-            Set(lines.filter { $0.hasPrefix("ok ") }.compactMap { $0.split(separator: " ").dropFirst().first.map(String.init) })
+            Set(
+                lines.filter { $0.hasPrefix("ok ") }.compactMap {
+                    $0.split(separator: " ").dropFirst().first.map(String.init)
+                })
         }
 
         @Test("do what the documents say, with mosquitto")

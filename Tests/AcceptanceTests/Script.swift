@@ -35,14 +35,19 @@ enum Script {
         let status = unsafe system(command)
         let text = try String(contentsOf: output, encoding: .utf8)
         let lines = text.split(separator: "\n").map(String.init)
-        try #require(status == 0 && lines.last == "DONE", "\(words.joined(separator: " ")) failed:\n\(text.suffix(12_000))")
+        try #require(
+            status == 0 && lines.last == "DONE", "\(words.joined(separator: " ")) failed:\n\(text.suffix(12_000))")
         return lines
     }
 
     /// Programs that the scripts cannot do without, and that are missing here.
-    static let missing = ["unshare", "ip", "openssl", "mosquitto", "mosquitto_pub", "sslscan", "nginx"].filter { program in
-        !["/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/"].contains { FileManager.default.isExecutableFile(atPath: $0 + program) }
-    } + ["/usr/lib/rabbitmq/bin/rabbitmq-server"].filter { !FileManager.default.isExecutableFile(atPath: $0) }
+    static let missing: [String] = {
+        let places = ["/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/rabbitmq/bin/"]
+        let needed = ["unshare", "ip", "openssl", "mosquitto", "mosquitto_pub", "sslscan", "nginx", "rabbitmq-server"]
+        return needed.filter { program in
+            !places.contains { FileManager.default.isExecutableFile(atPath: $0 + program) }
+        }
+    }()
 
     /// Whether this process may make namespaces and finds what it needs; `packaging/run-tests.sh` says loudly when not.
     static var isPossible: Bool { geteuid() == 0 && missing.isEmpty }

@@ -37,7 +37,8 @@ struct FeatureTests {
         for row in rows {
             #expect(!row.what.isEmpty && !row.tests.isEmpty, "row \(row.number)")
             #expect(
-                row.tests.hasPrefix("not yet: ") || !Row.code(row.tests).isEmpty || row.tests.hasPrefix("for the operator"),
+                row.tests.hasPrefix("not yet: ") || !Row.code(row.tests).isEmpty
+                    || row.tests.hasPrefix("for the operator"),
                 "row \(row.number) shows nothing")
         }
         #expect(Set(rows.map(\.what)).count == rows.count)
@@ -52,7 +53,8 @@ struct FeatureTests {
             for word in words {
                 if word.hasPrefix("understudy ") {
                     let command = word.dropFirst("understudy ".count)
-                    #expect(commands.contains("name: \"\(command)\""), "row \(row.number): there is no command \(command)")
+                    #expect(
+                        commands.contains("name: \"\(command)\""), "row \(row.number): there is no command \(command)")
                 } else if !word.hasPrefix("--"), !word.hasPrefix("make ") {
                     #expect(names.contains(word), "row \(row.number): there is no directive \(word)")
                 }
@@ -67,7 +69,9 @@ struct FeatureTests {
             for name in Row.code(row.tests) {
                 let parts = name.split(separator: ":", maxSplits: 1)
                 guard parts.count == 2, let function = parts.last?.dropFirst() else { continue }
-                let files = tests.filter { $0.text.contains("struct \(parts[0])") || $0.path.hasSuffix("/\(parts[0]).swift") }
+                let files = tests.filter {
+                    $0.text.contains("struct \(parts[0])") || $0.path.hasSuffix("/\(parts[0]).swift")
+                }
                 let isThere = files.contains { file in
                     file.text.contains("func \(function)(") || file.text.contains("func `\(function)`(")
                 }
