@@ -53,7 +53,8 @@ let package = Package(
         swift(
             "Proxy",
             [
-                "Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry", "Control",
+                "Wire", "MQTT", "ProxyProtocol", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry",
+                "Control",
             ]),
         swift("Supervisor", ["Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
         swift("Lab", ["Wire", "MQTT", "Configuration", "Linux", "Telemetry", "Control"]),
@@ -78,7 +79,11 @@ let package = Package(
             [
                 "Wire", "VRRP", "Configuration", "Linux", "TLS", "Telemetry", "Control", "Failover", "Supervisor",
             ]),
-        tests("ProxyTests", ["Wire", "MQTT", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Proxy"]),
+        tests(
+            "ProxyTests",
+            [
+                "Wire", "MQTT", "ProxyProtocol", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Proxy",
+            ]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("TidyTests", []),
     ],

@@ -61,7 +61,7 @@ extension CrossCheck {
             warn(
                 "\(port) is a port EMQX nodes use among themselves", at: bind.range,
                 help: "never offer it to clients; MQTT is 1883")
-        } else if let known = Self.knownPorts[port] {
+        } else if let known = Self.knownPorts[port], !configuration.listeners[bind.object.index].protocol.isOpaque {
             warn(
                 "\(port) is known as the port of \(known), and this listener speaks plain MQTT", at: bind.range,
                 help: "MQTT is 1883")

@@ -29,6 +29,9 @@ struct CrossCheck {
         checkListeners()
         checkBackends()
         checkTables()
+        checkProxying()
+        checkRewriting()
+        checkOpaque()
         recognise(host)
         for index in configuration.routers.indices {
             guard let local = configuration.local else { break }

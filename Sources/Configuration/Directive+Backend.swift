@@ -6,7 +6,8 @@ extension Directive {
     /// How long a check, a connect or an answer may take.
     private static let waits = Duration.milliseconds(10)...Duration.seconds(300)
 
-    static let backendDirectives = [balance, stick, server, check, timeoutConnect, timeoutConnack, tries]
+    static let backendDirectives =
+        [balance, stick, server, check, timeoutConnect, timeoutConnack, tries] + backendProxyDirectives
 
     static let balance = Directive(
         "balance", in: .backend, .optional,
@@ -14,14 +15,17 @@ extension Directive {
             .word("least-connections", foreign: ["leastconn", "least_conn"]),
             .word("round-robin", foreign: ["roundrobin", "static-rr", "rr"]),
             .sequence([.word("hash", foreign: ["mqtt_preread_clientid"]), "client-id"]),
+            .word("source", foreign: ["ip_hash", "iphash"]),
         ]), default: "least-connections",
         "How a server is chosen for a client that sticks to none.",
-        reload: .newSessions, foreign: ["least_conn", "hash", "lb_algo"],
+        reload: .newSessions, foreign: ["least_conn", "hash", "ip_hash", "lb_algo"],
         apply: { configuration, arguments in
             if arguments.has("round-robin") {
                 configuration.backends.newest.algorithm = .roundRobin
             } else if arguments.has("hash") {
                 configuration.backends.newest.algorithm = .hashClientID
+            } else if arguments.has("source") {
+                configuration.backends.newest.algorithm = .source
             } else {
                 configuration.backends.newest.algorithm = .leastConnections
             }
@@ -31,6 +35,7 @@ extension Directive {
             case .leastConnections: ["least-connections"]
             case .roundRobin: ["round-robin"]
             case .hashClientID: ["hash client-id"]
+            case .source: ["source"]
             }
         })
 

@@ -5,7 +5,7 @@ import Wire
 extension Directive {
     static let listenDirectives = [
         bind, `protocol`, use, limitConnections, limitConnectSize, timeoutConnectPacket, timeoutIdle, backlog,
-    ]
+    ] + listenProxyDirectives + rewriteDirectives
 
     static let bind = Directive(
         "bind", in: .listen, .repeatable(required: true), .value("ADDRESS:PORT", .socket),
@@ -17,11 +17,16 @@ extension Directive {
         show: { configuration, index in configuration.listeners[index].binds.map { written($0) } })
 
     static let `protocol` = Directive(
-        "protocol", in: .listen, .optional, .either(["mqtt"]), default: "mqtt",
-        "What clients speak: MQTT 3.1, 3.1.1 and 5.0, told apart by their CONNECT.",
+        "protocol", in: .listen, .optional, .either(["mqtt", "tcp", "http"]), default: "mqtt",
+        "What clients speak: mqtt is 3.1, 3.1.1 and 5.0, told apart by their CONNECT; tcp passes bytes as they are; http "
+            + "does too, and says in HTTP when no server is there.",
         reload: .newSessions, foreign: ["mode"],
-        apply: { configuration, _ in configuration.listeners.newest.protocol = .mqtt },
-        show: { _, _ in ["mqtt"] })
+        apply: { configuration, arguments in
+            for choice in Configuration.ListenerProtocol.allCases where arguments.has(choice.rawValue) {
+                configuration.listeners.newest.protocol = choice
+            }
+        },
+        show: { configuration, index in [configuration.listeners[index].protocol.rawValue] })
 
     static let use = Directive(
         "use", in: .listen, .required, .value("BACKEND", .reference("backend")),
@@ -65,7 +70,8 @@ extension Directive {
         .either([
             "keep-alive", .value("DURATION", .duration(.seconds(1) ... .seconds(30 * 86400), step: .milliseconds(1))),
         ]), default: "keep-alive",
-        "The silence after which a session ends; keep-alive is 1.5 × what the client itself promised in its CONNECT.",
+        "The silence after which a session ends; keep-alive is 1.5 × what the client itself promised in its CONNECT, "
+            + "and 1h where there is no CONNECT.",
         reload: .newSessions,
         foreign: ["timeout client", "timeout server", "timeout tunnel", "proxy_timeout", "proxy_read_timeout"],
         apply: { configuration, arguments in

@@ -79,13 +79,14 @@ package struct Explanation: Sendable {
 
     private func listener(_ listener: Configuration.ListenerSettings) -> [String] {
         let binds = listener.binds.map { written($0) }.joined(separator: ", ")
+        if listener.protocol.isOpaque { return opaque(listener, binds) }
         let idle = listener.idleTimeout?.text ?? "1.5 × its own keep-alive"
         return [
             "Listener \(listener.name): MQTT on \(binds), to the backend \(listener.backend).",
             "  A client must send its CONNECT within \(listener.connectDeadline.text), in at most "
                 + "\(SizeText.text(listener.maximumConnectSize)); a session ends after a silence of \(idle).",
             "  At most \(min(listener.maximumSessions, configuration.maximumSessions)) sessions at one time.",
-        ]
+        ] + proxyAcceptance(listener) + rewriting(listener)
     }
 
     private func backend(_ backend: Configuration.BackendSettings) -> [String] {
@@ -94,6 +95,7 @@ package struct Explanation: Sendable {
             case .leastConnections: "to the server with the fewest sessions for its weight"
             case .roundRobin: "to each server in turn, by weight"
             case .hashClientID: "by a hash of the client ID, by weight"
+            case .source: "by a hash of the client's address, by weight"
             }
         var lines = ["Backend \(backend.name): clients go \(algorithm)."]
         if let table = backend.stickTable {
@@ -116,6 +118,7 @@ package struct Explanation: Sendable {
                 "  Health: \(what) every \(check.interval.text), answered within \(check.timeout.text); "
                     + "down after \(check.fall) failures, up after \(check.rise) successes.")
         }
+        lines += proxySending(backend)
         lines.append(
             "  A CONNECT is tried on up to \(min(backend.maximumTries, backend.servers.count)) of them: "
                 + "\(backend.connectTimeout.text) to connect, \(backend.connackTimeout.text) for the CONNACK.")

@@ -36,15 +36,12 @@ enum ForeignWords {
         "stream": "not needed: listen and backend stand at the top level",
         "events": "not needed: see loops and limit sessions",
         "http": "not needed: listen and backend stand at the top level",
-        "ip_hash": "choosing by source address is not in this version; hash client-id follows the device",
         "mqtt_preread": "not needed: CONNECT is always read by a listener of protocol mqtt",
         "zone": "not needed: all event loops share their state",
         "tcp_nodelay": "not needed: it is always on",
         // Our own, later.
         "tls": "TLS listeners are not in this version",
         "ssl_certificate": "TLS listeners are not in this version",
-        "proxy-protocol": "the PROXY protocol is not in this version",
-        "proxy_protocol": "the PROXY protocol is not in this version",
         "status": "the status page is not in this version; see understudy status",
         "stats": "the status page is not in this version; see understudy status",
     ]

@@ -44,6 +44,8 @@ struct Matcher {
             arguments.add(word: wanted)
         case .value(let placeholder, let kind):
             try value(placeholder, kind, key: placeholder)
+        case .several(let placeholder, let kind, let stops):
+            repeat { try value(placeholder, kind, key: placeholder) } while next.map { !stops.contains($0.text) } ?? false
         case .sequence(let parts):
             for part in parts { try match(part) }
         case .either(let choices):
@@ -111,7 +113,7 @@ extension Syntax {
     fileprivate var firstWords: [String] {
         switch self {
         case .word(let word, _): [word]
-        case .value, .options: []
+        case .value, .several, .options: []
         case .sequence(let parts): parts.first?.firstWords ?? []
         case .either(let choices): choices.flatMap(\.firstWords)
         }
@@ -120,7 +122,7 @@ extension Syntax {
     fileprivate var foreignWords: [String] {
         switch self {
         case .word(_, let foreign): foreign
-        case .value, .options: []
+        case .value, .several, .options: []
         case .sequence(let parts): parts.first?.foreignWords ?? []
         case .either(let choices): choices.flatMap(\.foreignWords)
         }
@@ -128,7 +130,7 @@ extension Syntax {
 
     fileprivate var beginsWithValue: Bool {
         switch self {
-        case .value: true
+        case .value, .several: true
         case .sequence(let parts): parts.first?.beginsWithValue ?? false
         case .word, .either, .options: false
         }

@@ -65,6 +65,7 @@ struct Holdings {
             }
         }
         if let bytes = loaded.pairSecret { named[.pairSecret] = try secret("pair", bytes) }
+        for (path, bytes) in loaded.identityKeys { named[.identityKey(path)] = try secret("identity", bytes) }
         return named
     }
 

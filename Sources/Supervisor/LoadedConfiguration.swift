@@ -13,6 +13,8 @@ struct LoadedConfiguration {
     var bundle: ConfigurationBundle
     /// The bytes of the pair secret's file; `nil` on a host that is alone.
     var pairSecret: [UInt8]?
+    /// The bytes of the files that client identities are hashed with, by their names.
+    var identityKeys: [String: [UInt8]] = [:]
     /// What the checker said besides.
     var warnings: String
 
@@ -50,6 +52,13 @@ struct LoadedConfiguration {
         if let pair = configuration.pair {
             do throws(SecretFile.Refusal) {
                 pairSecret = try SecretFile.read(pair.secretPath).fileContents
+            } catch {
+                throw Refusal(description: error.description)
+            }
+        }
+        for path in configuration.identityKeyFiles {
+            do throws(SecretFile.Refusal) {
+                identityKeys[path] = try SecretFile.read(path, as: "the identity key").fileContents
             } catch {
                 throw Refusal(description: error.description)
             }

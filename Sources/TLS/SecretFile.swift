@@ -26,10 +26,12 @@ package enum SecretFile {
     package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         package var path: String
         package var problem: Problem
+        /// What the file is, in words.
+        package var name = "the pair secret"
 
         /// `the pair secret /etc/understudy/pair.secret can be read by others (mode 0644); run: chmod 600 …`.
         package var description: String {
-            let file = "the pair secret \(path)"
+            let file = "\(name) \(path)"
             switch problem {
             case .missing:
                 return "\(file) is missing; understudy keygen writes one, and both hosts need the same"
@@ -50,17 +52,19 @@ package enum SecretFile {
     }
 
     /// Reads and checks the file; the same for `check`, the supervisor and a reload.
-    package static func read(_ path: String) throws(Refusal) -> PairSecret {
+    ///
+    /// - Parameter name: what the file is, for the refusal.
+    package static func read(_ path: String, as name: String = "the pair secret") throws(Refusal) -> PairSecret {
         let bytes: [UInt8]
         do throws(Problem) {
             bytes = try contents(path)
         } catch {
-            throw Refusal(path: path, problem: error)
+            throw Refusal(path: path, problem: error, name: name)
         }
         do throws(PairSecret.Problem) {
             return try PairSecret(parsing: bytes)
         } catch {
-            throw Refusal(path: path, problem: .contents(error))
+            throw Refusal(path: path, problem: .contents(error), name: name)
         }
     }
 

@@ -21,6 +21,8 @@ final class Prober {
         let server: Int
         let socket: FileDescriptor
         var exchange: HealthExchange?
+        /// A PROXY header that has not been sent; it goes before anything else.
+        var header: [UInt8] = []
         var timer: EventLoop.Timer?
 
         init(_ backend: BackendRuntime, _ server: Int, _ socket: consuming FileDescriptor, _ exchange: HealthExchange?)
@@ -98,7 +100,13 @@ final class Prober {
                 return
             }
         }
+        if readiness.contains(.writable) {
+            check.header = check.backend.checkHeader(check.server, from: Socket.localAddress(number))
+        }
         guard check.exchange != nil else {
+            // A server that waits for a header would log a connection without one. Whether it is taken is the server's
+            // affair: it accepted the connection.
+            if !check.header.isEmpty { _ = try? Descriptor.write(number, check.header.span) }
             end(check, .checkPassed)
             return
         }
@@ -132,7 +140,9 @@ final class Prober {
         if !actions.send.isEmpty {
             do {
                 // A new socket takes these few bytes whole.
-                try Descriptor.write(check.socket.number, actions.send.span)
+                let bytes = check.header + actions.send
+                check.header = []
+                try Descriptor.write(check.socket.number, bytes.span)
             } catch {
                 if actions.verdict == nil {
                     end(check, .checkFailed(.closed))

@@ -22,6 +22,11 @@ enum Phase: UInt8 {
 /// One direction of a session: absolute stream offsets, and a chunk only while bytes are in flight.
 ///
 /// `chunk == 0` means that nothing is in flight: `received == sent`.
+///
+/// All offsets count the source's stream, whose first byte is 0. From the moment a session is established ``dropped`` and
+/// ``added`` are constant, and these hold whatever happened before: `received` bytes were read from the source's socket,
+/// and `sent - dropped + added` bytes were written to the destination's. A process that adopts the session compares both
+/// with what the kernel has counted.
 struct Flow: BitwiseCopyable {
     /// The chunk's number, counted from 1; 0 when none is attached.
     var chunk: UInt32 = 0
@@ -33,8 +38,14 @@ struct Flow: BitwiseCopyable {
     var base: UInt64 = 0
     /// Bytes taken from the source since the beginning.
     var received: UInt64 = 0
-    /// Bytes given to the destination since the beginning.
+    /// Bytes given to the destination or dropped since the beginning.
     var sent: UInt64 = 0
+    /// Of these, bytes that the destination never gets, all of them at the beginning: the PROXY header of a trusted
+    /// sender, and a CONNECT that goes out with the head instead.
+    var dropped: UInt32 = 0
+    /// Bytes the destination gets that are not the source's, all of them at the beginning: the head, a PROXY header and
+    /// the CONNECT with it. 0: there is no head.
+    var added: UInt32 = 0
 
     var isEmpty: Bool { received == sent }
 }
@@ -58,6 +69,10 @@ struct Slot: BitwiseCopyable {
     /// Counted at a server (pending or established).
     var isCounted = false
     var cleanStart = false
+    /// In ``Phase/preamble``: a PROXY header must come first.
+    var awaitsProxy = false
+    /// Nothing of what flows is read, and both sides count as activity.
+    var isOpaque = false
     /// Number of the stick table in whose entry the session counts; ``noTable``: none.
     var table = Slot.noTable
 
@@ -68,7 +83,7 @@ struct Slot: BitwiseCopyable {
 
     /// The longest packet the client takes, in bytes (MQTT 5.0, 3.1.2.11.4).
     var maximumPacketSize = UInt32.max
-    /// Length of CONNECT in bytes, at the beginning of the upward stream.
+    /// Length of CONNECT in bytes, at the beginning of the upward stream (behind a PROXY header); 0: there is none.
     var connectLength: UInt32 = 0
     /// Seconds, as the client said or the server ordered; 0: none.
     var keepAlive: UInt16 = 0

@@ -94,7 +94,26 @@ extension Loop {
             end(index, .steppedDown)
             return
         }
-        setDeadline(index, now + listener.settings.connectDeadline.nanoseconds)
+        guard let awaitsProxy = awaitsProxy(listener, from: peer) else {
+            counters.add(.proxyUntrusted)
+            end(index, .proxyRefused)
+            return
+        }
+        slots[index].awaitsProxy = awaitsProxy
+        if awaitsProxy {
+            setDeadline(index, now + listener.settings.proxyTimeout.nanoseconds)
+        } else {
+            beginClient(index, listener)
+        }
+    }
+
+    /// The client's own bytes begin here: behind a PROXY header where there is one.
+    func beginClient(_ index: UInt32, _ listener: ListenerRuntime) {
+        if listener.settings.protocol.isOpaque {
+            beginOpaque(index)
+        } else {
+            setDeadline(index, slots[index].since + listener.settings.connectDeadline.nanoseconds)
+        }
     }
 
     /// The tag of a session's socket.

@@ -20,7 +20,10 @@ extension Loop {
             if isFirst { counters.add(stuck == nil ? .stickMisses : .stickHits) }
         }
         while Int(slots[index].tries) < limits.maximumTries, !slots[index].tried.isFull {
-            guard let destination = backend.start(key: id.span, stuck: stuck, tried: slots[index].tried) else { break }
+            guard
+                let destination = backend.start(
+                    key: id.span, source: slots[index].peer.address, stuck: stuck, tried: slots[index].tried)
+            else { break }
             counters.add(.tries)
             if slots[index].tries > 0 { counters.add(.replays) }
             slots[index].tries += 1
@@ -59,7 +62,11 @@ extension Loop {
             return error
         }
         slots[index].phase = .connecting
-        slots[index].up.sent = 0
+        if slots[index].up.added > 0 {
+            prefaces[index]?.sent = 0
+        } else {
+            slots[index].up.sent = slots[index].up.base
+        }
         setDeadline(index, now + timeout)
         return nil
     }
@@ -74,15 +81,29 @@ extension Loop {
         let backend = snapshot.backends[Int(slots[index].backendNumber)]
         slots[index].phase = .awaiting
         setDeadline(index, now + backend.limits.connackTimeout)
-        return sendConnect(index)
+        if slots[index].up.added > 0 { return sendHead(index) }
+        return slots[index].isOpaque ? headSent(index) : sendConnect(index)
+    }
+
+    /// The server has all that it gets before the client's own bytes. `false` when the session went elsewhere, went on,
+    /// or ended.
+    func headSent(_ index: UInt32) -> Bool {
+        if slots[index].isOpaque {
+            establishOpaque(index)
+            return false
+        }
+        guard slots[index].down.chunk != 0 else { return true }
+        return !judge(index, slots[index].down.chunk)
     }
 
     /// Sends what is left of the CONNECT; nothing behind it, so that it can be sent again elsewhere. `false` when the
     /// session went elsewhere or ended.
     func sendConnect(_ index: UInt32) -> Bool {
+        if slots[index].up.added > 0 { return sendHead(index) }
         let end = Int(slots[index].connectLength)
-        while Int(slots[index].up.sent) < end {
-            let start = Int(slots[index].up.sent)
+        while true {
+            let start = Int(slots[index].up.sent - slots[index].up.base)
+            guard start < end else { return true }
             switch chunks.send(slots[index].server, from: slots[index].up.chunk, start, end) {
             case .moved(let count): slots[index].up.sent += UInt64(count)
             case .wouldBlock: return true
@@ -94,7 +115,6 @@ extension Loop {
                 return false
             }
         }
-        return true
     }
 
     /// Reads the server's answer.
@@ -120,10 +140,9 @@ extension Loop {
                 if judge(index, chunk) { return }
                 if count < chunks.size - received, !ending { return }
             case .wouldBlock: return
-            case .ended:
-                tryNext(index, .closed, .serverClosedEarly)
-                return
-            case .failed:
+            case .ended, .failed:
+                // With a part of the head unsent, what came has waited for this.
+                if isHeadPending(index), judge(index, chunk, isOver: true) { return }
                 tryNext(index, .closed, .serverClosedEarly)
                 return
             }
@@ -131,7 +150,10 @@ extension Loop {
     }
 
     /// Whether the answer is whole, and was acted on.
-    private func judge(_ index: UInt32, _ chunk: UInt32) -> Bool {
+    ///
+    /// - Parameter isOver: Nothing more comes from this server, though it was not given the whole head.
+    private func judge(_ index: UInt32, _ chunk: UInt32, isOver: Bool = false) -> Bool {
+        guard isOver || !isHeadPending(index) else { return false }
         let version = ProtocolVersion(rawValue: slots[index].level) ?? .v311
         enum Finding { case more, connack(Connack, assigned: [UInt8]), authentication, malformed }
         let finding = chunks.withBytes(of: chunk, length: Int(slots[index].down.received)) { bytes -> Finding in
@@ -149,6 +171,13 @@ extension Loop {
         switch finding {
         case .more: return false
         case .malformed: tryNext(index, .malformed, .connackMalformed)
+        case .connack(let connack, _) where isOver && connack.disposition == .refused:
+            counters.add(.connackRefused)
+            let answer = chunks.withBytes(of: chunk, length: connack.length) { bytes in
+                (0..<connack.length).map { bytes[$0] }
+            }
+            finish(index, with: answer, .serverClosed)
+        case .authentication where isOver, .connack where isOver: tryNext(index, .malformed, .connackMalformed)
         case .authentication: establish(index, learn: true)
         case .connack(let connack, let assigned):
             switch connack.disposition {
@@ -175,9 +204,26 @@ extension Loop {
             counters.add(.established)
             self.learn(index)
         }
+        relay(index, idle: idleTime(slots[index].keepAlive, listener.settings.idleTimeout))
+    }
+
+    /// The server is there, and whatever the client says is for it.
+    private func establishOpaque(_ index: UInt32) {
+        let listener = snapshot.listeners[Int(slots[index].listener)]
+        counters.add(.established)
+        relay(
+            index,
+            idle: (listener.settings.idleTimeout ?? Configuration.ListenerProtocol.usualIdleTimeout).nanoseconds)
+    }
+
+    /// Bytes flow from here on.
+    ///
+    /// - Parameter idle: silence that ends the session, in nanoseconds; `Int64.max`: never.
+    private func relay(_ index: UInt32, idle: Int64) {
+        if !prefaces.isEmpty { forgetPreface(index, isEstablished: true) }
         slots[index].phase = .relaying
         slots[index].lastActivity = now
-        slots[index].idle = idleTime(slots[index].keepAlive, listener.settings.idleTimeout)
+        slots[index].idle = idle
         if slots[index].idle == .max {
             // Nobody speaks regularly: only probes tell a silent end from a dead one.
             Socket.setKeepAlive(slots[index].client)

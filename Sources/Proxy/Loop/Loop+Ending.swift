@@ -20,6 +20,8 @@ extension Loop {
         leaveServer(index)
         Descriptor.close(slot.client)
         keys.clear(&slots[index])
+        if !prefaces.isEmpty { forgetPreface(index, isEstablished: false) }
+        if !originals.isEmpty { forgetOriginal(index) }
         snapshot.listeners[Int(slot.listener)].sessions.add(-1)
         counters.add(.closed)
         counters.add(cause)
@@ -62,7 +64,7 @@ extension Loop {
                 continue
             }
             switch slots[index].phase {
-            case .preamble: end(index, .connectDeadline)
+            case .preamble: end(index, slots[index].awaitsProxy ? .proxyDeadline : .connectDeadline)
             case .connecting: tryNext(index, .connectTimeout, .connectTimeout)
             case .awaiting: tryNext(index, .silent, .connackTimeout)
             case .relaying: endSilent(index)

@@ -17,7 +17,7 @@ extension Loop {
         }
         let chunk = slots[index].up.chunk
         while true {
-            let received = Int(slots[index].up.received)
+            let received = Int(slots[index].up.received - slots[index].up.base)
             guard received < chunks.size else {
                 // The sniffer's limit is at most a chunk, so it has refused before this.
                 refuse(index, Refusal(.packetTooLarge))
@@ -27,7 +27,7 @@ extension Loop {
             case .moved(let count):
                 slots[index].up.received += UInt64(count)
                 slots[index].lastActivity = now
-                if sniff(index, chunk) { return }
+                if examine(index, chunk) { return }
                 if count < chunks.size - received, !ending { return }
             case .wouldBlock: return
             case .ended:
@@ -40,10 +40,26 @@ extension Loop {
         }
     }
 
+    /// Takes a PROXY header where one is due, then looks at the client's own bytes. Whether the preamble is over, one
+    /// way or the other.
+    private func examine(_ index: UInt32, _ chunk: UInt32) -> Bool {
+        if slots[index].awaitsProxy {
+            switch takeProxyHeader(index, chunk) {
+            case .more: return false
+            case .refused: return true
+            case .taken: break
+            }
+            beginClient(index, snapshot.listeners[Int(slots[index].listener)])
+            guard slots[index].phase == .preamble else { return true }
+            if slots[index].up.isEmpty { return false }
+        }
+        return sniff(index, chunk)
+    }
+
     /// Whether the preamble is over, one way or the other.
     private func sniff(_ index: UInt32, _ chunk: UInt32) -> Bool {
         let sniffer = snapshot.listeners[Int(slots[index].listener)].sniffer
-        let length = Int(slots[index].up.received)
+        let length = Int(slots[index].up.received - slots[index].up.base)
         enum Finding { case more, connect(Connect), foreign(Refusal) }
         let finding = chunks.withBytes(of: chunk, length: length) { bytes -> Finding in
             do throws(Refusal) {
@@ -70,13 +86,20 @@ extension Loop {
         slots[index].cleanStart = connect.isCleanStart
         slots[index].maximumPacketSize = connect.maximumPacketSize ?? .max
         slots[index].connectLength = UInt32(connect.length)
-        let id = chunks.withBytes(of: chunk, length: connect.length) { connect.clientID.bytes(in: $0) }
+        let policy = snapshot.listeners[Int(slots[index].listener)].identity
+        let identity = policy.isEmpty ? (clientID(connect, chunk), nil) : rewrite(index, connect, chunk, policy)
+        guard let (id, packet) = identity else { return }
         guard keys.store(id.span, in: &slots[index]) else {
             counters.add(.limitClientIDs)
             refuse(index, code: .serverBusy, .limit)
             return
         }
-        chooseServer(index)
+        start(index, connect: packet)
+    }
+
+    /// The client ID as it was sent.
+    private func clientID(_ connect: Connect, _ chunk: UInt32) -> [UInt8] {
+        chunks.withBytes(of: chunk, length: connect.length) { connect.clientID.bytes(in: $0) }
     }
 
     // MARK: Refusing
@@ -90,7 +113,7 @@ extension Loop {
     /// Refuses a client whose CONNECT was understood.
     func refuse(_ index: UInt32, code: ReasonCode, _ cause: EndCause) {
         guard let version = ProtocolVersion(rawValue: slots[index].level) else {
-            end(index, cause)
+            refuseOpaque(index, cause)
             return
         }
         let limit = slots[index].maximumPacketSize
@@ -101,7 +124,7 @@ extension Loop {
 
     /// Sends a last packet, if any, and waits until the client has read it: closing at once with unread bytes in the
     /// queue would be a reset that destroys it on its way.
-    private func finish(_ index: UInt32, with packet: [UInt8]?, _ cause: EndCause) {
+    func finish(_ index: UInt32, with packet: [UInt8]?, _ cause: EndCause) {
         guard let packet else {
             end(index, cause)
             return

@@ -22,6 +22,8 @@ final class BackendRuntime: Sendable {
         var connectTimeout: Int64
         var connackTimeout: Int64
         var maximumTries: Int
+        /// The PROXY header that connections begin with.
+        var proxySending: Configuration.ProxySending?
     }
 
     /// A change of a server's status that has not been told yet.
@@ -41,6 +43,7 @@ final class BackendRuntime: Sendable {
         var limits: Limits
         var table: TableRuntime?
         var check: Configuration.CheckSettings
+        var checkHeader: Configuration.CheckHeader
     }
 
     let number: UInt32
@@ -61,20 +64,24 @@ final class BackendRuntime: Sendable {
             State(
                 backend: backend, addresses: Self.addresses(backend, settings), limits: Self.limits(settings),
                 table: table,
-                check: settings.check))
+                check: settings.check, checkHeader: settings.checkHeader))
     }
 
     // MARK: Sessions
 
     /// Chooses a server for a session and counts the session there.
     ///
-    /// - Parameter stuck: The server that the stick table names.
-    func start(key: Span<UInt8>, stuck: Server.ID?, tried: TriedServers) -> Destination? {
+    /// - Parameters:
+    ///   - source: The client's address.
+    ///   - stuck: The server that the stick table names.
+    func start(key: Span<UInt8>, source: IPAddress, stuck: Server.ID?, tried: TriedServers) -> Destination? {
         // A span cannot enter the lock's closure: the key, copied once for each connection, can.
         let id = Self.copy(key)
         return state.withLock { state in
             let stuckIndex = stuck.flatMap { state.backend.index(of: $0) }
-            guard let choice = state.backend.choose(key: id.span, stuck: stuckIndex, tried: tried) else { return nil }
+            guard
+                let choice = state.backend.choose(key: id.span, source: source, stuck: stuckIndex, tried: tried)
+            else { return nil }
             state.backend.sessionStarted(on: choice.server)
             return Destination(
                 server: choice.server, address: state.addresses[choice.server], because: choice.because,
@@ -127,6 +134,16 @@ final class BackendRuntime: Sendable {
     /// How servers are checked.
     var check: Configuration.CheckSettings { state.withLock { $0.check } }
 
+    /// The PROXY header a check begins with; empty: none.
+    ///
+    /// - Parameter local: this end of the check's connection.
+    func checkHeader(_ server: Int, from local: SocketAddress?) -> [UInt8] {
+        state.withLock { state in
+            ProxyGreeting.check(
+                state.limits.proxySending, state.checkHeader, local: local, server: state.addresses[server])
+        }
+    }
+
     func address(_ server: Int) -> SocketAddress { state.withLock { $0.addresses[server] } }
 
     /// Starts the checks that are due; the caller owes one result for each.
@@ -148,6 +165,7 @@ final class BackendRuntime: Sendable {
             state.addresses = Self.addresses(state.backend, settings, former: state.addresses)
             state.limits = Self.limits(settings)
             state.check = settings.check
+            state.checkHeader = settings.checkHeader
             state.table = table
             return nil
         }
@@ -163,6 +181,7 @@ final class BackendRuntime: Sendable {
             case .roundRobin: .roundRobin
             case .leastConnections: .leastConnections
             case .hashClientID: .hash()
+            case .source: .source
             }
         let check: CheckSettings? =
             settings.check.kind == .none
@@ -185,7 +204,7 @@ final class BackendRuntime: Sendable {
     private static func limits(_ settings: Configuration.BackendSettings) -> Limits {
         Limits(
             connectTimeout: settings.connectTimeout.nanoseconds, connackTimeout: settings.connackTimeout.nanoseconds,
-            maximumTries: settings.maximumTries)
+            maximumTries: settings.maximumTries, proxySending: settings.proxySending)
     }
 
     private static func addresses(

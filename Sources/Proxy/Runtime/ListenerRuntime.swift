@@ -20,6 +20,8 @@ final class ListenerRuntime: Sendable {
     let sockets: [[Int32]]
     let backend: UInt32
     let sniffer: ConnectSniffer
+    /// What of a CONNECT is replaced.
+    let identity: IdentityPolicy
     /// Sessions now, over all loops; shared with what the listener was before a reload.
     let sessions: Gauge
     /// Whether it is in the configuration; a removed listener accepts nothing and keeps its sessions.
@@ -27,7 +29,7 @@ final class ListenerRuntime: Sendable {
 
     init(
         number: UInt16, settings: Configuration.ListenerSettings, sockets: [[Int32]], backend: UInt32, isActive: Bool,
-        sessions: Gauge?
+        sessions: Gauge?, identity: IdentityPolicy = IdentityPolicy()
     ) {
         self.number = number
         self.settings = settings
@@ -35,12 +37,14 @@ final class ListenerRuntime: Sendable {
         self.backend = backend
         self.isActive = isActive
         self.sessions = sessions ?? Gauge()
+        self.identity = identity
         sniffer = ConnectSniffer(policy: ConnectPolicy(maximumLength: settings.maximumConnectSize))
     }
 
     /// The same listener, removed.
     var inactive: ListenerRuntime {
         ListenerRuntime(
-            number: number, settings: settings, sockets: sockets, backend: backend, isActive: false, sessions: sessions)
+            number: number, settings: settings, sockets: sockets, backend: backend, isActive: false, sessions: sessions,
+            identity: identity)
     }
 }

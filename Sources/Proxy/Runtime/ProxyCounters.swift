@@ -1,6 +1,7 @@
 // What the loops count; any thread may read.
 
 import MQTT
+import ProxyProtocol
 import Synchronization
 import Wire
 
@@ -14,6 +15,14 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case connectFailed, connectTimeout, connackTimeout, serverClosedEarly
     case stickHits, stickMisses, stickMoved, stickRefused
     case bytesUp, bytesDown
+    /// PROXY headers taken from trusted senders, those of their own checks (LOCAL), and connections from others that were
+    /// refused for want of trust.
+    case proxyAccepted, proxyLocal, proxyUntrusted
+    /// Headers to servers: TLVs left out to keep them short, and sessions refused because none could be written.
+    case proxyFieldsDropped, proxyUnwritable
+    /// Clients without what their identity is made of, with something that is no identity, and original client IDs that
+    /// found no room.
+    case identityMissing, identityUnusable, limitOriginals
 
     /// The stable name: `stick-hits`.
     var name: String {
@@ -42,6 +51,14 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .stickRefused: "stick-refused"
         case .bytesUp: "bytes-up"
         case .bytesDown: "bytes-down"
+        case .proxyAccepted: "proxy-accepted"
+        case .proxyLocal: "proxy-local"
+        case .proxyUntrusted: "proxy-untrusted"
+        case .proxyFieldsDropped: "proxy-fields-dropped"
+        case .proxyUnwritable: "proxy-unwritable"
+        case .identityMissing: "identity-missing"
+        case .identityUnusable: "identity-unusable"
+        case .limitOriginals: "limit-originals"
         }
     }
 }
@@ -67,18 +84,21 @@ final class ProxyCounters: Sendable {
     private let events: CounterArray
     private let gauges: CounterArray
     private let violations: CounterArray
+    private let proxyViolations: CounterArray
     private let ends: CounterArray
 
     init() {
         events = CounterArray(ProxyCounter.allCases.count)
         gauges = CounterArray(ProxyGauge.allCases.count)
         violations = CounterArray(Violation.allCases.count)
+        proxyViolations = CounterArray(ProxyViolation.allCases.count)
         ends = CounterArray(EndCause.allCases.count)
     }
 
     @inline(__always)
     func add(_ counter: ProxyCounter, _ amount: UInt64 = 1) { events.add(counter.rawValue, amount) }
     func add(_ violation: Violation) { violations.add(violation.rawValue, 1) }
+    func add(_ violation: ProxyViolation) { proxyViolations.add(violation.rawValue, 1) }
     func add(_ cause: EndCause) { ends.add(cause.rawValue, 1) }
 
     @inline(__always)
@@ -87,6 +107,7 @@ final class ProxyCounters: Sendable {
     subscript(_ counter: ProxyCounter) -> UInt64 { events[counter.rawValue] }
     subscript(_ gauge: ProxyGauge) -> UInt64 { gauges[gauge.rawValue] }
     subscript(_ violation: Violation) -> UInt64 { violations[violation.rawValue] }
+    subscript(_ violation: ProxyViolation) -> UInt64 { proxyViolations[violation.rawValue] }
     subscript(_ cause: EndCause) -> UInt64 { ends[cause.rawValue] }
 
     /// The sum over loops, as the `counters` member of `status`; counters that are 0 are left out of the inner objects.
@@ -99,6 +120,14 @@ final class ProxyCounters: Sendable {
                 "refusals",
                 .object(
                     Violation.allCases.compactMap { violation in
+                        let count = sum { $0[violation] }
+                        return count == 0 ? nil : JSON.Member(violation.name, JSON(count))
+                    })))
+        members.append(
+            JSON.Member(
+                "proxy-refusals",
+                .object(
+                    ProxyViolation.allCases.compactMap { violation in
                         let count = sum { $0[violation] }
                         return count == 0 ? nil : JSON.Member(violation.name, JSON(count))
                     })))

@@ -4,6 +4,7 @@ import Balancing
 import Configuration
 import Control
 import Linux
+import TLS
 import Wire
 
 /// Turns configurations into ``Snapshot``s, keeping what lives on: backends with their health and sessions, tables with
@@ -47,6 +48,7 @@ final class Registry {
         let configuration: Configuration
         fileprivate let sockets: [String: [[Int32]]]
         fileprivate let regions: [String: MemoryRegion]
+        fileprivate let identityKeys: [String: IdentityKey]
     }
 
     /// Looks whether everything the configuration names is there.
@@ -90,7 +92,26 @@ final class Registry {
         for backend in configuration.backends where backend.servers.count > Backend.maximumServers / 2 {
             throw Refusal(reason: "backend \(backend.name) has more than \(Backend.maximumServers / 2) servers")
         }
-        return Prepared(configuration: configuration, sockets: sockets, regions: regions)
+        return Prepared(
+            configuration: configuration, sockets: sockets, regions: regions,
+            identityKeys: try Self.identityKeys(configuration, descriptor))
+    }
+
+    /// The keys of client identities, by the names of their files.
+    private static func identityKeys(
+        _ configuration: Configuration, _ descriptor: (DescriptorName) -> Int32?
+    ) throws(Refusal) -> [String: IdentityKey] {
+        var keys: [String: IdentityKey] = [:]
+        for path in configuration.identityKeyFiles {
+            guard let number = descriptor(.identityKey(path)) else { throw Refusal(reason: "no key came for \(path)") }
+            do {
+                let contents = try Memfd.contents(number, limit: PairSecret.maximumFileSize)
+                keys[path] = try IdentityKey(PairSecret(parsing: contents))
+            } catch {
+                throw Refusal(reason: "the identity key \(path): \(error)")
+            }
+        }
+        return keys
     }
 
     /// Makes the prepared configuration the one in force.
@@ -139,7 +160,9 @@ final class Registry {
             let place = next.firstIndex { $0.settings.name == settings.name } ?? next.count
             let listener = ListenerRuntime(
                 number: UInt16(place), settings: settings, sockets: prepared.sockets[settings.name] ?? [],
-                backend: backend.number, isActive: true, sessions: place < next.count ? next[place].sessions : nil)
+                backend: backend.number, isActive: true, sessions: place < next.count ? next[place].sessions : nil,
+                identity: IdentityPolicy(
+                    settings.rewriting, keys: prepared.identityKeys.filter { settings.rewriting.keyFiles.contains($0.key) }))
             if place < next.count { next[place] = listener } else { next.append(listener) }
         }
         listeners = next

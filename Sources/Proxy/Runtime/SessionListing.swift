@@ -8,6 +8,8 @@ final class SessionListing: Sendable {
     /// One established session.
     struct Session: Sendable {
         let clientID: [UInt8]
+        /// The client ID as the device sent it, when servers see another.
+        let original: [UInt8]?
         let peer: SocketAddress
         let level: UInt8
         let keepAlive: UInt16
