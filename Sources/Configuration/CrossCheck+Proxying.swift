@@ -88,7 +88,7 @@ extension CrossCheck {
         if backend.algorithm == .hashClientID, let balance = draft.first(.balance, in: object) {
             error(reason, at: balance.range, help: "write: balance source")
         }
-        guard backend.check.kind == .mqtt else { return }
+        guard !hasErrors, backend.check.kind == .mqtt else { return }
         if let check = draft.first(.check, in: object) {
             guard opaque.protocol == .http else { return }
             warn("servers of an HTTP listener are asked in MQTT", at: check.range, help: "write: check tcp")

@@ -48,6 +48,11 @@ enum Files {
             timeout connect 2500ms
             timeout idle 1h
             backlog 128
+            proxy-protocol accept from 10.1.0.0/16 2001:db8::/32 optional
+            timeout proxy-protocol 5s
+            rewrite client-id from client-id hashed "/etc/under study/identity.key"
+            rewrite username from certificate-cn
+            rewrite password remove
         }
         backend emqx {
             balance hash client-id
@@ -59,6 +64,8 @@ enum Files {
             timeout connect 1s
             timeout connack 3s
             tries 2
+            proxy-protocol v2 ssl cn cipher authority alpn unique-id crc32c
+            check-proxy-protocol addresses
         }
         stick-table sessions { key client-id; size 2M; expire 2d; replicate }
         admin { socket /tmp/admin.sock; group adm }

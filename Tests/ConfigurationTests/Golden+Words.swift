@@ -73,7 +73,7 @@ extension Golden {
                 test.conf:1:39: error: timeout of what?
                     1 | listen m { bind *:1883; use b; timeout }
                       |                                       ^
-                      = write: timeout connect DURATION; timeout idle keep-alive | DURATION
+                      = write: timeout connect DURATION; timeout idle keep-alive | DURATION; timeout proxy-protocol DURATION
                 """#),
         Golden(
             "a keepalived word", as: .node("lb1"),
@@ -179,7 +179,7 @@ extension Golden {
                 test.conf:2:49: error: balance knows no "fastest"
                     2 | backend b { server s1 192.168.0.2:1883; balance fastest }
                       |                                                 ^~~~~~~
-                      = write: balance least-connections | round-robin | hash client-id
+                      = write: balance least-connections | round-robin | hash client-id | source
                 """#),
         Golden(
             "an unknown option", as: .anybody,

@@ -4,7 +4,9 @@ import Balancing
 import Configuration
 import Linux
 import MQTT
+import ProxyProtocol
 import Synchronization
+import TLS
 import Testing
 import Wire
 
@@ -22,7 +24,7 @@ final class Rig {
 
     init(
         _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
-        listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
+        keys: [String: IdentityKey] = [:], listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
         backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in }
     ) throws {
         var tableSettings = Configuration.TableSettings(name: "sessions")
@@ -41,7 +43,7 @@ final class Rig {
         backend = try BackendRuntime(
             number: 0, settings: settings, table: settings.stickTable == nil ? nil : table, seed: 1, at: Clock.now,
             checksMoved: { moved.add(1) })
-        (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, change)
+        (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, keys: keys, change)
         let snapshot = Snapshot(listeners: [listener], backends: [backend], tables: [table])
         var started: [LoopHandle] = []
         for number in 0..<count {
@@ -53,7 +55,8 @@ final class Rig {
 
     /// A listener on a port of its own, with one socket for each loop.
     static func listen(
-        _ name: String, loops: Int, number: UInt16, _ change: (inout Configuration.ListenerSettings) -> Void = { _ in }
+        _ name: String, loops: Int, number: UInt16, keys: [String: IdentityKey] = [:],
+        _ change: (inout Configuration.ListenerSettings) -> Void = { _ in }
     ) throws -> (ListenerRuntime, SocketAddress) {
         var sockets: [Int32] = []
         var address = SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 0)
@@ -65,7 +68,8 @@ final class Rig {
         var settings = Configuration.ListenerSettings(name: name, binds: [address], backend: "emqx")
         change(&settings)
         let listener = ListenerRuntime(
-            number: number, settings: settings, sockets: [sockets], backend: 0, isActive: true, sessions: nil)
+            number: number, settings: settings, sockets: [sockets], backend: 0, isActive: true, sessions: nil,
+            identity: IdentityPolicy(settings.rewriting, keys: keys))
         return (listener, address)
     }
 
@@ -89,10 +93,20 @@ final class Rig {
         #expect(eventually { isDone.value == 1 }, sourceLocation: location)
     }
 
+    /// The established sessions, as `clients` lists them.
+    func listing() throws -> [SessionListing.Session] {
+        let isDone = Gauge()
+        let listing = SessionListing(loops: loops.count) { isDone.add(1) }
+        post(.list(listing))
+        try #require(eventually { isDone.value == 1 })
+        return listing.sessions
+    }
+
     // MARK: Counts
 
     func count(_ counter: ProxyCounter) -> UInt64 { loops.reduce(0) { $0 + $1.counters[counter] } }
     func count(_ violation: Violation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
+    func count(_ violation: ProxyViolation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
     func count(_ cause: EndCause) -> UInt64 { loops.reduce(0) { $0 + $1.counters[cause] } }
     func gauge(_ gauge: ProxyGauge) -> Int { loops.reduce(0) { $0 + Int($1.counters[gauge]) } }
 

@@ -20,6 +20,9 @@ final class SessionListing: Sendable {
         let lastActivity: Instant
         let bytesUp: UInt64
         let bytesDown: UInt64
+        /// Of the bytes up, those that were not relayed; and bytes servers got that were not the client's.
+        let dropped: UInt32
+        let added: UInt32
         let loop: Int
     }
 
