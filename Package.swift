@@ -46,14 +46,15 @@ let package = Package(
 
         // Shells: talk to the kernel.
         swift("Linux", ["Wire", "CLinux", "CNetlink"]),
-        swift("TLS", ["Wire", "Linux", "COpenSSL"]),
-        swift("Telemetry", ["Wire", "Linux"]),
+        swift("TLS", ["Wire", "Configuration", "Linux", "COpenSSL"]),
+        swift("Telemetry", ["Wire", "Configuration", "Linux"]),
         swift("Control", ["Wire", "Configuration", "Linux"]),
         swift("Failover", ["Wire", "VRRP", "Configuration", "Linux", "Telemetry", "Control"]),
         swift(
             "Proxy",
             [
-                "Wire", "MQTT", "ProxyProtocol", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry",
+                "Wire", "MQTT", "ProxyProtocol", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS",
+                "Telemetry",
                 "Control",
             ]),
         swift("Supervisor", ["Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
@@ -82,8 +83,10 @@ let package = Package(
         tests(
             "ProxyTests",
             [
-                "Wire", "MQTT", "ProxyProtocol", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Proxy",
+                "Wire", "MQTT", "ProxyProtocol", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS",
+                "Proxy",
             ]),
+        tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("TidyTests", []),
     ],

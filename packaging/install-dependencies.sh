@@ -15,6 +15,7 @@ needed=(
     "mount mount"
     "util-linux nsenter"
     "nftables nft"
+    "python3-minimal python3"
     "tcpdump tcpdump"
     "mosquitto mosquitto"
     "mosquitto-clients mosquitto_pub"

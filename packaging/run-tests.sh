@@ -1,5 +1,11 @@
 #!/bin/bash
-# Runs every test: first the values and the kernel, then two hosts, alone, because they measure time.
+# Runs every test: values in parallel, then what talks to the kernel, then two hosts, one after the other, because they
+# live in real time.
+#
+# A test of the last two kinds that fails is run once more, alone: a machine that stood still for a moment is not a defect
+# of ours. It is named at the end either way, so that nobody overlooks one that needs its second chance every day; a test
+# that fails twice, and any test of values that fails once, fails the run.
+#
 # usage: packaging/run-tests.sh UNDERSTUDY-BINARY
 set -euo pipefail
 
@@ -7,26 +13,76 @@ binary=$(realpath "$1")
 export UNDERSTUDY_BINARY=$binary
 export UNDERSTUDY_RUNS=${UNDERSTUDY_RUNS:-3}
 export PATH="$PATH:/usr/sbin:/sbin"
+# Seconds after which a run of tests hangs.
+patience=1500
+# Most tests that get a second chance in one run; more failing at once is no coincidence.
+second_chances=3
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 
 unable=()
 if [[ $(id -u) -ne 0 ]]; then unable+=("two hosts in namespaces: needs root"); fi
-for program in ip arping nsenter mount tcpdump mosquitto mosquitto_pub keepalived; do
+for program in ip nft arping nsenter mount tcpdump mosquitto mosquitto_pub keepalived; do
     command -v "$program" >/dev/null || unable+=("two hosts in namespaces: needs $program")
 done
 
-swift build --build-tests
-swift test --skip-build --skip NamespaceTests
 status=0
-swift test --skip-build --no-parallel --filter NamespaceTests || status=$?
+unsteady=()
+
+# The functions whose tests failed, from the event stream of a run: TARGET.SUITE/function().
+failed() {
+    python3 - "$1" <<'PYTHON'
+import json, sys
+
+failed = set()
+for line in open(sys.argv[1], encoding="utf-8"):
+    payload = json.loads(line).get("payload", {})
+    if payload.get("kind") == "issueRecorded" and not payload.get("issue", {}).get("isKnown", False):
+        failed.add(payload.get("testID", "(the run itself)"))
+# An identifier ends in the place of the source, which a filter does not know.
+print("\n".join(sorted({name.rsplit("/", 1)[0] if name.count("/") > 1 else name for name in failed})))
+PYTHON
+}
+
+# Tests in real time: once, and those that failed once more, alone.
+in_real_time() {
+    local events="$scratch/events.jsonl" name names=()
+    rm -f "$events"
+    if timeout $patience swift test --skip-build --no-parallel --event-stream-output-path "$events" --filter "$1"; then return; fi
+    mapfile -t names < <(failed "$events")
+    if [[ ${#names[@]} -eq 0 || ${#names[@]} -gt $second_chances ]]; then
+        status=1
+        return
+    fi
+    for name in "${names[@]}"; do
+        echo "Once more, alone: $name"
+        if timeout $patience swift test --skip-build --no-parallel --filter "$(sed 's/[][().*+?^$|\\]/\\&/g' <<<"$name")"; then
+            unsteady+=("$name")
+        else
+            status=1
+        fi
+    done
+}
+
+swift build --build-tests
+timeout $patience swift test --skip-build --parallel --skip '^(KernelTests|ProxyTests|NamespaceTests)\.'
+in_real_time '^(KernelTests|ProxyTests)\.'
+in_real_time '^NamespaceTests\.'
 # What a killed run may have left.
 if [[ $(id -u) -eq 0 ]]; then "$binary" lab clean; fi
 
-if [[ ${#unable[@]} -gt 0 ]]; then
+banner() {
     echo
     echo "##################################################################"
-    echo "# NOT RUN HERE:"
-    printf '#   %s\n' "${unable[@]}"
+    echo "# $1"
+    shift
+    printf '#   %s\n' "$@"
     echo "##################################################################"
+}
+
+if [[ ${#unsteady[@]} -gt 0 ]]; then banner "PASSED ONLY ON THE SECOND ATTEMPT:" "${unsteady[@]}"; fi
+if [[ ${#unable[@]} -gt 0 ]]; then
+    banner "NOT RUN HERE:" "${unable[@]}"
     if [[ ${CI:-} == true ]]; then status=1; fi
 fi
 exit "$status"

@@ -36,7 +36,7 @@ extension Backend {
             reroutes += 1
         }
         let hash = hashKey(key, source)
-        for ignoresMarks in settings.passive == nil ? [false] : [false, true] {
+        for ignoresMarks in hasMarks ? [false, true] : [false] {
             for isBackup in [false, true] {
                 let search = Search(tried: tried, isBackup: isBackup, ignoresMarks: ignoresMarks, now: now)
                 if let (server, because) = choose(hash, search) {
@@ -51,7 +51,7 @@ extension Backend {
     private mutating func chosen(
         _ server: Int, _ because: Choice.Because, from stuck: Int?, at now: Instant
     ) -> Choice {
-        if let passive = settings.passive { servers[server].passive.chosen(passive, at: now) }
+        if let passive = passive(of: servers[server]) { servers[server].passive.chosen(passive, at: now) }
         return Choice(server: server, because: because, reroutedFrom: stuck)
     }
 

@@ -50,8 +50,10 @@ package struct Backend: Sendable {
         package var algorithm: Algorithm
         /// `nil`: servers are not checked, and always up.
         package var check: CheckSettings?
-        /// `nil`: what sessions meet marks no server, and only counts for its checks.
+        /// For servers without their own. `nil`: what sessions meet marks no server, and only counts for its checks.
         package var passive: PassiveSettings?
+        /// False while the addresses of some servers are still being looked up: until then the backend is not settled.
+        package var isComplete = true
         /// With different names.
         package var servers: [Server.Settings]
 
@@ -80,6 +82,8 @@ package struct Backend: Sendable {
     package internal(set) var exhaustions: UInt64 = 0
     /// Sessions that could not go where they stick.
     package internal(set) var reroutes: UInt64 = 0
+    /// Whether a server can be marked by sessions that could not reach it.
+    private(set) var hasMarks = false
     /// Whether every server has been known at one time since the start; never taken back, so that a server added later
     /// does not make the host look new.
     package private(set) var isSettled = false
@@ -140,7 +144,8 @@ package struct Backend: Sendable {
         indices = [:]
         for index in servers.indices where !servers[index].isRetired { indices[servers[index].id] = index }
         order = settings.servers.compactMap { indices[Server.id(named: $0.name)] }
-        if settings.passive == nil { for index in servers.indices { servers[index].passive.clear() } }
+        hasMarks = servers.contains { !$0.isRetired && passive(of: $0) != nil }
+        for index in servers.indices where passive(of: servers[index]) == nil { servers[index].passive.clear() }
         weightsChanged()
         settle()
     }
@@ -159,9 +164,12 @@ extension Backend {
     /// - Returns: The change to tell, if there is one.
     package mutating func handle(_ event: HealthState.Event, server: Int, at now: Instant) -> HealthState.Transition? {
         if servers[server].isRetired, case .administrative = event { return nil }
-        if let passive = settings.passive, case .sessionFailed(let failure) = event, failure.isServersAlone {
+        if let passive = passive(of: servers[server]), case .sessionFailed(let failure) = event,
+            failure.isServersAlone
+        {
             servers[server].passive.failed(passive, at: now)
         }
+        if event.isCheckResult { servers[server].lastCheck = (event, now) }
         let transition = servers[server].health.handle(event, at: now)
         if let transition { servers[server].healthChanged(transition, at: now) }
         settle()
@@ -198,10 +206,12 @@ extension Backend {
         return earliest
     }
 
-    /// Starts every check that is due: the caller now owes one result for each of the servers returned.
-    package mutating func startDueChecks(at now: Instant) -> [Int] {
+    /// Starts checks that are due: the caller now owes one result for each of the servers returned.
+    ///
+    /// - Parameter most: How many at most; the others stay due.
+    package mutating func startDueChecks(at now: Instant, most: Int = .max) -> [Int] {
         var due: [Int] = []
-        for index in servers.indices {
+        for index in servers.indices where due.count < most {
             guard let deadline = servers[index].health.nextDeadline, deadline <= now else { continue }
             _ = servers[index].health.handle(.checkStarted, at: now)
             due.append(index)
@@ -209,8 +219,11 @@ extension Backend {
         return due
     }
 
+    /// What marks a server.
+    func passive(of server: Server) -> PassiveSettings? { server.settings.passive ?? settings.passive }
+
     private mutating func settle() {
-        guard !isSettled else { return }
+        guard !isSettled, settings.isComplete else { return }
         isSettled = servers.allSatisfy { $0.isRetired || $0.health.isKnown }
     }
 

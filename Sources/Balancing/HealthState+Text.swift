@@ -10,6 +10,9 @@ extension HealthState.Failure: CustomStringConvertible {
         case .silent: "no CONNACK in time"
         case .malformed: "its answer is no CONNACK"
         case .connack(let code): "refused by CONNACK code \(code)"
+        case .http(let status): "answered with HTTP status \(status)"
+        case .agent(let words): "the agent says \(words)"
+        case .tls(let alert): alert.map { "TLS alert \($0)" } ?? "no TLS handshake"
         }
     }
 }
@@ -22,9 +25,22 @@ extension HealthState.Event: CustomStringConvertible {
         case .checkPassed: "check passed"
         case .checkFailed(let failure): "check failed: \(failure)"
         case .checkBusy(let code): "check answered busy, CONNACK code \(code)"
+        case .checkSkipped: "no check, for want of a port or descriptor of our own"
+        case .checkDraining(.agent): "check: the agent says drain"
+        case .checkDraining(.http(let status)): "check: HTTP status \(status) means drain"
         case .sessionFailed(let failure): "a session failed: \(failure)"
         case .sessionBusy(let code): "a session was answered busy, CONNACK code \(code)"
         case .administrative(let wish): "operator: \(wish.rawValue)"
+        }
+    }
+}
+
+extension HealthState.Event {
+    /// Whether it answers a check.
+    var isCheckResult: Bool {
+        switch self {
+        case .checkPassed, .checkFailed, .checkBusy, .checkDraining, .checkSkipped: true
+        case .checkStarted, .sessionFailed, .sessionBusy, .administrative: false
         }
     }
 }

@@ -51,12 +51,18 @@ package struct HealthState: Sendable {
         case malformed
         /// Refused by CONNACK with this code.
         case connack(UInt8)
+        /// Answered with this HTTP status, which is not the one expected.
+        case http(status: Int)
+        /// Its agent says so, in these words.
+        case agent(String)
+        /// The TLS handshake failed; the alert when there was one (RFC 8446, 6).
+        case tls(alert: UInt8?)
 
         /// Whether no client can have caused it.
         var isServersAlone: Bool {
             switch self {
             case .connect, .connectTimeout: true
-            case .closed, .silent, .malformed, .connack: false
+            case .closed, .silent, .malformed, .connack, .http, .agent, .tls: false
             }
         }
     }
@@ -68,11 +74,23 @@ package struct HealthState: Sendable {
         case checkFailed(Failure)
         /// The check was answered with this CONNACK code, *unavailable* or *busy*: alive, but not for new sessions.
         case checkBusy(code: UInt8)
+        /// The check was answered: alive, but not for new sessions.
+        case checkDraining(DrainReason)
+        /// The check could not be made for want of something of our own: it tells nothing about the server.
+        case checkSkipped
         /// A client's session got no CONNACK from the server.
         case sessionFailed(Failure)
         /// A client's session was answered with this CONNACK code, *unavailable* or *busy*.
         case sessionBusy(code: UInt8)
         case administrative(Administrative)
+    }
+
+    /// How a check learns that a server wants no new sessions, besides a CONNACK.
+    package enum DrainReason: Hashable, Sendable {
+        /// The agent said *drain* or *maint*, and not *ready* since.
+        case agent
+        /// Answered with the status that means this.
+        case http(status: Int)
     }
 
     /// One word for all of it, as shown to the operator.
@@ -128,7 +146,8 @@ package struct HealthState: Sendable {
         switch event {
         case .checkStarted: schedule.started(at: now)
         case .checkPassed: finish(passed: true, busy: false, at: now)
-        case .checkBusy: finish(passed: true, busy: true, at: now)
+        case .checkBusy, .checkDraining: finish(passed: true, busy: true, at: now)
+        case .checkSkipped: skip(at: now)
         case .checkFailed: finish(passed: false, busy: isBusy, at: now)
         case .sessionFailed(let failure): sessionFailed(failure, at: now)
         case .sessionBusy: sessionBusy(at: now)
@@ -226,6 +245,12 @@ extension HealthState {
             case .unchecked, .goingDown, .goingUp: true
             }
         schedule.finished(next: isOpen ? settings.fastInterval : settings.interval, at: now)
+    }
+
+    /// The check in flight ends without a result.
+    private mutating func skip(at now: Instant) {
+        guard schedule.isInFlight else { return }
+        schedule.finished(next: administrative == .maintenance ? nil : settings?.fastInterval, at: now)
     }
 
     private mutating func sessionFailed(_ failure: Failure, at now: Instant) {

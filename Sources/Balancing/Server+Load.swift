@@ -29,4 +29,10 @@ extension Server {
         case .unchecked, .up, .goingDown, .drain: break
         }
     }
+
+    /// Until when its weight grows; `nil`: it has all of it.
+    package func slowStartEnd(at now: Instant) -> Instant? {
+        guard let begin = slowStartBegan, now < begin + settings.slowStart else { return nil }
+        return begin + settings.slowStart
+    }
 }

@@ -1,6 +1,6 @@
 // One server of a backend: what the file says, what is known, what it carries.
 
-import Wire
+package import Wire
 
 /// One broker behind us.
 package struct Server: Sendable {
@@ -31,15 +31,18 @@ package struct Server: Sendable {
         /// How long its weight grows, from nearly nothing to what it is, after it was down, busy or in maintenance;
         /// zero: at once. A hash does not look at it: where a key belongs must not depend on when it comes.
         package var slowStart: Duration
+        /// When sessions that cannot connect mark this server; `nil`: as the backend says.
+        package var passive: PassiveSettings?
 
         package init(
             name: String, host: String, port: UInt16, weight: Int = 1, isBackup: Bool = false,
             administrative: HealthState.Administrative = .ready, maximumConnections: Int? = nil,
-            slowStart: Duration = .zero
+            slowStart: Duration = .zero, passive: PassiveSettings? = nil
         ) {
             precondition(Settings.weights.contains(weight) && maximumConnections.map { $0 >= 1 } ?? true)
             self.maximumConnections = maximumConnections
             self.slowStart = slowStart
+            self.passive = passive
             self.name = name
             self.host = host
             self.port = port
@@ -65,6 +68,10 @@ package struct Server: Sendable {
     /// Sessions that were this server's (they stick to it, or its key or turn said so) and went elsewhere, or nowhere,
     /// because it was full.
     package internal(set) var overflows: UInt64 = 0
+    /// The last result of a check, and when it came; `nil`: there was none.
+    package internal(set) var lastCheck: (result: HealthState.Event, at: Instant)?
+    /// Its agent said *drain* or *maint* and has not said *ready* since.
+    var isDrainedByAgent = false
     /// When its weight began to grow; `nil`: it never had to.
     var slowStartBegan: Instant?
     /// Smooth round robin: how far this server is ahead of its share.

@@ -27,6 +27,11 @@ struct Arguments: Hashable, Sendable {
     func value(_ key: String) -> Value? { items.first { $0.key == key }?.value }
     func range(_ key: String) -> SourceRange? { items.first { $0.key == key }?.range }
 
+    /// Every value of a name that may be written several times, in order.
+    func texts(_ key: String) -> [String] {
+        items.compactMap { if $0.key == key, case .text(let text) = $0.value { text } else { nil } }
+    }
+
     func text(_ key: String) -> String? { if case .text(let text)? = value(key) { text } else { nil } }
     func integer(_ key: String) -> Int? { if case .integer(let value)? = value(key) { value } else { nil } }
     func duration(_ key: String) -> Duration? { if case .duration(let value)? = value(key) { value } else { nil } }

@@ -40,19 +40,23 @@ package enum Checker {
     /// - Parameters:
     ///   - main: the main file.
     ///   - host: who this host is among the nodes of the file.
-    ///   - include: gives the bytes of files named by `include`.
+    ///   - include: gives the bytes of files named by `include` and by access rules.
+    ///   - judge: judges certificates, keys and lists of tls blocks; `nil`: they are not looked at.
     package static func check(
         _ main: Source, as host: Host,
         include: @escaping IncludeLoader = { _ throws(IncludeFailure) in
             throw IncludeFailure("no other file may be read here")
-        }
+        },
+        judge: TLSJudge? = nil
     ) -> Outcome {
         let tree = Parser.parse(main, include: include)
         var outcome = Outcome(configuration: nil, diagnostics: tree.diagnostics, sources: tree.sources)
         // With unmatched braces every further message would be a guess.
         if tree.isWhole {
-            var check = CrossCheck(Reader.read(tree.statements), isSpelt: tree.diagnostics.isEmpty)
-            check.run(as: host)
+            var draft = Reader.read(tree.statements)
+            AccessFiles.read(into: &draft, &outcome.sources, load: include)
+            var check = CrossCheck(draft, isSpelt: tree.diagnostics.isEmpty)
+            check.run(as: host, judge: judge)
             outcome.diagnostics += check.diagnostics
             if !outcome.diagnostics.contains(where: { $0.severity == .error }) {
                 outcome.configuration = check.configuration

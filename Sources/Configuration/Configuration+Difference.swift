@@ -1,5 +1,7 @@
 // What a reload would change: two configurations compared block by block, in words.
 
+import Wire
+
 extension Configuration {
     /// What is different between two configurations, by the directive table: every setting is compared as it would be
     /// written, and each change says what a reload does with it.
@@ -38,6 +40,7 @@ extension Configuration {
             for block in after {
                 if let other = before.first(where: { $0.title == block.title }) {
                     for (x, y) in zip(other.settings, block.settings) where x != y { compare(block.title, x, y) }
+                    if block.context == .listen { compareLists(block, old, new) }
                 } else {
                     add(block.title, "added", block.context.opener?.reload ?? .inPlace)
                 }
@@ -46,6 +49,27 @@ extension Configuration {
 
         private mutating func add(_ subject: String, _ text: String, _ reload: Directive.Reload) {
             changes.append(Change(subject: subject, text: text, reload: reload))
+        }
+
+        /// Lists of networks whose files changed while the rules that name them stayed.
+        private mutating func compareLists(_ block: Block, _ old: Configuration, _ new: Configuration) {
+            func lists(_ configuration: Configuration) -> [String: Set<IPPrefix>] {
+                let listener = configuration.listeners.first { $0.name == block.name }
+                var lists: [String: Set<IPPrefix>] = [:]
+                for case .file(let path, let networks) in listener?.admission.access.map(\.subject) ?? [] {
+                    lists[path] = Set(networks)
+                }
+                return lists
+            }
+            let before = lists(old)
+            for (path, networks) in lists(new).sorted(by: { $0.key < $1.key }) {
+                guard let former = before[path], former != networks else { continue }
+                let added = networks.subtracting(former).count
+                let removed = former.subtracting(networks).count
+                add(
+                    block.title, "\(path) lists \(added) networks more and \(removed) fewer than before",
+                    Directive.access.reload)
+            }
         }
 
         private mutating func compare(_ subject: String, _ old: Block.Setting, _ new: Block.Setting) {
@@ -81,10 +105,18 @@ extension Configuration {
 }
 
 extension Directive {
+    /// Whether its first argument says which of several it is, and something follows.
+    private var isToldApart: Bool {
+        switch syntax.values.first?.kind {
+        case .name?, .reference?: syntax.values.count > 1
+        default: false
+        }
+    }
+
     /// Arguments told apart by their first word where that is a name, else as a whole.
     fileprivate func split(_ arguments: [String]) -> [(key: String, rest: String)] {
         arguments.map { text in
-            guard syntax.values.count > 1, let space = text.firstIndex(of: " ") else { return (text, "") }
+            guard isToldApart, let space = text.firstIndex(of: " ") else { return (text, "") }
             return (String(text[..<space]), String(text[text.index(after: space)...]))
         }
     }

@@ -16,21 +16,35 @@ extension Configuration {
         /// Empty for blocks without a name and for the top level.
         var name: String
         var settings: [Setting]
+        /// Title of the block it stands in; empty for the top level and the blocks there.
+        var parent = ""
 
-        /// `backend emqx`, `pair`; empty for the top level.
+        /// `backend emqx`, `pair`, `listen mqtts tls`; empty for the top level.
         var title: String {
             guard let opener = context.opener else { return "" }
-            return name.isEmpty ? opener.name : "\(opener.name) \(name)"
+            return (parent.isEmpty ? "" : parent + " ") + (name.isEmpty ? opener.name : "\(opener.name) \(name)")
         }
     }
 
-    /// The top level, then every block, in the order of the table and of the file.
+    /// The top level, then every block followed by those inside it, in the order of the table and of the file.
     var blocks: [Block] {
         var blocks = [block(.top, name: "", index: 0)]
+        /// How many blocks of a kind came so far: an object's index counts over the whole file.
+        var counts: [Context: Int] = [:]
         for opener in Directive.all(in: .top) {
             guard let context = opener.opens else { continue }
             for (index, name) in opener.show(self, 0).enumerated() {
-                blocks.append(block(context, name: name, index: index))
+                let outer = block(context, name: name, index: index)
+                blocks.append(outer)
+                for opener in Directive.all(in: context) {
+                    guard let context = opener.opens else { continue }
+                    for name in opener.show(self, index) {
+                        var inner = block(context, name: name, index: counts[context, default: 0])
+                        inner.parent = outer.title
+                        counts[context, default: 0] += 1
+                        blocks.append(inner)
+                    }
+                }
             }
         }
         return blocks
@@ -46,15 +60,31 @@ extension Configuration {
     /// The whole configuration in its own language, every default written out: reading it gives the same again.
     package var text: String {
         var out = ""
-        for block in blocks {
-            let indent = block.context == .top ? "" : "    "
-            if block.context != .top { out += "\n\(block.title) {\n" }
-            for setting in block.settings {
-                for arguments in setting.arguments {
-                    out += indent + setting.directive.name + (arguments.isEmpty ? "" : " " + arguments) + "\n"
-                }
+        let blocks = blocks
+        for block in blocks where block.parent.isEmpty {
+            guard block.context != .top else {
+                out += block.lines(indent: "")
+                continue
             }
-            if block.context != .top { out += "}\n" }
+            out += "\n\(block.title) {\n" + block.lines(indent: "    ")
+            for inner in blocks where inner.parent == block.title {
+                let header = (inner.context.opener?.name ?? "") + (inner.name.isEmpty ? "" : " " + inner.name)
+                out += "    \(header) {\n" + inner.lines(indent: "        ") + "    }\n"
+            }
+            out += "}\n"
+        }
+        return out
+    }
+}
+
+extension Configuration.Block {
+    /// Its settings as they would be written, a line each.
+    fileprivate func lines(indent: String) -> String {
+        var out = ""
+        for setting in settings {
+            for arguments in setting.arguments {
+                out += indent + setting.directive.name + (arguments.isEmpty ? "" : " " + arguments) + "\n"
+            }
         }
         return out
     }

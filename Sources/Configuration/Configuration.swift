@@ -13,9 +13,13 @@ package struct Configuration: Hashable, Sendable {
     package var node: Node.Name?
     package var pair: Pair?
     package var routers: [VirtualRouterSettings] = []
+    /// Virtual routers that move together; a router is in one group at most.
+    package var syncGroups: [SyncGroupSettings] = []
     package var listeners: [ListenerSettings] = []
     package var backends: [BackendSettings] = []
     package var tables: [TableSettings] = []
+    package var scripts: [ScriptSettings] = []
+    package var resolver = ResolverSettings()
     package var status: SocketAddress?
     package var admin = AdminSettings()
     package var log = LogSettings()
@@ -46,6 +50,8 @@ extension Configuration {
         package var name: Name
         /// The host's own address: for adverts, the pair link and recognising itself.
         package var address: IPAddress
+        /// Its address of the other family, for adverts alone; `nil`: it has none.
+        package var otherAddress: IPAddress?
         /// VRRP priority, 1...254, when a router does not say otherwise.
         package var priority: UInt8 = 100
 
@@ -54,12 +60,23 @@ extension Configuration {
             self.address = address
             self.priority = priority
         }
+
+        /// Its addresses as the file has them.
+        package var addresses: [IPAddress] { [address] + (otherAddress.map { [$0] } ?? []) }
+
+        /// Its address of a family; `nil`: it has none.
+        package func address(of family: AddressFamily) -> IPAddress? { addresses.first { $0.family == family } }
+
+        /// Takes the first address that is written, and the second.
+        mutating func add(_ new: IPAddress) { if address.isUnspecified { address = new } else { otherAddress = new } }
     }
 
     /// `pair { secret FILE; port N }`: the link between the two nodes.
     package struct Pair: Hashable, Sendable {
         /// File with the pre-shared secret; not world-readable.
         package var secretPath: String
+        /// File with another secret that is accepted for adverts while one replaces the other.
+        package var acceptedSecretPath: String?
         package var port: UInt16 = 7946
 
         package init(secretPath: String) { self.secretPath = secretPath }
@@ -83,19 +100,26 @@ extension Configuration {
         package var routerID: UInt8
         /// 2 or 3.
         package var version: UInt8 = 3
-        /// The virtual addresses, in the order of the file; at least one.
+        /// The virtual addresses, in the order of the file; at least one. Those of each family are a router of their own.
         package var addresses: [IPPrefix]
-        /// 10 ms ... 40.95 s.
+        /// 10 ms ... 40.95 s; whole seconds, 255 s at most, in version 2.
         package var advertInterval: Duration = .milliseconds(100)
+        /// Adverts in a row that must be missed before a backup takes over, 1...100.
+        package var downTimerAdverts: Int = 3
+        /// The form sent; both are accepted.
+        package var checksum: Checksum = .pseudoHeader
+        package var authentication = Authentication()
         package var transport: Transport = .unicast
+        /// The routers spoken to one by one instead of the other node; empty: the other node.
+        package var peers: [IPAddress] = []
         package var preempt: Preempt = .never
         /// This router's own priority on this host; the node's when the file does not say.
         package var priority: UInt8
         /// What the file says about this router's priority on each node, where it says something: the file is the
         /// same on both hosts, so it names the node.
         package var priorities: [Node.Name: UInt8] = [:]
-        /// Interfaces besides ``interface`` that must be up.
-        package var trackedInterfaces: [String] = []
+        /// What it depends on besides ``interface``.
+        package var tracking = Tracking()
 
         package init(name: String, interface: String, routerID: UInt8, addresses: [IPPrefix], priority: UInt8) {
             self.name = name
@@ -111,8 +135,10 @@ extension Configuration {
         package var name: String
         package var binds: [SocketAddress]
         package var `protocol`: ListenerProtocol = .mqtt
-        /// Name of the backend.
+        /// Name of the backend for whom none of ``routes`` is.
         package var backend: String
+        /// Rules for some of the clients, the first that fits; in the order of the file.
+        package var routes: [RouteSettings] = []
         /// A whole CONNECT must have arrived this long after the accept.
         package var connectDeadline: Duration = .seconds(10)
         /// A CONNECT may be this long, fixed header included.
@@ -129,6 +155,14 @@ extension Configuration {
         package var proxyTimeout: Duration = .seconds(3)
         /// What of a CONNECT is replaced before a server sees it.
         package var rewriting = Rewriting()
+        /// MQTT comes inside a WebSocket; `nil`: it does not.
+        package var webSocket: WebSocketSettings?
+        /// Networks whose X-Forwarded-For is believed.
+        package var trustedForwarders: [IPPrefix] = []
+        /// Limits on rates, sources and clients, and access lists.
+        package var admission = AdmissionSettings()
+        /// `nil`: clients speak in the clear.
+        package var tls: ListenerTLS?
 
         package init(name: String, binds: [SocketAddress], backend: String) {
             self.name = name
@@ -155,7 +189,11 @@ extension Configuration {
     /// `backend NAME { balance …; server … }`.
     package struct BackendSettings: Hashable, Sendable {
         /// How a server is chosen for a client the stick table does not know.
-        package enum Algorithm: Hashable, Sendable { case roundRobin, leastConnections, hashClientID, source }
+        package enum Algorithm: Hashable, Sendable {
+            case roundRobin, leastConnections, source, random, first
+            /// - Parameter loadPercent: A server gets at most this much of its fair load, above 100; `nil`: no bound.
+            case hashClientID(loadPercent: Int? = nil)
+        }
 
         package var name: String
         package var algorithm: Algorithm = .leastConnections
@@ -172,42 +210,16 @@ extension Configuration {
         package var proxySending: ProxySending?
         /// The header of health checks, where ``proxySending`` says that servers get one.
         package var checkHeader = CheckHeader.local
+        package var onDown = OnDown.close(spread: nil)
+        /// Where connections to the servers come from, in the order of the file; empty: as the kernel chooses.
+        package var sources: [SourceSettings] = []
+        /// `nil`: servers are spoken to in the clear.
+        package var tls: BackendTLS?
 
         package init(name: String, servers: [ServerSettings]) {
             self.name = name
             self.servers = servers
         }
-    }
-
-    /// `server NAME ADDRESS:PORT [weight N] [backup] [disabled]`.
-    package struct ServerSettings: Hashable, Sendable {
-        package var name: String
-        package var address: SocketAddress
-        /// 0...256; 0: gets no new sessions but those that stick to it.
-        package var weight: Int = 1
-        /// Used only when every other server is unusable.
-        package var backup = false
-        /// Starts in maintenance.
-        package var disabled = false
-
-        package init(name: String, address: SocketAddress) {
-            self.name = name
-            self.address = address
-        }
-    }
-
-    /// `check KIND every D timeout D rise N fall N`.
-    package struct CheckSettings: Hashable, Sendable {
-        /// What a check does: nothing, a TCP connection, or a real MQTT exchange.
-        package enum Kind: Hashable, Sendable { case none, tcp, mqtt }
-
-        package var kind: Kind = .mqtt
-        package var interval: Duration = .seconds(2)
-        package var timeout: Duration = .seconds(1)
-        package var rise: Int = 2
-        package var fall: Int = 3
-
-        package init() {}
     }
 
     /// `stick-table NAME { key client-id; size N; expire D; replicate }`.
@@ -226,27 +238,6 @@ extension Configuration {
     package struct AdminSettings: Hashable, Sendable {
         package var socketPath: String = "/run/understudy/admin.sock"
         package var group: String?
-
-        package init() {}
-    }
-
-    /// `log { to journal|stderr; level L }`.
-    package struct LogSettings: Hashable, Sendable {
-        /// Where records go.
-        package enum Target: Hashable, Sendable { case journal, standardError }
-        /// The least severe records that are written, with syslog's numbers (RFC 5424, 6.2.1).
-        package enum Level: Int, Hashable, Comparable, Sendable, CaseIterable {
-            case error = 3
-            case warning = 4
-            case notice = 5
-            case info = 6
-            case debug = 7
-
-            package static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
-        }
-
-        package var target: Target = .standardError
-        package var level: Level = .info
 
         package init() {}
     }

@@ -11,13 +11,11 @@ extension CrossCheck {
     ]
 
     private var binds: [Place<SocketAddress>] { sockets(.bind) }
-    private var servers: [Place<SocketAddress>] { sockets(.server) }
+    private var servers: [Place<SocketAddress>] { sockets(.server, "HOST:PORT") }
 
-    private func sockets(_ directive: Directive) -> [Place<SocketAddress>] {
+    private func sockets(_ directive: Directive, _ key: String = "ADDRESS:PORT") -> [Place<SocketAddress>] {
         places(directive) { arguments in
-            arguments.socket("ADDRESS:PORT").flatMap { socket in
-                arguments.range("ADDRESS:PORT").map { (socket, $0) }
-            }
+            arguments.socket(key).flatMap { socket in arguments.range(key).map { (socket, $0) } }
         }
     }
 
@@ -61,7 +59,9 @@ extension CrossCheck {
             warn(
                 "\(port) is a port EMQX nodes use among themselves", at: bind.range,
                 help: "never offer it to clients; MQTT is 1883")
-        } else if let known = Self.knownPorts[port], !configuration.listeners[bind.object.index].protocol.isOpaque {
+        } else if let known = Self.knownPorts[port], port != 8883 || !isEncrypted(bind),
+            !configuration.listeners[bind.object.index].protocol.isOpaque
+        {
             warn(
                 "\(port) is known as the port of \(known), and this listener speaks plain MQTT", at: bind.range,
                 help: "MQTT is 1883")
@@ -70,6 +70,11 @@ extension CrossCheck {
                 "port \(port) needs root or the capability CAP_NET_BIND_SERVICE", at: bind.range,
                 help: "ports from 1024 on need neither")
         }
+    }
+
+    /// Whether the listener of a bind has a tls block, understood or not.
+    private func isEncrypted(_ bind: Place<SocketAddress>) -> Bool {
+        draft.isWritten(.listenTLS, in: bind.object)
     }
 
     private mutating func checkVirtual(_ bind: Place<SocketAddress>) {
@@ -199,7 +204,9 @@ extension CrossCheck {
         guard !hasErrors else { return }
         for object in draft.objects(.backend) {
             let backend = configuration.backends[object.index]
-            if !configuration.listeners.contains(where: { $0.backend == backend.name }) {
+            if !configuration.listeners.contains(where: { listener in
+                listener.backend == backend.name || listener.routes.contains { $0.backend == backend.name }
+            }) {
                 warn(
                     "no listener uses the backend \(backend.name)", at: draft.headers[object],
                     help: "add to a listener: use \(backend.name)")

@@ -7,7 +7,7 @@ extension CrossCheck {
         draft.headers[Draft.Object(context: context, index: index)]
     }
 
-    private var nodeAddresses: [Place<IPAddress>] {
+    var nodeAddresses: [Place<IPAddress>] {
         places(.nodeAddress) { arguments in
             arguments.address("ADDRESS").flatMap { address in arguments.range("ADDRESS").map { (address, $0) } }
         }
@@ -30,30 +30,43 @@ extension CrossCheck {
                 help: "this version of understudy knows a pair: two nodes, one of them active",
                 notes: header(.node, 0).map { [.init("the first node is here", at: $0)] } ?? [])
         }
-        let addresses = nodeAddresses
-        for (index, place) in addresses.enumerated() {
-            if let reason = place.value.unusable { error("\(place.value) \(reason)", at: place.range) }
-            if let other = addresses[..<index].first(where: { $0.value == place.value }) {
-                error(
-                    "two nodes have the address \(place.value)", at: place.range,
-                    help: "give each host its own address",
-                    notes: [.init("the other one is here", at: other.range)])
-            } else if index == 1, addresses[0].value.family != place.value.family {
-                error(
-                    "the nodes have addresses of different families", at: place.range,
-                    help: "give both an IPv4 or both an IPv6 address: they must reach each other",
-                    notes: [.init("the other one is here", at: addresses[0].range)])
-            }
-        }
+        checkNodeAddresses()
         guard !draft.isDoubtful(.top) else { return }
         if count < 2, let object = draft.objects(.pair).first {
             error(
                 "a pair needs two nodes, and the file has \(count == 0 ? "none" : "one")", at: draft.headers[object],
                 help: "add: \(Directive.node.usage)")
-        } else if count == 1 || (count == 2 && configuration.pair == nil && configuration.routers.isEmpty) {
+        } else if configuration.pair == nil, configuration.routers.isEmpty, count == 1 || count == 2 {
             warn(
                 "nodes without pair and vrrp change nothing", at: header(.node, 0),
                 help: "add \(Directive.pair.usage) and \(Directive.vrrp.usage), or leave the nodes out")
+        }
+    }
+
+    private mutating func checkNodeAddresses() {
+        let addresses = nodeAddresses
+        for (index, place) in addresses.enumerated() {
+            let own = addresses[..<index].filter { $0.object == place.object }
+            if let reason = place.value.unusable { error("\(place.value) \(reason)", at: place.range) }
+            if let other = addresses[..<index].first(where: { $0.value == place.value }) {
+                error(
+                    other.object == place.object
+                        ? "the address \(place.value) is written twice" : "two nodes have the address \(place.value)",
+                    at: place.range, help: "give each host its own address",
+                    notes: [.init("the other one is here", at: other.range)])
+            } else if let other = own.first(where: { $0.value.family == place.value.family }) {
+                error(
+                    "a second \(place.value.family.words) address of this node", at: place.range,
+                    help: "a node has one address of each family: the one the other node reaches it by",
+                    notes: [.init("the other one is here", at: other.range)])
+            } else if own.isEmpty, index > 0, addresses[0].object != place.object,
+                addresses[0].value.family != place.value.family
+            {
+                error(
+                    "the nodes have addresses of different families", at: place.range,
+                    help: "give both an IPv4 or both an IPv6 address first: they must reach each other",
+                    notes: [.init("the other one is here", at: addresses[0].range)])
+            }
         }
     }
 
@@ -62,15 +75,21 @@ extension CrossCheck {
         checkRouterIDs()
         checkVirtualAddresses()
         for object in draft.objects(.vrrp) {
-            checkFamilies(object)
             checkPriorities(object)
-            checkTracking(object)
-            checkInterval(object)
+            checkProtocol(object)
+            checkAuthentication(object)
         }
+        checkSyncGroups()
     }
 
     private mutating func checkRoutersNeedAPair() {
-        guard !draft.isDoubtful(.top), let first = draft.objects(.vrrp).first else { return }
+        // A router that speaks to other programs' routers alone needs no other node of ours.
+        let first = draft.objects(.vrrp).first { object in
+            let router = configuration.routers[object.index]
+            return router.peers.isEmpty && router.transport == .unicast && !draft.isWritten(.routerPeer, in: object)
+                && !(draft.isWritten(.transport, in: object) && draft.first(.transport, in: object) == nil)
+        }
+        guard !draft.isDoubtful(.top), let first else { return }
         var missing: [String] = []
         // A pair without enough nodes has its own message.
         if configuration.nodes.count < 2, configuration.pair == nil { missing.append("two nodes") }
@@ -87,7 +106,7 @@ extension CrossCheck {
         struct Key: Hashable {
             var id: UInt8
             var interface: String
-            var family: AddressFamily?
+            var family: AddressFamily
         }
         var first: [Key: SourceRange] = [:]
         for object in draft.objects(.vrrp) {
@@ -95,15 +114,14 @@ extension CrossCheck {
             guard let id = draft.first(.routerID, in: object), let range = id.arguments.range("ID"),
                 draft.first(.interface, in: object) != nil
             else { continue }
-            let key = Key(
-                id: router.routerID, interface: router.interface, family: router.addresses.first?.address.family)
-            if let other = first[key] {
+            let keys = router.families.map { Key(id: router.routerID, interface: router.interface, family: $0) }
+            if let other = keys.lazy.compactMap({ first[$0] }).first {
                 error(
                     "router-id \(router.routerID) is taken on \(router.interface)", at: range,
                     help: "give each virtual router of a link its own number",
                     notes: [.init("the other one is here", at: other)])
             } else {
-                first[key] = range
+                for key in keys { first[key] = range }
             }
         }
     }
@@ -130,27 +148,6 @@ extension CrossCheck {
         }
     }
 
-    private mutating func checkFamilies(_ object: Draft.Object) {
-        let own = virtualAddresses.filter { $0.object == object }
-        guard let first = own.first else { return }
-        let family = first.value.address.family
-        if let other = own.first(where: { $0.value.address.family != family }) {
-            error(
-                "a virtual router has addresses of one family", at: other.range,
-                help: "make a second vrrp block for the other family (RFC 9568, 5.2.9)",
-                notes: [.init("the first one is here", at: first.range)])
-            return
-        }
-        guard configuration.routers[object.index].transport == .unicast,
-            !draft.isWritten(.transport, in: object) || draft.first(.transport, in: object) != nil,
-            let node = nodeAddresses.first, node.value.family != family
-        else { return }
-        error(
-            "unicast adverts for \(first.value.address) need nodes with \(family == .ipv4 ? "IPv4" : "IPv6") addresses",
-            at: first.range, help: "give the nodes such addresses, or write: transport multicast",
-            notes: [.init("the node is here", at: node.range)])
-    }
-
     private mutating func checkPriorities(_ object: Draft.Object) {
         var first: [String: SourceRange] = [:]
         for occurrence in draft.all(.routerPriority, in: object) {
@@ -171,35 +168,7 @@ extension CrossCheck {
             help: "give one node a higher priority, as in: priority 150")
     }
 
-    private mutating func checkTracking(_ object: Draft.Object) {
-        let own = draft.first(.interface, in: object)
-        var first: [String: SourceRange] = [:]
-        for occurrence in draft.all(.track, in: object) {
-            guard let name = occurrence.arguments.text("NAME"), let range = occurrence.arguments.range("NAME") else {
-                continue
-            }
-            if let own, own.arguments.text("NAME") == name {
-                error(
-                    "\(name) is tracked already: it carries the address", at: range, help: "leave it out",
-                    notes: [.init("its interface is named here", at: own.range)])
-            } else if let other = first[name] {
-                error("\(name) is tracked twice", at: range, notes: [.init("it is tracked here already", at: other)])
-            }
-            first[name] = first[name] ?? range
-        }
     }
-
-    private mutating func checkInterval(_ object: Draft.Object) {
-        let interval = configuration.routers[object.index].advertInterval
-        guard interval < .milliseconds(50),
-            let range = draft.first(.advertInterval, in: object)?.arguments
-                .range("DURATION")
-        else { return }
-        warn(
-            "a host that stalls for \((interval * 3).text) loses the address to the other", at: range,
-            help: "ordinary hosts stall longer now and then; 100ms survives 300ms")
-    }
-}
 
 extension IPPrefix {
     /// Why the address is none a host may have in its network; `nil`: it is one.
@@ -210,17 +179,4 @@ extension IPPrefix {
         if address.value & host == host { return "is the network's broadcast address under /\(length)" }
         return nil
     }
-}
-
-extension Configuration.VirtualRouterSettings {
-    /// This router's priority on a node: its own when the file gives one, else the node's.
-    package func priority(on node: Configuration.Node) -> UInt8 { priorities[node.name] ?? node.priority }
-
-    /// How long a backup of this priority waits for adverts before it takes over: Active_Down_Interval
-    /// = 3 × Advertisement_Interval + Skew_Time (RFC 9568, 6.1).
-    package func downInterval(priority: UInt8) -> Duration { advertInterval * 3 + skew(priority: priority) }
-
-    /// How long a backup of this priority waits after the active router said that it leaves: Skew_Time
-    /// = (256 − priority) × Advertisement_Interval ÷ 256 (RFC 9568, 6.1).
-    package func skew(priority: UInt8) -> Duration { advertInterval * (256 - Int(priority)) / 256 }
 }

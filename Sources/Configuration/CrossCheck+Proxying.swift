@@ -51,13 +51,21 @@ extension CrossCheck {
                 } else if let source = Configuration.IdentitySource.allCases.first(where: {
                     $0.needsCertificate && written.arguments.has($0.rawValue)
                 }), listener.proxyAcceptance == nil, !draft.isDoubtful(object),
-                    !draft.isWritten(.proxyAccept, in: object)
+                    !draft.isWritten(.proxyAccept, in: object), !asksForCertificates(listener)
                 {
                     error(
                         "no client of this listener shows a certificate, so none has a \(source.rawValue)",
-                        at: written.range, help: "add: \(Directive.proxyAccept.usage)")
+                        at: written.range, help: "add to its tls: \(Directive.clientCertificate.usage)")
                 }
             }
+        }
+    }
+
+    /// Whether clients show certificates that are verified.
+    private func asksForCertificates(_ listener: Configuration.ListenerSettings) -> Bool {
+        switch listener.tls?.clientCertificate {
+        case .required, .optional: true
+        case nil, .some(.none), .optionalUnverified: false
         }
     }
 
@@ -79,13 +87,15 @@ extension CrossCheck {
     /// A backend none of whose clients has a client ID.
     private mutating func checkOpaqueClients(of object: Draft.Object) {
         let backend = configuration.backends[object.index]
-        let listeners = configuration.listeners.filter { $0.backend == backend.name }
+        let listeners = configuration.listeners.filter { listener in
+            listener.backend == backend.name || listener.routes.contains { $0.backend == backend.name }
+        }
         guard let opaque = listeners.first, listeners.allSatisfy(\.protocol.isOpaque) else { return }
         let reason = "clients of the listener \(opaque.name), protocol \(opaque.protocol.rawValue), have no client ID"
         if let stick = draft.first(.stick, in: object) {
             error(reason, at: stick.range, help: "leave stick out, and write: balance source")
         }
-        if backend.algorithm == .hashClientID, let balance = draft.first(.balance, in: object) {
+        if case .hashClientID = backend.algorithm, let balance = draft.first(.balance, in: object) {
             error(reason, at: balance.range, help: "write: balance source")
         }
         guard !hasErrors, backend.check.kind == .mqtt else { return }

@@ -8,7 +8,7 @@ struct CrossCheck {
     /// False when words were repaired: then nothing is said about what seems unused.
     let isSpelt: Bool
     /// The configuration, completed with what only the whole file tells.
-    private(set) var configuration: Configuration
+    var configuration: Configuration
     private(set) var diagnostics: [Diagnostic]
 
     init(_ draft: Draft, isSpelt: Bool) {
@@ -18,20 +18,34 @@ struct CrossCheck {
         diagnostics = draft.diagnostics
     }
 
+    /// Sets the default of version 2, which cannot have that of version 3.
+    mutating func setInterval(_ interval: Duration, of router: Draft.Object) {
+        configuration.routers[router.index].advertInterval = interval
+    }
+
     var hasErrors: Bool { !isSpelt || diagnostics.contains { $0.severity == .error } }
 
-    mutating func run(as host: Host) {
+    /// - Parameter judge: knows the files of tls blocks; `nil`: nobody can read them here.
+    mutating func run(as host: Host, judge: TLSJudge? = nil) {
         checkNames()
         checkReferences()
         checkServerIdentities()
         checkNodes()
         checkRouters()
+        checkTracking()
         checkListeners()
         checkBackends()
+        checkRoutes()
+        checkSources(host)
+        checkChecks()
         checkTables()
         checkProxying()
         checkRewriting()
         checkOpaque()
+        checkTLS(judge)
+        checkAdmission()
+        checkLog()
+        if configuration.log.targets.isEmpty { configuration.log.targets = [.init(.standardError)] }
         recognise(host)
         for index in configuration.routers.indices {
             guard let local = configuration.local else { break }
@@ -171,7 +185,7 @@ extension CrossCheck {
             return
         }
         guard !nodes.isEmpty else { return }
-        let matching = nodes.indices.filter { host.addresses.contains(nodes[$0].address) }
+        let matching = nodes.indices.filter { !nodes[$0].addresses.allSatisfy { !host.addresses.contains($0) } }
         let places = places(.nodeAddress) { arguments in
             arguments.range("ADDRESS").map { (arguments.address("ADDRESS"), $0) }
         }

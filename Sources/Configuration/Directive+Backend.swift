@@ -3,41 +3,9 @@
 import Wire
 
 extension Directive {
-    /// How long a check, a connect or an answer may take.
-    private static let waits = Duration.milliseconds(10)...Duration.seconds(300)
-
     static let backendDirectives =
-        [balance, stick, server, check, timeoutConnect, timeoutConnack, tries] + backendProxyDirectives
-
-    static let balance = Directive(
-        "balance", in: .backend, .optional,
-        .either([
-            .word("least-connections", foreign: ["leastconn", "least_conn"]),
-            .word("round-robin", foreign: ["roundrobin", "static-rr", "rr"]),
-            .sequence([.word("hash", foreign: ["mqtt_preread_clientid"]), "client-id"]),
-            .word("source", foreign: ["ip_hash", "iphash"]),
-        ]), default: "least-connections",
-        "How a server is chosen for a client that sticks to none.",
-        reload: .newSessions, foreign: ["least_conn", "hash", "ip_hash", "lb_algo"],
-        apply: { configuration, arguments in
-            if arguments.has("round-robin") {
-                configuration.backends.newest.algorithm = .roundRobin
-            } else if arguments.has("hash") {
-                configuration.backends.newest.algorithm = .hashClientID
-            } else if arguments.has("source") {
-                configuration.backends.newest.algorithm = .source
-            } else {
-                configuration.backends.newest.algorithm = .leastConnections
-            }
-        },
-        show: { configuration, index in
-            switch configuration.backends[index].algorithm {
-            case .leastConnections: ["least-connections"]
-            case .roundRobin: ["round-robin"]
-            case .hashClientID: ["hash client-id"]
-            case .source: ["source"]
-            }
-        })
+        [balance, stick, server, backendTLS, source, check, onDown, timeoutConnect, timeoutConnack, tries]
+        + backendProxyDirectives
 
     static let stick = Directive(
         "stick", in: .backend, .optional,
@@ -49,72 +17,6 @@ extension Directive {
         },
         show: { configuration, index in
             configuration.backends[index].stickTable.map { ["on client-id table \($0)"] } ?? []
-        })
-
-    static let server = Directive(
-        "server", in: .backend, .repeatable(required: true),
-        .sequence([
-            .value("NAME", .name), .value("ADDRESS:PORT", .socket),
-            .options([
-                .init(
-                    "weight", ("N", .integer(0...256)), default: "1",
-                    "its share of new sessions; 0: only those that stick to it"),
-                .init("backup", nil, "used only when every other server is unusable"),
-                .init("disabled", nil, "starts in maintenance, until it is enabled"),
-            ]),
-        ]),
-        "A broker of this backend.",
-        reload: .inPlace, foreign: ["real_server", "server-template"],
-        apply: { configuration, arguments in
-            guard let name = arguments.text("NAME"), let address = arguments.socket("ADDRESS:PORT") else { return }
-            var server = Configuration.ServerSettings(name: name, address: address)
-            assign(arguments.integer("weight"), to: &server.weight)
-            server.backup = arguments.has("backup")
-            server.disabled = arguments.has("disabled")
-            configuration.backends.newest.servers.append(server)
-        },
-        show: { configuration, index in
-            configuration.backends[index].servers.map { server in
-                "\(server.name) \(written(server.address)) weight \(server.weight)"
-                    + (server.backup ? " backup" : "") + (server.disabled ? " disabled" : "")
-            }
-        })
-
-    static let check = Directive(
-        "check", in: .backend, .optional,
-        .either([
-            "none",
-            .sequence([
-                .either(["mqtt", "tcp"]),
-                .options([
-                    .init(
-                        "every", ("DURATION", .duration(waits, step: .milliseconds(1))), default: "2s", "the interval"),
-                    .init(
-                        "timeout", ("DURATION", .duration(waits, step: .milliseconds(1))), default: "1s",
-                        "how long an answer may take"),
-                    .init("rise", ("N", .integer(1...100)), default: "2", "good answers that make a server usable"),
-                    .init("fall", ("N", .integer(1...100)), default: "3", "bad ones that make it unusable"),
-                ]),
-            ]),
-        ]), default: "mqtt every 2s timeout 1s rise 2 fall 3",
-        "How servers are asked for their health: mqtt is a real CONNECT, CONNACK, DISCONNECT; tcp is a connection.",
-        reload: .inPlace, foreign: ["health_check", "option tcp-check", "tcp-check", "default-server"],
-        apply: { configuration, arguments in
-            var check = Configuration.CheckSettings()
-            check.kind = arguments.has("none") ? .none : arguments.has("tcp") ? .tcp : .mqtt
-            assign(arguments.duration("every"), to: &check.interval)
-            assign(arguments.duration("timeout"), to: &check.timeout)
-            assign(arguments.integer("rise"), to: &check.rise)
-            assign(arguments.integer("fall"), to: &check.fall)
-            configuration.backends.newest.check = check
-        },
-        show: { configuration, index in
-            let check = configuration.backends[index].check
-            if check.kind == .none { return ["none"] }
-            return [
-                "\(check.kind == .tcp ? "tcp" : "mqtt") every \(check.interval.text) timeout \(check.timeout.text) "
-                    + "rise \(check.rise) fall \(check.fall)"
-            ]
         })
 
     static let timeoutConnect = Directive(

@@ -4,8 +4,8 @@ import Wire
 
 extension Directive {
     static let listenDirectives = [
-        bind, `protocol`, use, limitConnections, limitConnectSize, timeoutConnectPacket, timeoutIdle, backlog,
-    ] + listenProxyDirectives + rewriteDirectives
+        bind, `protocol`, listenTLS, use, limitConnections, limitConnectSize, timeoutConnectPacket, timeoutIdle, backlog,
+    ] + limitDirectives + [access] + webSocketDirectives + listenProxyDirectives + rewriteDirectives
 
     static let bind = Directive(
         "bind", in: .listen, .repeatable(required: true), .value("ADDRESS:PORT", .socket),
@@ -17,25 +17,21 @@ extension Directive {
         show: { configuration, index in configuration.listeners[index].binds.map { written($0) } })
 
     static let `protocol` = Directive(
-        "protocol", in: .listen, .optional, .either(["mqtt", "tcp", "http"]), default: "mqtt",
-        "What clients speak: mqtt is 3.1, 3.1.1 and 5.0, told apart by their CONNECT; tcp passes bytes as they are; http "
-            + "does too, and says in HTTP when no server is there.",
+        "protocol", in: .listen, .optional, .either([mqttProtocol, "tcp", "http"]), default: "mqtt",
+        "What clients speak: mqtt is 3.1, 3.1.1 and 5.0, told apart by their CONNECT, and over websocket takes requests for "
+            + "this path and what is below it, under these names or any; tcp passes bytes as they are; http does too, and "
+            + "says in HTTP when no server is there.",
         reload: .newSessions, foreign: ["mode"],
         apply: { configuration, arguments in
             for choice in Configuration.ListenerProtocol.allCases where arguments.has(choice.rawValue) {
                 configuration.listeners.newest.protocol = choice
             }
+            configuration.listeners.newest.webSocket = webSocket(arguments)
         },
-        show: { configuration, index in [configuration.listeners[index].protocol.rawValue] })
-
-    static let use = Directive(
-        "use", in: .listen, .required, .value("BACKEND", .reference("backend")),
-        "The backend that takes the clients of this listener.",
-        reload: .newSessions, foreign: ["default_backend", "use_backend", "proxy_pass"],
-        apply: { configuration, arguments in
-            assign(arguments.text("BACKEND"), to: &configuration.listeners.newest.backend)
-        },
-        show: { configuration, index in [configuration.listeners[index].backend] })
+        show: { configuration, index in
+            let listener = configuration.listeners[index]
+            return [listener.webSocket?.text ?? listener.protocol.rawValue]
+        })
 
     static let limitConnections = Directive(
         "limit connections", in: .listen, .optional, .value("N", .integer(1...10_000_000)), default: "1000000",

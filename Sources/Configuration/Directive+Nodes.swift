@@ -14,13 +14,14 @@ extension Directive {
     static let nodeDirectives = [nodeAddress, nodePriority]
 
     static let nodeAddress = Directive(
-        "address", in: .node, .required, .value("ADDRESS", .address),
-        "The host's own address: for adverts, for the pair link, and for a host to recognise itself.",
-        reload: .restart, foreign: ["unicast_src_ip", "unicast_peer", "mcast_src_ip"],
+        "address", in: .node, .repeatable(required: true), .value("ADDRESS", .address),
+        "The host's own address: for adverts, for the pair link, and to recognise itself. A second one of the other family "
+            + "is for adverts alone.",
+        reload: .restart, foreign: ["unicast_src_ip", "mcast_src_ip"],
         apply: { configuration, arguments in
-            assign(arguments.address("ADDRESS"), to: &configuration.nodes.newest.address)
+            if let address = arguments.address("ADDRESS") { configuration.nodes.newest.add(address) }
         },
-        show: { configuration, index in [configuration.nodes[index].address.description] })
+        show: { configuration, index in configuration.nodes[index].addresses.map(\.description) })
 
     static let nodePriority = Directive(
         "priority", in: .node, .optional, .value("N", .integer(1...254, refused: refusedPriorities)), default: "100",
@@ -33,16 +34,23 @@ extension Directive {
 
     // MARK: pair
 
-    static let pairDirectives = [pairSecret, pairPort]
+    static let pairDirectives = [pairSecret, pairAcceptedSecret, pairPort]
 
     static let pairSecret = Directive(
         "secret", in: .pair, .required, .value("FILE", .path(maximum: 4095)),
         "The file with the secret both nodes share; understudy keygen writes it.",
-        reload: .restart, foreign: ["auth_pass", "authentication"],
+        reload: .restart,
         apply: { configuration, arguments in
             if let path = arguments.text("FILE") { configuration.pair?.secretPath = path }
         },
         show: { configuration, _ in configuration.pair.map { [written($0.secretPath)] } ?? [] })
+
+    static let pairAcceptedSecret = Directive(
+        "accept-secret", in: .pair, .optional, .value("FILE", .path(maximum: 4095)),
+        "While a secret is replaced: the file with the other one, with which adverts are believed too.",
+        reload: .inPlace,
+        apply: { configuration, arguments in configuration.pair?.acceptedSecretPath = arguments.text("FILE") },
+        show: { configuration, _ in configuration.pair?.acceptedSecretPath.map { [written($0)] } ?? [] })
 
     static let pairPort = Directive(
         "port", in: .pair, .optional, .value("PORT", .integer(1...65535)), default: "7946",
@@ -55,9 +63,9 @@ extension Directive {
 
     // MARK: vrrp
 
-    static let vrrpDirectives = [
-        interface, routerID, address, version, advertInterval, preempt, routerPriority, transport, track,
-    ]
+    static let vrrpDirectives =
+        [interface, routerID, address, advertInterval, preempt, routerPriority] + routerProtocolDirectives
+        + routerAuthenticationDirectives + trackingDirectives
 
     static let interface = Directive(
         "interface", in: .vrrp, .required, .value("NAME", .interface),
@@ -85,16 +93,6 @@ extension Directive {
             if let prefix = arguments.prefix("ADDRESS/LENGTH") { configuration.routers.newest.addresses.append(prefix) }
         },
         show: { configuration, index in configuration.routers[index].addresses.map(\.description) })
-
-    static let version = Directive(
-        "version", in: .vrrp, .optional,
-        .value("3", .integer(3...3, refused: [2: "this version of understudy speaks VRRPv3 only"])), default: "3",
-        "The version of the protocol.",
-        reload: .restart, foreign: ["vrrp_version"],
-        apply: { configuration, arguments in
-            assign(arguments.integer("3"), to: &configuration.routers.newest.version)
-        },
-        show: { configuration, index in [String(configuration.routers[index].version)] })
 
     static let advertInterval = Directive(
         "advert-interval", in: .vrrp, .optional,
@@ -140,27 +138,5 @@ extension Directive {
         show: { configuration, index in
             let priorities = configuration.routers[index].priorities
             return configuration.nodes.compactMap { node in priorities[node.name].map { "\(node.name) \($0)" } }
-        })
-
-    static let transport = Directive(
-        "transport", in: .vrrp, .optional, .either(["unicast", "multicast"]), default: "unicast",
-        "Whether adverts go to the other node's address or to the VRRP multicast group.",
-        reload: .restart,
-        apply: { configuration, arguments in
-            configuration.routers.newest.transport = arguments.has("multicast") ? .multicast : .unicast
-        },
-        show: { configuration, index in
-            [configuration.routers[index].transport == .multicast ? "multicast" : "unicast"]
-        })
-
-    static let track = Directive(
-        "track", in: .vrrp, .repeatable(required: false), .sequence(["interface", .value("NAME", .interface)]),
-        "Another interface that must be up for this node to hold the address.",
-        reload: .inPlace, foreign: ["track_interface"],
-        apply: { configuration, arguments in
-            if let name = arguments.text("NAME") { configuration.routers.newest.trackedInterfaces.append(name) }
-        },
-        show: { configuration, index in
-            configuration.routers[index].trackedInterfaces.map { "interface \($0)" }
         })
 }

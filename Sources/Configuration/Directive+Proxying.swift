@@ -16,7 +16,7 @@ extension Directive {
             ]),
         ]),
         "Every connection from these networks begins with a PROXY header, version 1 or 2, that says who the client is.",
-        reload: .newSessions, foreign: ["accept-proxy", "set_real_ip_from"],
+        reload: .newSessions, foreign: ["accept-proxy"],
         apply: { configuration, arguments in
             var acceptance = Configuration.ProxyAcceptance(networks: arguments.prefixes("NETWORK"))
             acceptance.isOptional = arguments.has("optional")

@@ -4,7 +4,8 @@ import Wire
 
 extension Directive {
     static let topDirectives = [
-        node, pair, vrrp, listen, backend, stickTable, admin, log, loops, user, limitSessions, include,
+        node, pair, vrrp, syncGroup, script, listen, backend, stickTable, admin, log, resolver, loops, user, limitSessions,
+        include,
     ]
 
     static let node = Directive(
@@ -20,7 +21,7 @@ extension Directive {
     static let pair = Directive(
         "pair", in: .top, .optional, .nothing, opens: .pair,
         "The encrypted link between the two nodes: it carries the stick tables.",
-        reload: .restart, foreign: ["peers", "vrrp_sync_group"],
+        reload: .restart, foreign: ["peers"],
         apply: { configuration, _ in configuration.pair = .init(secretPath: "") },
         show: { configuration, _ in configuration.pair == nil ? [] : [""] })
 

@@ -10,13 +10,16 @@ typealias Context = Directive.Context
 package struct Directive: Sendable {
     /// A place where directives stand: the top level, or inside one kind of block.
     package enum Context: Int, Hashable, Sendable, CaseIterable {
-        case top, node, pair, vrrp, listen, backend, stickTable, admin, log
+        case top, node, pair, vrrp, syncGroup, script, listen, listenTLS, backend, backendTLS, stickTable, admin, log
 
         /// The directive that opens blocks of this kind; `nil` at the top level.
         package var opener: Directive? { Directive.all.first { $0.opens == self } }
 
-        /// For messages: `at the top level`, `in vrrp`.
-        package var text: String { opener.map { "in \($0.name)" } ?? "at the top level" }
+        /// For messages: `at the top level`, `in vrrp`, `in tls of listen`.
+        package var text: String {
+            guard let opener else { return "at the top level" }
+            return "in \(opener.name)" + (opener.context.opener.map { " of \($0.name)" } ?? "")
+        }
     }
 
     /// What a reload does with a changed value.
@@ -99,8 +102,9 @@ extension Directive: Hashable {
 extension Directive {
     /// Every directive, in the order a manual shows them.
     package static let all: [Directive] =
-        topDirectives + nodeDirectives + pairDirectives + vrrpDirectives + listenDirectives + backendDirectives
-        + stickTableDirectives + adminDirectives + logDirectives
+        topDirectives + nodeDirectives + pairDirectives + vrrpDirectives + syncGroupDirectives + scriptDirectives
+        + listenDirectives + listenTLSDirectives + backendDirectives + backendTLSDirectives + stickTableDirectives
+        + adminDirectives + logDirectives
 
     /// The directives of one context, in the order of the table.
     package static func all(in context: Directive.Context) -> [Directive] { all.filter { $0.context == context } }

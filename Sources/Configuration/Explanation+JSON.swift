@@ -25,6 +25,9 @@ extension Explanation {
     private func object(_ block: Configuration.Block) -> [JSON.Member] {
         var members = block.name.isEmpty ? [] : [JSON.Member("name", .string(block.name))]
         members += Self.settings(of: block)
+        for inner in configuration.blocks where inner.parent == block.title && !inner.parent.isEmpty {
+            members.append(.init(inner.context.opener?.name ?? "", .object(object(inner))))
+        }
         guard block.context == .vrrp, let router = configuration.routers.first(where: { $0.name == block.name }),
             let peer = configuration.peer
         else { return members }

@@ -23,9 +23,8 @@ enum ForeignWords {
         // keepalived
         "state": "not needed: the nodes elect the active one by their priority",
         "global_defs": "not needed: its settings stand at the top level",
-        "track_script": "scripts are not run; the balancer and its checks are tracked by themselves",
-        "vrrp_script": "scripts are not run; the balancer and its checks are tracked by themselves",
-        "notify": "scripts are not run; see understudy status and the log",
+        "track_process": "not needed: the balancer is tracked by itself; see track script for other programs",
+        "notify": "scripts are not run at changes; see understudy status and the log",
         // HAProxy
         "global": "not needed: its settings stand at the top level",
         "defaults": "there are no inherited defaults; understudy check prints the value of every setting",
@@ -39,9 +38,12 @@ enum ForeignWords {
         "mqtt_preread": "not needed: CONNECT is always read by a listener of protocol mqtt",
         "zone": "not needed: all event loops share their state",
         "tcp_nodelay": "not needed: it is always on",
+        "ssl_prefer_server_ciphers": "not needed: the order of ciphers and suites is ours",
+        "ssl_dhparam": "not needed: the key exchange is by elliptic curves; see groups",
+        "no-sslv3": "not needed: SSL is never spoken, and TLS from 1.2 on",
+        "no-tlsv10": "not needed: the oldest version is 1.2 unless minimum-version says otherwise",
+        "no-tlsv11": "not needed: the oldest version is 1.2 unless minimum-version says otherwise",
         // Our own, later.
-        "tls": "TLS listeners are not in this version",
-        "ssl_certificate": "TLS listeners are not in this version",
         "status": "the status page is not in this version; see understudy status",
         "stats": "the status page is not in this version; see understudy status",
     ]

@@ -16,6 +16,8 @@ package enum SourceLimits {
     package static let words = 64
     /// Bytes of one word.
     package static let wordBytes = 4096
+    /// Mistakes told of one list of networks; the rest of it is not read.
+    package static let listMistakes = 5
     /// Messages of one run; the rest is counted.
     package static let diagnostics = 100
 }

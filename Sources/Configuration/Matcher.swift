@@ -56,6 +56,12 @@ struct Matcher {
             } else {
                 throw unfit(choices)
             }
+        case .repeated(let part, let most):
+            var count = 0
+            while count < most, let word = next, !word.quoted, part.firstWords.contains(word.text) {
+                try match(part)
+                count += 1
+            }
         case .options(let options):
             try match(options)
         }
@@ -116,6 +122,7 @@ extension Syntax {
         case .value, .several, .options: []
         case .sequence(let parts): parts.first?.firstWords ?? []
         case .either(let choices): choices.flatMap(\.firstWords)
+        case .repeated(let part, _): part.firstWords
         }
     }
 
@@ -125,6 +132,7 @@ extension Syntax {
         case .value, .several, .options: []
         case .sequence(let parts): parts.first?.foreignWords ?? []
         case .either(let choices): choices.flatMap(\.foreignWords)
+        case .repeated(let part, _): part.foreignWords
         }
     }
 
@@ -132,7 +140,7 @@ extension Syntax {
         switch self {
         case .value, .several: true
         case .sequence(let parts): parts.first?.beginsWithValue ?? false
-        case .word, .either, .options: false
+        case .word, .either, .options, .repeated: false
         }
     }
 }

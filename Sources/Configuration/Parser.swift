@@ -163,7 +163,7 @@ extension Parser {
             fail("include takes a file name, not a pattern", at: word.range, help: "write one include for each file")
             return
         }
-        let path = resolve(word.text)
+        let path = tree.sources[word.range.file].path(of: word.text)
         if let open = stack.firstIndex(where: { $0.name == path }) {
             // A note is possible only where the cycle has a second place.
             let first = open + 1 < stack.count ? stack[open + 1].includedAt : nil
@@ -186,13 +186,5 @@ extension Parser {
         } catch {
             fail("cannot read \(path): \(error.reason)", at: word.range)
         }
-    }
-
-    /// A relative path is meant from the directory of the file that includes it.
-    private func resolve(_ path: String) -> String {
-        guard !path.hasPrefix("/"), let current = stack.last, let slash = current.name.lastIndex(of: "/") else {
-            return path
-        }
-        return current.name[...slash] + path
     }
 }

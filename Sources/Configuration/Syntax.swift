@@ -11,6 +11,8 @@ package indirect enum Syntax: Sendable {
     case sequence([Syntax])
     /// One of these; told apart by their first word, at most one of them begins with a value.
     case either([Syntax])
+    /// As often as its first word stands there, at most so many times; several values of one name are kept in order.
+    case repeated(Syntax, most: Int)
     /// Each at most once, in any order, after everything else.
     case options([Option])
 
@@ -45,6 +47,7 @@ package indirect enum Syntax: Sendable {
         case .several(let placeholder, _, _): placeholder + "…"
         case .sequence(let parts): parts.map(\.nestedText).filter { !$0.isEmpty }.joined(separator: " ")
         case .either(let choices): choices.map(\.text).joined(separator: " | ")
+        case .repeated(let part, let most): "[\(part.text)]" + (most == 1 ? "" : "…")
         case .options(let options):
             options.map { option in
                 "[" + option.keyword + (option.value.map { " " + $0.placeholder } ?? "") + "]"
@@ -62,6 +65,7 @@ package indirect enum Syntax: Sendable {
         case .word: []
         case .value(let placeholder, let kind), .several(let placeholder, let kind, _): [(placeholder, kind)]
         case .sequence(let parts), .either(let parts): parts.flatMap(\.values)
+        case .repeated(let part, _): part.values
         case .options(let options): options.compactMap(\.value)
         }
     }
@@ -71,6 +75,7 @@ package indirect enum Syntax: Sendable {
         switch self {
         case .word, .value, .several: []
         case .sequence(let parts), .either(let parts): parts.flatMap(\.options)
+        case .repeated(let part, _): part.options
         case .options(let options): options
         }
     }

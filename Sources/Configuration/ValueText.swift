@@ -103,6 +103,19 @@ enum SizeText {
     }
 }
 
+/// `2000/s`.
+enum RateText {
+    static func parse(_ text: String, _ range: ClosedRange<Int>) throws(Refusal) -> Int {
+        let limits = "\(range.lowerBound)/s to \(range.upperBound)/s"
+        if Int(digits: text) != nil { throw Refusal("the rate \(text) has no unit", help: "write \(text)/s") }
+        guard text.hasSuffix("/s"), let value = Int(digits: text.dropLast(2)) else {
+            throw Refusal("\"\(text.excerpt)\" is not a rate", help: "write \(limits)")
+        }
+        guard range.contains(value) else { throw Refusal("\(text) is out of range", help: "write \(limits)") }
+        return value
+    }
+}
+
 /// `1M` entries.
 enum CountText {
     static func text(_ count: Int) -> String {

@@ -61,6 +61,9 @@ package final class ControlChannel<Incoming: ControlMessage, Outgoing: ControlMe
 
     deinit { close() }
 
+    /// Whether messages wait because the other side does not read.
+    package var isBacklogged: Bool { !queue.isEmpty }
+
     package var isOpen: Bool { number >= 0 }
 
     /// Closes this end; messages that wait are forgotten.

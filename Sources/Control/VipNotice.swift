@@ -1,10 +1,12 @@
 // What `vip` tells the balancer over their direct link: who holds which address.
 
-import Wire
+package import Wire
 
-/// The state of every virtual router of this host, sent whenever one of them changes.
+/// The state of every virtual router of this host, sent whenever one of them changes, and with each advertisement: then
+/// it is the second heartbeat, which the balancer passes to the other host.
 ///
-/// Form: version 1, flags, number of routers, then for each its name and its role.
+/// Form: version 2, flags, the time (8 octets), number of routers, for each its name and its role, then the number of
+/// reports and each ``PeerRouter``.
 package struct VipNotice: ControlMessage, Hashable {
     /// The states of RFC 9568, 6.3.
     package enum Role: UInt8, Hashable, Sendable, CaseIterable {
@@ -23,17 +25,24 @@ package struct VipNotice: ControlMessage, Hashable {
         }
     }
 
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
 
     /// In the order of the configuration; at most 255.
     package var routers: [Router]
     /// This host is handing its addresses over on purpose, and takes none back for now.
     package var steppingDown: Bool
+    /// When this was said, on this host's monotonic clock.
+    package var time: Instant
+    /// For the peer; at most ``PeerRouter/maximum``.
+    package var reports: [PeerRouter]
 
-    package init(routers: [Router], steppingDown: Bool) {
+    package init(routers: [Router], steppingDown: Bool, time: Instant = .zero, reports: [PeerRouter] = []) {
         precondition(routers.count <= 255, "\(routers.count) virtual routers")
+        precondition(reports.count <= PeerRouter.maximum, "\(reports.count) reports")
         self.routers = routers
         self.steppingDown = steppingDown
+        self.time = time
+        self.reports = reports
     }
 
     /// Whether any router holds its address.
@@ -44,27 +53,35 @@ package struct VipNotice: ControlMessage, Hashable {
     package func write(into bytes: inout [UInt8]) {
         bytes.append(Self.version)
         bytes.append(steppingDown ? 1 : 0)
+        bytes.append(bigEndian: time.nanoseconds)
         bytes.append(UInt8(routers.count))
         for router in routers {
             bytes.append(text: router.name, limit: ControlLimits.name)
             bytes.append(router.role.rawValue)
         }
+        bytes.append(UInt8(reports.count))
+        for report in reports { report.write(into: &bytes) }
     }
 
     package init(parsing bytes: Span<UInt8>) throws(MalformedMessage) {
         var reader = ByteReader(bytes)
         routers = []
+        reports = []
         do {
             let version = try reader.u8()
             guard version == Self.version else { throw MalformedMessage("a notice of version \(version)") }
             let flags = try reader.u8()
             guard flags <= 1 else { throw MalformedMessage("a notice with unknown flags") }
             steppingDown = flags == 1
+            time = Instant(nanoseconds: Int64(bitPattern: try reader.u64()))
             for _ in 0..<(try reader.u8()) {
                 let name = try reader.text(limit: ControlLimits.name)
                 guard let role = Role(rawValue: try reader.u8()) else { throw MalformedMessage("an unknown role") }
                 routers.append(Router(name: name, role: role))
             }
+            let count = Int(try reader.u8())
+            guard count <= PeerRouter.maximum else { throw MalformedMessage("\(count) reports") }
+            for _ in 0..<count { reports.append(try PeerRouter(reading: &reader)) }
         } catch let error as MalformedMessage {
             throw error
         } catch {

@@ -42,6 +42,7 @@ extension RouterDriver {
                 waiting.append(.sendFailed(errno: error.code))
             }
         }
+        if priority > 0 { onAdvertisement() }
     }
 
     private func claim(_ attempt: VirtualRouter.Attempt) {

@@ -37,6 +37,8 @@ final class RouterDriver {
 
     /// Called after each change of role.
     var onTransition: () -> Void = {}
+    /// Called after each advertisement that says that we are active.
+    var onAdvertisement: () -> Void = {}
     /// Whether a router identifier on this interface belongs to another router of this host.
     var isSibling: (UInt8) -> Bool = { _ in false }
 
@@ -51,18 +53,30 @@ final class RouterDriver {
     /// When this node's own address was last announced.
     var lastPresence = Instant.zero
     /// Whether the state machine was started; before, the addresses of a predecessor are only watched.
-    private var hasStarted = false
-    private var trackingReason: String?
+    private(set) var hasStarted = false
+    /// Whether the kernel was looked at for the first time.
+    private var isBegun = false
+    /// What the router depends on besides its own interface.
+    var tracking: Tracking
+    let trackingTimer: DeadlineTimer
+    /// Who else holds our addresses, and whether the witness answers.
+    let probe: NetworkProbe
     private var balancer = (isReady: false, reason: "the balancer has not reported yet", isInSync: false)
 
     // What was told last, so that only changes are told.
     private var toldReady: Readiness?
     private var toldUp: Bool?
     private var toldInSync = false
+    private var toldHealth: Health?
 
     private struct Readiness: Equatable {
         var isReady: Bool
         var reason: String
+    }
+
+    private struct Health: Equatable {
+        var weight: Int
+        var isImpaired: Bool
     }
 
     /// Reports on effects, and events that came while others were fed.
@@ -75,6 +89,10 @@ final class RouterDriver {
         router = VirtualRouter(plan.settings)
         timer = DeadlineTimer(on: around.loop)
         patienceTimer = DeadlineTimer(on: around.loop)
+        tracking = Tracking(plan.tracking.items)
+        trackingTimer = DeadlineTimer(on: around.loop)
+        probe = NetworkProbe(plan.tracking, around)
+        prepareTracking()
         timer.onDeadline = { [weak self] in self?.deadlineCame() }
         patienceTimer.onDeadline = { [weak self] in self?.start() }
     }
@@ -91,7 +109,8 @@ final class RouterDriver {
     /// reports, another router is heard, or ``patience`` ends.
     func begin(_ interfaces: [Interface]) {
         look(interfaces)
-        if holdsAll, !balancer.isReady {
+        isBegun = true
+        if holdsAll, !(balancer.isReady && tracking.isComplete) {
             patienceTimer.follow(Clock.now + Self.patience)
         } else {
             start()
@@ -121,8 +140,11 @@ final class RouterDriver {
                 }
             }
         }
+        tracking.configure(new.tracking.items, at: Clock.now)
+        probe.apply(new.tracking)
         feed(.configure(new.settings))
         look(interfaces)
+        tellReadiness()
     }
 
     /// Says goodbye, releases, and is never used again.
@@ -130,6 +152,8 @@ final class RouterDriver {
         start()
         feed(.stop)
         timer.cancel()
+        trackingTimer.cancel()
+        probe.close()
         closeSocket()
     }
 
@@ -139,21 +163,33 @@ final class RouterDriver {
     /// What is known of the balancer.
     func balancer(isReady: Bool, reason: String, isInSync: Bool) {
         balancer = (isReady, reason, isInSync)
-        if !hasStarted, isReady { start() }
         tellReadiness()
     }
 
-    private func tellReadiness() {
+    /// Tells what changed in the conditions for taking part. A router that has not begun begins when all of them are known.
+    func tellReadiness() {
+        trackingTimer.follow(tracking.nextDeadline)
+        if !hasStarted, isBegun, balancer.isReady, tracking.isComplete { start() }
         guard hasStarted else { return }
         if balancer.isInSync != toldInSync {
             toldInSync = balancer.isInSync
             feed(.inSync(balancer.isInSync))
         }
-        let isReady = balancer.isReady && trackingReason == nil
-        let now = Readiness(isReady: isReady, reason: trackingReason ?? balancer.reason)
+        let verdict = tracking.verdict
+        let health = Health(weight: verdict.weight, isImpaired: verdict.isImpaired)
+        if health != toldHealth {
+            toldHealth = health
+            feed(.weight(health.weight, isImpaired: health.isImpaired))
+            if verdict.isImpaired {
+                around.log.warning(
+                    "Not in full health.", ["router": name, "because": verdict.weaknesses.joined(separator: "; ")])
+            }
+        }
+        let isReady = balancer.isReady && verdict.isReady
+        let now = Readiness(isReady: isReady, reason: balancer.isReady ? verdict.reason : balancer.reason)
         guard now != toldReady else { return }
         toldReady = now
-        feed(.ready(now.isReady, reason: now.reason))
+        feed(.ready(now.isReady, reason: now.isReady ? balancer.reason : now.reason))
     }
 
     // MARK: The kernel
@@ -170,10 +206,9 @@ final class RouterDriver {
                 addresses = try around.netlink.addresses(on: found.index)
             }
         }
-        let missing = plan.trackedInterfaces.first { name in !interfaces.contains { $0.name == name && $0.isReady } }
-        trackingReason = missing.map { "interface \($0) is down" }
-        tellReadiness()
-
+        for name in plan.tracking.interfaces {
+            observe(.interface(name, up: interfaces.contains { $0.name == name && $0.isReady }))
+        }
         let isUp = found.map { $0.isReady && socket != nil } ?? false
         if isUp != toldUp {
             toldUp = isUp
@@ -181,6 +216,9 @@ final class RouterDriver {
         }
         let source = plan.source(among: addresses.filter(\.isUsable).map(\.prefix.address))
         if source != router.source { feed(.source(source)) }
+        probe.look(
+            found, source: source,
+            prefixes: addresses.map(\.prefix).filter { shown in !plan.prefixes.contains { $0.address == shown.address } })
         if router.role == .active, router.holdsAddresses, let lost = plan.prefixes.first(where: { !isShown($0) }) {
             around.log.warning("Somebody removed a virtual address.", ["router": name, "address": lost])
             feed(.addressLost(lost.address))
@@ -268,7 +306,7 @@ final class RouterDriver {
 
     // MARK: The state machine
 
-    private func feed(_ event: VirtualRouter.Event) {
+    func feed(_ event: VirtualRouter.Event) {
         waiting.append(event)
         if !isFeeding { feedWaiting() }
     }
@@ -281,5 +319,6 @@ final class RouterDriver {
         }
         isFeeding = false
         timer.follow(router.nextDeadline)
+        probe.follow(router.role)
     }
 }

@@ -23,8 +23,8 @@ package struct RouterPlan: Equatable, Sendable {
     package var identity: Identity
     /// The virtual addresses with their prefix lengths, in the order of the file.
     package var prefixes: [IPPrefix]
-    /// Interfaces that must be up besides the router's own.
-    package var trackedInterfaces: [String]
+    /// What it depends on besides its own interface.
+    package var tracking: TrackingPlan
     /// The node's own address: adverts leave from it, at least in unicast.
     package var nodeAddress: IPAddress
     package var settings: VirtualRouter.Settings
@@ -59,13 +59,14 @@ package struct RouterPlan: Equatable, Sendable {
         name = router.name
         identity = Identity(interface: router.interface, family: family, routerID: router.routerID)
         prefixes = router.addresses
-        trackedInterfaces = router.trackedInterfaces
+        tracking = TrackingPlan(router.tracking, scripts: configuration.scripts)
         nodeAddress = local.address
         settings = VirtualRouter.Settings(
             version: version, family: family, routerID: router.routerID, priority: router.priority,
             interval: router.advertInterval, preempt: Self.preempt(router.preempt),
             addresses: addresses.filter { $0.family == family }, unadvertised: addresses.filter { $0.family != family },
-            peers: peers)
+            peers: peers, settle: router.tracking.settle,
+            requiresWitness: router.tracking.witness?.isRequired ?? false)
     }
 
     private static func preempt(_ value: Configuration.VirtualRouterSettings.Preempt) -> VirtualRouter.Settings.Preempt

@@ -47,6 +47,8 @@ extension VipProcess {
                 "delay_last_us": JSON(loop.lastLateness.nanoseconds / 1000),
                 "delay_worst_us": JSON(loop.worstLateness.nanoseconds / 1000),
             ],
+            "peer_reports_stale": JSON(staleReports),
+            "tracking_silences": JSON(tracker.silences),
             "announcements_sent": JSON(around.announcer.sentCount),
             "netlink_news_lost": JSON(newsLost),
         ]

@@ -14,10 +14,13 @@ extension VipProcess {
             let link = try ControlChannel<BalancerBeat, VipNotice>(socket, on: loop)
             link.onMessage = { [weak self] beat, _ in
                 self?.lastBeat = beat
+                self?.tracker.heard(beat)
+                self?.hearPeer(beat)
                 self?.hear(.beat(serving: beat.serving, settled: beat.settled, inSync: beat.inSync))
             }
             link.onClosed = { [weak self] _ in
                 self?.balancerLink = nil
+                self?.losePeer()
                 self?.hear(.linkClosed)
             }
             balancerLink = link
@@ -53,7 +56,11 @@ extension VipProcess {
         report()
     }
 
-    func notifyBalancer() {
+    /// - Parameter isPaced: said again and again: left out while the balancer does not read, so that it never reads old
+    ///   news one after the other.
+    func notifyBalancer(isPaced: Bool = false) {
+        if isPaced, balancerLink?.isBacklogged == true { return }
+        let now = Clock.now
         let routers = drivers.map { driver in
             let role: VipNotice.Role =
                 switch driver.router.role {
@@ -63,7 +70,10 @@ extension VipProcess {
                 }
             return VipNotice.Router(name: driver.name, role: role)
         }
-        balancerLink?.send(VipNotice(routers: routers, steppingDown: steppingDownUntil != nil))
+        balancerLink?.send(
+            VipNotice(
+                routers: routers, steppingDown: steppingDownUntil != nil, time: now,
+                reports: Array(drivers.compactMap { $0.peerReport(at: now) }.prefix(PeerRouter.maximum))))
     }
 
     /// One line for the service manager.

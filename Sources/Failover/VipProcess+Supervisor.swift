@@ -35,10 +35,7 @@ extension VipProcess {
                 control.send(.refused(generation: generation, reason: outcome.text))
                 return
             }
-            prepared = (
-                generation, try RouterPlan.plans(of: configuration),
-                LogLevel(rawValue: configuration.log.level.rawValue)
-            )
+            prepared = (generation, try RouterPlan.plans(of: configuration), configuration.log)
             control.send(.prepared(generation: generation))
         } catch {
             control.send(.refused(generation: generation, reason: "\(error)"))
@@ -58,7 +55,7 @@ extension VipProcess {
         }
         let isFirst = self.generation == nil
         self.generation = generation
-        if let level = prepared.logLevel { around.log.setLevel(level) }
+        around.log.adopt(prepared.log)
         if isFirst { releaseStrangers(prepared.plans) }
         apply(prepared.plans, interfaces)
         control.send(.serving(generation: generation))
@@ -75,6 +72,7 @@ extension VipProcess {
                 driver.end()
             }
         }
+        tracker.observe(AttendantOrder(joining: plans.map(\.tracking.order)))
         drivers = plans.map { plan in kept[plan.identity] ?? RouterDriver(plan, around) }
         for (driver, plan) in zip(drivers, plans) {
             let identity = plan.identity
@@ -84,6 +82,7 @@ extension VipProcess {
             if kept[identity] != nil {
                 driver.apply(plan, interfaces)
             } else {
+                driver.onAdvertisement = { [weak self] in self?.notifyBalancer(isPaced: true) }
                 driver.onTransition = { [weak self, unowned driver] in self?.roleChanged(isActive: driver.isActive) }
                 driver.begin(interfaces)
                 driver.balancer(isReady: watch.isReady, reason: watch.reason, isInSync: watch.isInSync)

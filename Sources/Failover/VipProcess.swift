@@ -1,5 +1,6 @@
 // The process that holds the virtual addresses: one thread, one event loop, no disk.
 
+import Configuration
 import Control
 package import Linux
 package import Telemetry
@@ -20,6 +21,7 @@ package final class VipProcess {
     let around: RouterDriver.Surroundings
     private let monitor: NetlinkMonitor
     let control: ControlChannel<SupervisorMessage, ChildMessage>
+    let tracker: Tracker
     var drivers: [RouterDriver] = []
 
     var watch = BalancerWatch()
@@ -27,6 +29,10 @@ package final class VipProcess {
     /// The last beat as it came, for the status.
     var lastBeat: BalancerBeat?
     var balancerLink: ControlChannel<BalancerBeat, VipNotice>?
+    /// The number of the peer's last report; `nil` while nothing comes from it.
+    var lastPeerReport: UInt64?
+    /// Reports of the peer that were too old to be believed.
+    var staleReports: UInt64 = 0
     /// While the operator's wish to leave the addresses to the peer is fresh.
     var steppingDownUntil: Instant?
     let stepDownTimer: DeadlineTimer
@@ -48,7 +54,7 @@ package final class VipProcess {
     }
 
     /// The configuration that was found good and waits for its commit.
-    var prepared: (generation: UInt64, plans: [RouterPlan], logLevel: LogLevel?)?
+    var prepared: (generation: UInt64, plans: [RouterPlan], log: Configuration.LogSettings)?
     /// The configuration in force.
     var generation: UInt64?
     private var status: Int32 = 0
@@ -64,6 +70,7 @@ package final class VipProcess {
         self.punctuality = punctuality
         loop = try EventLoop()
         around = RouterDriver.Surroundings(loop: loop, netlink: try Netlink(), announcer: try Announcer(), log: log)
+        tracker = Tracker(on: loop, log: log)
         monitor = try NetlinkMonitor()
         control = try ControlChannel(socket, on: loop)
         watchTimer = DeadlineTimer(on: loop)
@@ -72,6 +79,9 @@ package final class VipProcess {
         try loop.add(monitor.number, .readable) { [weak self] _ in self?.readNews() }
         control.onMessage = { [weak self] message, descriptors in self?.obey(message, descriptors) }
         control.onClosed = { [weak self] ending in self?.lostSupervisor(ending) }
+        tracker.onObservation = { [weak self] observation in
+            for driver in self?.drivers ?? [] { driver.observe(observation) }
+        }
         watchTimer.onDeadline = { [weak self] in
             self?.watch.timeout(at: Clock.now)
             self?.balancerChanged()
@@ -109,6 +119,7 @@ package final class VipProcess {
     }
 
     private func end() {
+        tracker.close()
         for driver in drivers { driver.end() }
         loop.stop()
     }
@@ -117,6 +128,7 @@ package final class VipProcess {
 
     private func beat() {
         control.send(.beat)
+        tellPeer()
         loop.schedule(at: Clock.now + ChildProcess.beatInterval) { [weak self] in self?.beat() }
     }
 

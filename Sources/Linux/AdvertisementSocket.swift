@@ -52,20 +52,12 @@ package final class AdvertisementSocket {
         let domain = family == .ipv4 ? AF_INET : AF_INET6
         let socket = FileDescriptor(
             owning: try check("socket protocol 112") { Glibc.socket(domain, type, ipProtocol) })
-        try bind(socket.number, toDevice: interface.name)
+        try Socket.bind(socket.number, toDevice: interface.name)
         switch family {
         case .ipv4: try prepareV4(socket.number, interface.index, joinsGroup)
         case .ipv6: try prepareV6(socket.number, interface.index, joinsGroup)
         }
         return socket
-    }
-
-    private static func bind(_ number: Int32, toDevice name: String) throws(Errno) {
-        let octets = Array(name.utf8)
-        // Sound: the name is lent with its length for the duration of the call.
-        try check("setsockopt SO_BINDTODEVICE \(name)") {
-            unsafe setsockopt(number, SOL_SOCKET, SO_BINDTODEVICE, octets, socklen_t(octets.count))
-        }
     }
 
     private static func prepareV4(_ number: Int32, _ index: UInt32, _ joinsGroup: Bool) throws(Errno) {

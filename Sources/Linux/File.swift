@@ -19,6 +19,11 @@ package enum File {
         FileDescriptor(owning: try check("open \(path)") { unsafe cl_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0) })
     }
 
+    /// Opens a device for reading and writing.
+    package static func open(device path: String) throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try check("open \(path)") { unsafe cl_open(path, O_RDWR | O_CLOEXEC, 0) })
+    }
+
     /// Reads a whole file.
     ///
     /// - Throws: `Errno`; `EFBIG` when it holds more than `limit` bytes.

@@ -86,7 +86,13 @@ package enum Descriptor {
         }
     }
 
-    /// Makes reads and writes say *would block* instead of waiting.
+    /// Whether a write would be taken now or within `milliseconds`; by a pipe at least PIPE_BUF (4,096) bytes of it.
+    package static func isWritable(_ number: Int32, within milliseconds: Int32) -> Bool {
+        var wanted = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+        // Sound: the structure lives on the stack for the duration of the call.
+        return unsafe poll(&wanted, 1, milliseconds) > 0 && Int32(wanted.revents) & POLLOUT != 0
+    }
+
     /// Waits until there is something to read, or the end, at most until `deadline`.
     package static func waitReadable(_ number: Int32, until deadline: Instant) throws(Errno) {
         var wanted = pollfd(fd: number, events: Int16(POLLIN), revents: 0)

@@ -9,11 +9,17 @@ package enum UnixDatagram {
     ///
     /// - Throws: `Errno`; with `isWouldBlock` when the receiver is full.
     package static func send(_ bytes: [UInt8], to path: String, descriptors: [Int32] = []) throws(Errno) {
+        let socket = try connect(to: path)
+        try UnixSocket.send(socket.number, bytes, descriptors: descriptors)
+    }
+
+    /// A socket whose datagrams go to `path`; sent with ``UnixSocket/send(_:_:descriptors:)``.
+    package static func connect(to path: String) throws(Errno) -> FileDescriptor {
         let socket = try make()
         var (address, length) = try address(path)
         // Sound: the address lives on the stack for the duration of the call.
         try check("connect \(path)") { unsafe cl_connect(socket.number, &address, length) }
-        try UnixSocket.send(socket.number, bytes, descriptors: descriptors)
+        return socket
     }
 
     /// A socket that receives what is sent to a path.

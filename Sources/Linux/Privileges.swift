@@ -66,6 +66,11 @@ package enum Privileges {
         try forbidNew()
     }
 
+    /// Gives up every capability of the calling thread alone, for good, and of the programs it starts.
+    package static func dropInThread() throws(Errno) {
+        try check("capset") { cl_capset(0, 0, 0) }
+    }
+
     /// No program this process executes gets more rights than it has (`no_new_privs`), and nobody may look into it.
     package static func forbidNew() throws(Errno) {
         try check("prctl PR_SET_NO_NEW_PRIVS") { cl_prctl(Int32(PR_SET_NO_NEW_PRIVS), 1, 0, 0, 0) }

@@ -98,6 +98,15 @@ package final class Process {
         try check("kill \(pid)") { Glibc.kill(pid, signal) }
     }
 
+    /// Sends a signal to the process and to those of its session that it started; it was launched with
+    /// ``Launch/newSession``. Nothing happens when it is known to have ended.
+    ///
+    /// - Throws: `Errno`, for example `EPERM`.
+    package func sendToGroup(_ signal: Int32) throws(Errno) {
+        guard ending == nil else { return }
+        try check("kill -\(pid)") { Glibc.kill(-pid, signal) }
+    }
+
     // MARK: Starting
 
     private static func spawn(_ launch: Launch) throws(Errno) -> Int32 {

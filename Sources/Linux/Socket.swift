@@ -71,6 +71,15 @@ package enum Socket {
         try check("bind \(address)") { unsafe cl_bind(number, &storage, length) }
     }
 
+    /// Lets a socket send and receive on one interface only.
+    package static func bind(_ number: Int32, toDevice name: String) throws(Errno) {
+        let octets = Array(name.utf8)
+        // Sound: the name is lent with its length for the duration of the call.
+        try check("setsockopt SO_BINDTODEVICE \(name)") {
+            unsafe setsockopt(number, SOL_SOCKET, SO_BINDTODEVICE, octets, socklen_t(octets.count))
+        }
+    }
+
     /// Takes one connection off a listener's queue; `nil` when there is none.
     package static func accept(_ number: Int32) throws(Errno) -> Accepted? {
         var storage = sockaddr_storage()

@@ -19,6 +19,15 @@ package struct NodeFacts: Hashable, Sendable {
     package var isInSync = false
     /// Milliseconds for which it will not claim the address.
     package var stepDownHold: UInt32 = 0
+    /// Every virtual router of the node, at most ``RouterFacts/maximum``.
+    package var routers: [RouterFacts] = []
+    /// Another one each time the holder of the addresses spoke, and only good for telling that.
+    package var reportNumber: UInt64 = 0
+    /// How many microseconds ago it spoke, when this was written.
+    package var reportAge: UInt64 = 0
+
+    static let routerKind: UInt8 = 5
+    private static let reportKind: UInt8 = 6
 
     package init() {}
 
@@ -28,6 +37,10 @@ package struct NodeFacts: Hashable, Sendable {
         out += [3, 1, isInSync ? 1 : 0]
         out += [4, 4]
         out.append(bigEndian: stepDownHold)
+        out += [Self.reportKind, 16]
+        out.append(bigEndian: reportNumber)
+        out.append(bigEndian: reportAge)
+        for router in routers.prefix(RouterFacts.maximum) { router.append(to: &out) }
     }
 
     /// Reads a heartbeat's body; unknown kinds are skipped, unknown router states read as unknown.
@@ -39,6 +52,17 @@ package struct NodeFacts: Hashable, Sendable {
             let kind = try reader.field8(type)
             let length = Int(try reader.field8(type))
             let value = try reader.fieldBytes(length, type)
+            if kind == routerKind {
+                guard facts.routers.count < RouterFacts.maximum else { continue }
+                if let router = try RouterFacts.parse(value) { facts.routers.append(router) }
+                continue
+            }
+            if kind == reportKind {
+                guard value.count >= 16 else { throw .malformed(.short(type: type)) }
+                facts.reportNumber = value[..<8].reduce(0) { $0 << 8 | UInt64($1) }
+                facts.reportAge = value[8..<16].reduce(0) { $0 << 8 | UInt64($1) }
+                continue
+            }
             guard (1...4).contains(kind) else { continue }
             guard value.count >= (kind == 4 ? 4 : 1) else { throw .malformed(.short(type: type)) }
             switch kind {

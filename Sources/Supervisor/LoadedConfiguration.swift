@@ -49,6 +49,8 @@ struct LoadedConfiguration {
         bundle = ConfigurationBundle(
             node: configuration.node,
             files: outcome.sources.map { ConfigurationBundle.File(path: $0.name, bytes: $0.bytes) })
+        let refusals = ScriptCheck.refusals(configuration)
+        guard refusals.isEmpty else { throw Refusal(description: refusals.joined(separator: "\n")) }
         if let pair = configuration.pair {
             do throws(SecretFile.Refusal) {
                 pairSecret = try SecretFile.read(pair.secretPath).fileContents

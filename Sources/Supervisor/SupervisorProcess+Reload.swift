@@ -57,8 +57,7 @@ extension SupervisorProcess {
         switch outcome {
         case .committed(let number):
             current = pending.generation
-            log.setLevel(current.loaded.configuration.log.level.telemetry)
-            log.setSink(current.loaded.configuration.log.sink)
+            log.adopt(current.loaded.configuration.log)
             log.notice(
                 "The configuration was reloaded.",
                 ["generation": number, "changes": pending.difference.changes.count])

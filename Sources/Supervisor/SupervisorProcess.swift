@@ -116,7 +116,8 @@ package final class SupervisorProcess {
         Signals.ignorePipe()
         loop = try EventLoop()
         let wanted = loaded.configuration.log
-        log = try Log(process: "supervisor", level: wanted.level.telemetry, sink: wanted.sink)
+        log = try Log(process: "supervisor", sink: .toStandardError)
+        log.adopt(wanted)
         let (user, warning) = try Self.user(for: loaded.configuration)
         self.user = user
         var holdings = Holdings(loops: settings.loops, tableBytes: settings.tableBytes)
@@ -247,24 +248,6 @@ package final class SupervisorProcess {
         loop.cancel(timer)
         timer = supervision.nextDeadline.map { deadline in
             loop.schedule(at: deadline) { [unowned self] in tell(.timeout) }
-        }
-    }
-}
-
-extension Configuration.LogSettings {
-    /// Where the log writes.
-    var sink: LogSink { target == .journal ? .toJournal : .toStandardError }
-}
-
-extension Configuration.LogSettings.Level {
-    /// The log's own word for it.
-    var telemetry: LogLevel {
-        switch self {
-        case .error: .error
-        case .warning: .warning
-        case .notice: .notice
-        case .info: .info
-        case .debug: .debug
         }
     }
 }

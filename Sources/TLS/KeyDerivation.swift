@@ -7,6 +7,19 @@ package enum KeyDerivation {
     /// Most bytes that one derivation gives: 255 times SHA-256's output (RFC 5869, 2.3).
     package static let maximumCount = 255 * 32
 
+    /// SHA-256.
+    ///
+    /// - Throws: `library` when OpenSSL offers none.
+    package static func digest(_ bytes: [UInt8]) throws(TLSError) -> [UInt8] {
+        var output = [UInt8](repeating: 0, count: 32)
+        var count: UInt32 = 0
+        // Sound: both arrays are lent for the duration of the call; the output has room for the digest.
+        guard unsafe EVP_Digest(bytes, bytes.count, &output, &count, EVP_sha256(), nil) == 1 else {
+            throw .library("EVP_Digest")
+        }
+        return output
+    }
+
     /// HKDF-SHA256, extract and expand.
     ///
     /// - Parameters:
@@ -44,6 +57,43 @@ package enum KeyDerivation {
                         unsafe parameters.append(OSSL_PARAM_construct_end())
                         return unsafe EVP_KDF_derive(context, &output, count, parameters)
                     }
+                }
+            }
+        }
+        guard result == 1 else { throw .library("EVP_KDF_derive") }
+        return output
+    }
+
+    /// The pseudo-random function of TLS 1.2 (RFC 5246, 5).
+    ///
+    /// - Parameters:
+    ///   - seed: label and seed, one behind the other.
+    ///   - hash: the suite's hash, in OpenSSL's words.
+    /// - Throws: `library` when OpenSSL offers no TLS1-PRF.
+    static func legacy(secret: [UInt8], seed: [UInt8], hash: String, count: Int) throws(TLSError) -> [UInt8] {
+        ERR_clear_error()
+        // Sound: fetched, checked and freed in this function; the context holds its own reference.
+        let algorithm = unsafe EVP_KDF_fetch(nil, OSSL_KDF_NAME_TLS1_PRF, nil)
+        guard let algorithm = unsafe algorithm else { throw .library("EVP_KDF_fetch TLS1-PRF") }
+        let created = unsafe EVP_KDF_CTX_new(algorithm)
+        unsafe EVP_KDF_free(algorithm)
+        guard let context = unsafe created else { throw .library("EVP_KDF_CTX_new") }
+        defer { unsafe EVP_KDF_CTX_free(context) }
+
+        var output = [UInt8](repeating: 0, count: count)
+        var digest = Array(hash.utf8CString)
+        var secret = secret
+        var seed = seed
+        // Sound: all arrays are local and lent for the duration of the call with their counts; the library only reads
+        // what the parameters name, and writes exactly `count` bytes.
+        let result = unsafe digest.withUnsafeMutableBufferPointer { digest in
+            unsafe secret.withUnsafeMutableBufferPointer { secret in
+                unsafe seed.withUnsafeMutableBufferPointer { seed in
+                    let parameters = unsafe [
+                        cssl_kdf_digest(digest.baseAddress), cssl_kdf_secret(secret.baseAddress, secret.count),
+                        cssl_kdf_seed(seed.baseAddress, seed.count), OSSL_PARAM_construct_end(),
+                    ]
+                    return unsafe EVP_KDF_derive(context, &output, count, parameters)
                 }
             }
         }

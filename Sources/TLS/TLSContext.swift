@@ -2,18 +2,43 @@
 
 import COpenSSL
 
-/// The settings of many sessions; never changed once it is made, so that sessions may share it.
+/// The settings of many sessions; never changed once it is made, so that sessions of all loops share it.
 ///
+/// A reload makes a new one: new sessions begin with it, those that live keep theirs.
 /// Safe to use: the library's handle never leaves this target.
-@safe package final class TLSContext {
+@safe package final class TLSContext: Sendable {
     /// Which side of the handshake.
     package enum Role: Hashable, Sendable { case client, server }
 
     package let role: Role
     /// The only credential of the sessions, when they do without certificates.
     let presharedKey: PresharedKey?
-    /// Owned by this object; lent to the sessions, which keep the object.
-    let handle: OpaquePointer
+    /// What a server decides during the handshake, when it has certificates.
+    let server: ServerSide?
+    /// What a client expects of the server, when it has certificates.
+    let client: ClientSide?
+    /// Lent to the sessions, which keep this object.
+    var handle: OpaquePointer { unsafe owner.handle }
+
+    /// Whether the sessions' handshakes are listened to, so that their records can be taken over.
+    var isObserved: Bool { presharedKey == nil }
+
+    private let owner: ContextHandle
+
+    init(
+        _ owner: ContextHandle, role: Role, presharedKey: PresharedKey? = nil, server: ServerSide? = nil,
+        client: ClientSide? = nil
+    ) {
+        self.owner = owner
+        self.role = role
+        self.presharedKey = presharedKey
+        self.server = server
+        self.client = client
+        if isObserved {
+            unsafe SSL_CTX_set_keylog_callback(handle, HandshakeWitness.keyLog)
+            unsafe SSL_CTX_set_msg_callback(handle, HandshakeWitness.messages)
+        }
+    }
 
     /// The suite of the pair link.
     private static let pairSuite = "TLS_AES_256_GCM_SHA384"
@@ -22,15 +47,10 @@ import COpenSSL
     /// tickets, no early data. Who does not know the key gets no session.
     ///
     /// - Throws: `library`.
-    package init(presharedKey: PresharedKey, role: Role) throws(TLSError) {
-        ERR_clear_error()
-        let method = unsafe role == .client ? TLS_client_method() : TLS_server_method()
-        guard let handle = unsafe SSL_CTX_new(method) else { throw .library("SSL_CTX_new") }
-        unsafe self.handle = unsafe handle
-        self.role = role
-        self.presharedKey = presharedKey
-
+    package convenience init(presharedKey: PresharedKey, role: Role) throws(TLSError) {
+        let owner = try ContextHandle(role)
         // Sound, here and below: the handle was just made and is owned by this object.
+        let handle = unsafe owner.handle
         guard unsafe cssl_ctx_set_min_version(handle, TLS1_3_VERSION) == 1,
             unsafe cssl_ctx_set_max_version(handle, TLS1_3_VERSION) == 1,
             unsafe SSL_CTX_set_ciphersuites(handle, Self.pairSuite) == 1,
@@ -49,8 +69,6 @@ import COpenSSL
         case .server:
             unsafe SSL_CTX_set_psk_find_session_callback(handle, PresharedKeyCallbacks.find)
         }
+        self.init(owner, role: role, presharedKey: presharedKey)
     }
-
-    // Sound: sessions keep this object, so nobody uses the handle any more.
-    deinit { unsafe SSL_CTX_free(handle) }
 }

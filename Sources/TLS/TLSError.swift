@@ -14,6 +14,12 @@ package struct TLSError: Error, Hashable, Sendable, CustomStringConvertible {
         case missingSecret = "missing-secret"
         /// The identity is not the one expected here: another node's name, or our own connection come back to us.
         case wrongIdentity = "wrong-identity"
+        /// The other side's certificate is not one we take; the reason says why.
+        case untrusted
+        /// A certificate is required and the other side showed none.
+        case noCertificate = "no-certificate"
+        /// There is no version, suite or group that both sides take.
+        case noAgreement = "no-agreement"
         /// The other side refused with an alert that says nothing more particular.
         case refused
         /// What arrived is not TLS, or not as the standard has it.

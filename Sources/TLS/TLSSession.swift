@@ -1,6 +1,7 @@
 // One TLS session driven over memory: ciphertext in and out on one side, plaintext on the other.
 
 import COpenSSL
+package import Wire
 
 /// A session without a socket: whoever has the transport carries the bytes.
 ///
@@ -30,18 +31,22 @@ import COpenSSL
     let context: TLSContext
     /// The identity as OpenSSL wants it during the handshake; owned.
     let identityCopy: UnsafeMutablePointer<UInt8>
-    private let handle: OpaquePointer
+    /// Owned.
+    let handle: OpaquePointer
+    /// Listens to the handshake, for sessions whose records we take over.
+    let witness: HandshakeWitness?
     /// Ciphertext from the network; owned by the handle.
-    private let incoming: OpaquePointer
+    let incoming: OpaquePointer
     /// Ciphertext for the network; owned by the handle.
-    private let outgoing: OpaquePointer
+    let outgoing: OpaquePointer
     /// An identity was offered that is not the one expected here.
     private var foreignIdentity: [UInt8]?
 
     /// Begins a session; a client's first message is ready to be taken at once.
     ///
+    /// - Parameter server: the address a client connects to: what the certificate must have when no name is expected.
     /// - Throws: `library`.
-    package init(_ context: TLSContext) throws(TLSError) {
+    package init(_ context: TLSContext, to server: IPAddress? = nil) throws(TLSError) {
         ERR_clear_error()
         guard let handle = unsafe SSL_new(context.handle) else { throw .library("SSL_new") }
         guard let incoming = unsafe BIO_new(BIO_s_mem()), let outgoing = unsafe BIO_new(BIO_s_mem()) else {
@@ -53,6 +58,7 @@ import COpenSSL
         // The handle owns both from here on.
         unsafe SSL_set_bio(handle, incoming, outgoing)
         self.context = context
+        witness = context.isObserved ? HandshakeWitness() : nil
         unsafe self.handle = unsafe handle
         unsafe self.incoming = unsafe incoming
         unsafe self.outgoing = unsafe outgoing
@@ -63,10 +69,27 @@ import COpenSSL
         _ = unsafe cssl_set_app_data(handle, Unmanaged.passUnretained(self).toOpaque())
         switch context.role {
         case .client:
+            if let client = context.client { try expect(client, at: server) }
             unsafe SSL_set_connect_state(handle)
             try advance()
         case .server:
             unsafe SSL_set_accept_state(handle)
+        }
+    }
+
+    /// Tells the library whom a client expects.
+    private func expect(_ client: ClientSide, at server: IPAddress?) throws(TLSError) {
+        // Sound: the parameters are borrowed from the handle; texts and octets are lent and copied.
+        if let name = client.serverName {
+            guard unsafe cssl_set_host_name(handle, name) == 1 else { throw .library("SSL_set_tlsext_host_name") }
+            guard client.verifies else { return }
+            guard unsafe SSL_set1_host(handle, name) == 1 else { throw .library("SSL_set1_host") }
+        } else if client.verifies, let octets = server?.octets {
+            guard unsafe X509_VERIFY_PARAM_set1_ip(SSL_get0_param(handle), octets, octets.count) == 1 else {
+                throw .library("X509_VERIFY_PARAM_set1_ip")
+            }
+        } else if client.verifies {
+            throw TLSError(.library, "neither a name nor an address of the server is known")
         }
     }
 
@@ -119,10 +142,12 @@ import COpenSSL
         guard count > 0 else { return [] }
         var taken = 0
         // Sound: the array's own memory of `count` bytes is lent; the call says how much of it was filled.
-        return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             let result = unsafe BIO_read_ex(outgoing, buffer.baseAddress, count, &taken)
             filled = result == 1 ? taken : 0
         }
+        witness?.pass(bytes.span)
+        return bytes
     }
 
     /// Bytes that ``takeCiphertext(limit:)`` would give.
@@ -200,7 +225,7 @@ import COpenSSL
     }
 
     /// Waiting is no error; the end is a state; everything else ends the session.
-    private func judge(_ result: Int32, _ call: String) throws(TLSError) {
+    func judge(_ result: Int32, _ call: String) throws(TLSError) {
         switch unsafe SSL_get_error(handle, result) {
         case SSL_ERROR_WANT_READ: return
         case SSL_ERROR_ZERO_RETURN: if state == .established { state = .ended }
@@ -234,6 +259,19 @@ import COpenSSL
                 return TLSError(.wrongIdentity, "the other side does not know us by this name (\(text))")
             default: break
             }
+        }
+        switch code {
+        case SSL_R_CERTIFICATE_VERIFY_FAILED:
+            // Sound: the library's texts are static C strings.
+            let reason = unsafe X509_verify_cert_error_string(SSL_get_verify_result(handle)).map {
+                unsafe String(cString: $0)
+            }
+            return TLSError(.untrusted, reason ?? text)
+        case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLSError(.noCertificate, text)
+        case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_NO_SHARED_CIPHER, SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM,
+            SSL_R_NO_SUITABLE_KEY_SHARE, SSL_R_NO_SHARED_GROUPS, SSL_R_VERSION_TOO_LOW, SSL_R_WRONG_SSL_VERSION:
+            return TLSError(.noAgreement, text)
+        default: break
         }
         return TLSError(code >= SSL_AD_REASON_OFFSET ? .refused : .malformed, text)
     }

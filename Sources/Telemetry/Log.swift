@@ -7,8 +7,9 @@ import Wire
 /// Where events are written down, without ever making the writer of an event wait.
 ///
 /// The calling thread checks the level, formats the record and puts it into a bounded ring under a lock it only tries for;
-/// one writer thread empties the ring into standard error or the journal. A disk or journal that stalls costs records,
-/// which are counted and reported, never time.
+/// one writer thread empties the ring into its targets. A disk or journal that stalls costs records, which are counted and
+/// reported, never time. Who has many records of its own kind keeps a ring of its own and is asked for them
+/// (``attach(_:)``).
 package final class Log: Sendable {
     /// Records that wait for the writer.
     package static let capacity = 4096
@@ -20,12 +21,26 @@ package final class Log: Sendable {
         var limiter = LogLimiter()
     }
 
+    /// Where records go, and from which level on where a target does not say.
+    private struct Outfit {
+        var targets: [LogTarget]
+        var level: LogLevel
+        /// Raised with each change of the targets.
+        var version = 0
+    }
+
+    /// Gives the writer the records of somebody who keeps them himself.
+    package typealias Source = @Sendable () -> [LogRecord]
+
     private let process: String
+    /// The most detailed level any target takes.
     private let level: Atomic<Int>
-    private let sink: Mutex<LogSink>
+    private let outfit: Mutex<Outfit>
+    private let sources = Mutex<[Source]>([])
     private let ring = Mutex(Ring())
     private let wake: Bell
     private let lost = Atomic<UInt64>(0)
+    private let undelivered = Atomic<UInt64>(0)
     private let isClosing = Atomic<Bool>(false)
     private let writer = Mutex<Thread?>(nil)
 
@@ -33,7 +48,7 @@ package final class Log: Sendable {
     package init(process: String, level: LogLevel = .info, sink: LogSink) throws(Errno) {
         self.process = process
         self.level = Atomic(level.rawValue)
-        self.sink = Mutex(sink)
+        outfit = Mutex(Outfit(targets: [LogTarget(sink)], level: level))
         wake = try Bell()
     }
 
@@ -57,11 +72,35 @@ package final class Log: Sendable {
     /// Records that were lost because the writer was too slow.
     package var lostRecords: UInt64 { lost.load(ordering: .relaxed) }
 
-    /// Records less severe than this are not written from now on.
-    package func setLevel(_ level: LogLevel) { self.level.store(level.rawValue, ordering: .relaxed) }
+    /// Times a target did not take a record: its server is not there, or its reader does not read.
+    package var undeliveredRecords: UInt64 { undelivered.load(ordering: .relaxed) }
+
+    /// Records less severe than this are not written from now on, but where a target has a level of its own.
+    package func setLevel(_ level: LogLevel) { change { $0.level = level } }
 
     /// Where records go from now on.
-    package func setSink(_ sink: LogSink) { self.sink.withLock { $0 = sink } }
+    package func setTargets(_ targets: [LogTarget]) {
+        change { outfit in
+            guard outfit.targets != targets else { return }
+            outfit.targets = targets
+            outfit.version += 1
+        }
+    }
+
+    private func change(_ body: (inout Outfit) -> Void) {
+        let most = outfit.withLock { outfit in
+            body(&outfit)
+            return outfit.targets.map { $0.level ?? outfit.level }.min() ?? outfit.level
+        }
+        // The smaller level is the more detailed one.
+        level.store(most.rawValue, ordering: .relaxed)
+    }
+
+    /// Asks somebody for records each time the writer wakes; ``wakeWriter()`` wakes it.
+    package func attach(_ source: @escaping Source) { sources.withLock { $0.append(source) } }
+
+    /// Lets the writer ask its sources.
+    package func wakeWriter() { wake.ring() }
 
     /// Whether records of this level are written.
     package func isEnabled(_ level: LogLevel) -> Bool { level.rawValue <= self.level.load(ordering: .relaxed) }
@@ -139,27 +178,47 @@ package final class Log: Sendable {
 
     private func write() {
         var reportedLost: UInt64 = 0
+        var outlets: [LogOutlet] = []
+        var version = -1
+        var formerlyLost: UInt64 = 0
         while true {
             let isLast = isClosing.load(ordering: .acquiring)
-            let sink = sink.withLock { $0 }
+            let outfit = outfit.withLock { $0 }
+            if outfit.version != version {
+                version = outfit.version
+                formerlyLost += outlets.reduce(0) { $0 + $1.lost }
+                // A target that stays keeps its socket and its count.
+                let kept = outlets
+                outlets = outfit.targets.map { target in
+                    kept.first { $0.target == target } ?? LogOutlet(target, process: process)
+                }
+                formerlyLost -= outlets.reduce(0) { $0 + $1.lost }
+            }
+            func write(_ record: LogRecord) {
+                for outlet in outlets where outlet.takes(record.level, logLevel: outfit.level) { outlet.write(record) }
+            }
             let (records, reports, deadline) = ring.withLock { ring in
                 let records = ring.records
                 ring.records = []
                 return (records, ring.limiter.expired(at: Clock.now), ring.limiter.nextDeadline)
             }
-            for record in records { sink.write(record, process: process) }
+            for record in records { write(record) }
             for report in reports {
                 var record = LogRecord(report.level, at: Clock.wallMicroseconds, report.sentence)
                 record.add("suppressed", String(report.suppressed))
-                sink.write(record, process: process)
+                write(record)
+            }
+            for source in sources.withLock({ $0 }) {
+                for record in source() { write(record) }
             }
             let lost = lostRecords
             if lost != reportedLost {
-                let record = LogRecord(
-                    .warning, at: Clock.wallMicroseconds, "Log records were lost.", ["lost": lost - reportedLost])
-                sink.write(record, process: process)
+                write(
+                    LogRecord(
+                        .warning, at: Clock.wallMicroseconds, "Log records were lost.", ["lost": lost - reportedLost]))
                 reportedLost = lost
             }
+            undelivered.store(formerlyLost + outlets.reduce(0) { $0 + $1.lost }, ordering: .relaxed)
             if isLast { return }
             wake.wait(until: deadline)
         }

@@ -8,6 +8,8 @@ package struct LogRecord: Sendable, Hashable {
     private static let valueLimit = 512
     /// Octets of the sentence.
     private static let sentenceLimit = 4096
+    /// Octets of a line that says everything: some dozen values and their names.
+    package static let lineLimit = 16_384
 
     package var level: LogLevel
     /// Microseconds since 1970.
@@ -24,6 +26,28 @@ package struct LogRecord: Sendable, Hashable {
         self.time = time
         text = Self.cleaned(sentence, limit: Self.sentenceLimit)
         for (name, value) in fields { add(name, value.description) }
+    }
+
+    /// A record whose line says everything in a form of its own; the fields are for those who keep them apart.
+    ///
+    /// - Parameter line: as it is to be written; cut off behind ``lineLimit`` octets.
+    package init(_ level: LogLevel, at time: Int64, line: String, fields: [(name: String, value: String)]) {
+        self.level = level
+        self.time = time
+        text = Self.cleaned(line, limit: Self.lineLimit)
+        self.fields = fields.map { ($0.name, Self.cleaned($0.value, limit: Self.valueLimit)) }
+    }
+
+    /// A stranger's text as it may stand in a record: no control characters, not longer than a value may be.
+    package static func value(_ bytes: [UInt8]) -> String {
+        cleaned(String(decoding: bytes, as: UTF8.self), limit: valueLimit)
+    }
+
+    /// The value as it stands behind `name=`: in quotes where it needs them.
+    package static func quoted(_ value: String) -> String {
+        let isPlain = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != 0x22 && $0 != 0x5C && $0 != 0x3D }
+        if isPlain { return value }
+        return JSON.string(value).text
     }
 
     /// Adds a field at the end.
@@ -76,12 +100,6 @@ package struct LogRecord: Sendable, Hashable {
             }
         }
         return out
-    }
-
-    private static func quoted(_ value: String) -> String {
-        let isPlain = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != 0x22 && $0 != 0x5C && $0 != 0x3D }
-        if isPlain { return value }
-        return JSON.string(value).text
     }
 
     private static func hex(_ octet: UInt8) -> String {

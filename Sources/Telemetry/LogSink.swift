@@ -2,7 +2,7 @@
 
 import Linux
 
-/// The writer's end of the log.
+/// One way out of the log.
 package enum LogSink: Sendable, Hashable {
     /// Lines with the time, for people and files.
     case lines(descriptor: Int32)
@@ -10,6 +10,8 @@ package enum LogSink: Sendable, Hashable {
     case prefixedLines(descriptor: Int32)
     /// The journal's own socket, which keeps the fields apart.
     case journal(path: String)
+    /// A syslog server.
+    case syslog(SyslogSink)
 
     private static let standardError: Int32 = 2
     private static let journalPath = "/run/systemd/journal/socket"
@@ -22,21 +24,16 @@ package enum LogSink: Sendable, Hashable {
 
     /// The journal of this host.
     package static var toJournal: LogSink { .journal(path: journalPath) }
+}
 
-    /// Writes one record, waiting for the reader where it must. When the journal is not there the record goes to standard
-    /// error; when that is gone too there is nobody to tell.
-    func write(_ record: LogRecord, process: String) {
-        switch self {
-        case .lines(let descriptor):
-            try? Descriptor.writeAll(descriptor, Array(record.line(process: process).utf8))
-        case .prefixedLines(let descriptor):
-            try? Descriptor.writeAll(descriptor, Array(record.prefixedLine(process: process).utf8))
-        case .journal(let path):
-            do {
-                try UnixDatagram.send(record.journalDatagram(process: process, pid: ProcessSelf.pid), to: path)
-            } catch {
-                Self.toStandardError.write(record, process: process)
-            }
-        }
+/// A sink, and what it takes.
+package struct LogTarget: Sendable, Hashable {
+    package var sink: LogSink
+    /// The least severe records it takes; `nil`: those of the log's own level.
+    package var level: LogLevel?
+
+    package init(_ sink: LogSink, level: LogLevel? = nil) {
+        self.sink = sink
+        self.level = level
     }
 }

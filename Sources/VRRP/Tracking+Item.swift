@@ -17,10 +17,16 @@ extension Tracking {
         /// What was last seen, in words.
         private(set) var detail = "not observed yet"
 
+        /// Until when an item that was added to a running router may go unobserved.
+        private var awaitedUntil: Instant?
+
         init(_ item: Item) { self.item = item }
 
-        var isWell: Bool { believed ?? false }
-        var deadline: Instant? { pending?.deadline }
+        var isWell: Bool { believed ?? (awaitedUntil != nil) }
+        var isObserved: Bool { believed != nil }
+        var deadline: Instant? { pending?.deadline ?? (believed == nil ? awaitedUntil : nil) }
+
+        mutating func wait(until deadline: Instant) { awaitedUntil = deadline }
 
         /// What the item adds to the priority.
         var weight: Int {
@@ -45,6 +51,7 @@ extension Tracking {
             usable = old.usable
             detail = old.detail
             believed = old.believed
+            awaitedUntil = old.awaitedUntil
             // Counts and delays begin anew under the new settings; what they were about will be seen again.
             if let pending = old.pending { see(pending.well, old.detail, at: now) }
             if case .servers(_, let minimum) = item.subject, let usable = old.usable {
@@ -63,6 +70,9 @@ extension Tracking {
             case (.servers(let backend, let minimum), .servers(let other, let count)) where backend == other:
                 usable = .some(count)
                 see(servers: count, minimum: minimum, at: now)
+            case (.anyServer, .anyServer(let count)):
+                let words = count.map { "\($0) usable" } ?? "the number of usable servers is not known"
+                see((count ?? 0) > 0, words, at: now)
             case (.source(let address), .source(let other, let present)) where address == other:
                 see(present, present ? "present" : "not on this host", at: now)
             case (.file(let path), .file(let other, let value)) where path == other:
@@ -117,6 +127,7 @@ extension Tracking {
 
         /// Ends a delay that is over.
         mutating func settle(at now: Instant) {
+            if let awaitedUntil, believed != nil || now >= awaitedUntil { self.awaitedUntil = nil }
             guard let change = pending, now >= change.deadline else { return }
             believed = change.well
             pending = nil
@@ -131,6 +142,7 @@ extension Tracking.Subject: CustomStringConvertible {
         case .balancer: "balancer"
         case .interface(let name): "interface \(name)"
         case .servers(let backend, _): "backend \(backend)"
+        case .anyServer: "servers of all backends"
         case .source(let address): "address \(address)"
         case .file(let path): "file \(path)"
         case .script(let name): "script \(name)"

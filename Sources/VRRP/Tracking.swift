@@ -22,6 +22,8 @@ package struct Tracking: Sendable {
         case interface(String)
         /// A backend has at least so many usable servers.
         case servers(backend: String, minimum: Int)
+        /// Any backend has a usable server: what a host that lost its uplink to the brokers has not.
+        case anyServer
         /// An address is on this host.
         case source(IPAddress)
         /// A number in a file; by its path. Zero is well, and so is a file that is not there: an operator's switch.
@@ -54,11 +56,14 @@ package struct Tracking: Sendable {
         package var rise: Int
         /// How many failures in a row: 1...100.
         package var fall: Int
+        /// How long it counts as well before anything was observed, when it is added to a router that runs: a new
+        /// configuration must not move the addresses. At the start what is unknown has failed.
+        package var patience: Duration
 
         /// An item that is believed at once, unless said otherwise.
         package init(
             _ subject: Subject, _ effect: Effect = .fault, upDelay: Duration = .zero, downDelay: Duration = .zero,
-            rise: Int = 1, fall: Int = 1
+            rise: Int = 1, fall: Int = 1, patience: Duration = .zero
         ) {
             precondition((1...100).contains(rise) && (1...100).contains(fall), "rise \(rise), fall \(fall)")
             precondition(upDelay >= .zero && downDelay >= .zero, "a negative delay")
@@ -69,6 +74,7 @@ package struct Tracking: Sendable {
             self.downDelay = downDelay
             self.rise = rise
             self.fall = fall
+            self.patience = patience
         }
     }
 
@@ -94,6 +100,8 @@ package struct Tracking: Sendable {
         case interface(String, up: Bool)
         /// How many servers of a backend are usable now; `nil` when the balancer does not say.
         case servers(backend: String, usable: Int?)
+        /// How many servers are usable over all backends; `nil` when the balancer does not say.
+        case anyServer(usable: Int?)
         /// Whether an address is on this host.
         case source(IPAddress, present: Bool)
         /// What a file says: a number; absent counts as 0. `nil`: unreadable, or no number.
@@ -108,14 +116,20 @@ package struct Tracking: Sendable {
     package struct Verdict: Equatable, Sendable {
         /// Why it can take no part, in words; empty when it can.
         package var faults: [String]
-        /// The sum of the weights, for ``VirtualRouter/Event/weight(_:)``.
+        /// The sum of the weights, for ``VirtualRouter/Event/weight(_:isImpaired:)``.
         package var weight: Int
+        /// Items with a weight that are not well, in words: why the priority is not what it could be.
+        package var weaknesses: [String]
 
-        /// What these faults and this sum of weights mean.
-        package init(faults: [String], weight: Int) {
+        /// What these faults, this sum of weights and these weaknesses mean.
+        package init(faults: [String], weight: Int, weaknesses: [String] = []) {
             self.faults = faults
             self.weight = weight
+            self.weaknesses = weaknesses
         }
+
+        /// Whether a host in full health would serve better, for ``VirtualRouter/Event/weight(_:isImpaired:)``.
+        package var isImpaired: Bool { !weaknesses.isEmpty }
 
         /// For ``VirtualRouter/Event/ready(_:reason:)``.
         package var isReady: Bool { faults.isEmpty }
@@ -128,9 +142,19 @@ package struct Tracking: Sendable {
     package private(set) var verdict = Verdict(faults: [], weight: 0)
 
     /// Tracks these items, of which nothing is known yet.
-    package init(_ items: [Item]) { configure(items, at: .zero) }
+    package init(_ items: [Item]) {
+        precondition(items.count <= Self.maximumItems, "\(items.count) tracked items")
+        states = items.map { ItemState($0) }
+        verdict = judged()
+    }
 
-    /// Tracks these items from now on. An item that stays keeps what is known of it, also when its effect changes.
+    /// Whether something was observed of every item.
+    package var isComplete: Bool { states.allSatisfy(\.isObserved) }
+
+    /// Tracks these items from now on. An item that stays keeps what is known of it, also when its effect changes; a new
+    /// one is waited for as long as its ``Item/patience`` says.
+    ///
+    /// Look at ``verdict`` afterwards.
     package mutating func configure(_ items: [Item], at now: Instant) {
         precondition(items.count <= Self.maximumItems, "\(items.count) tracked items")
         let known = states
@@ -138,6 +162,8 @@ package struct Tracking: Sendable {
             var state = ItemState(item)
             if let old = known.first(where: { $0.item.subject.isSameThing(as: item.subject) }) {
                 state.inherit(old, at: now)
+            } else {
+                state.wait(until: now + item.patience)
             }
             return state
         }
@@ -188,7 +214,9 @@ package struct Tracking: Sendable {
         for state in states {
             switch state.item.effect {
             case .fault: if !state.isWell { verdict.faults.append(state.sentence) }
-            case .weight: verdict.weight += state.weight
+            case .weight:
+                verdict.weight += state.weight
+                if !state.isWell { verdict.weaknesses.append(state.sentence) }
             }
         }
         return verdict

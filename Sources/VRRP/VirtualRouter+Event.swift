@@ -41,8 +41,9 @@ extension VirtualRouter {
         case source(IPAddress?)
         /// Whether this node knows what its peer knows. A node that does not yet, does not preempt.
         case inSync(Bool)
-        /// The sum of the weights of what is tracked, from ``Tracking``. The priority changes without a change of role.
-        case weight(Int)
+        /// The sum of the weights of what is tracked, from ``Tracking``, and whether something with a weight is not well.
+        /// The priority changes without a change of role; an impaired active router hands over when it knows of a better.
+        case weight(Int, isImpaired: Bool = false)
         /// The peer said over the pair link what it is; `at`: when that arrived. Once for each of its advertisements.
         case peerAlive(PeerReport, at: Instant)
         /// The pair link is gone: what was said over it no longer counts.

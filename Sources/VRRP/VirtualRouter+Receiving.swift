@@ -41,6 +41,7 @@ extension VirtualRouter {
         if advertisement.priority == 0 { counters.zeroPriorityReceived += 1 }
         remember(advertisement, from: from, at: now)
         isLinkProven = true
+        secondPath?.unheard = 0
         switch state {
         case .initialize: break
         case .backup(let backup): heardInBackup(backup, advertisement, from: from, at: now)

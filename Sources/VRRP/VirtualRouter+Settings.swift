@@ -125,6 +125,17 @@ extension VirtualRouter {
         package static let announcementGap = Duration.milliseconds(100)
         /// When announcements are repeated: neighbours may have missed the first or believed a loser's last one.
         package static let announceAgain = (Duration.seconds(1), Duration.seconds(5))
+        /// So many reports of an active peer without one of its advertisements mean that only those are lost.
+        package static let reportsWithoutAdvert = 3
+        /// How long a report stays good once that is known.
+        package static let longestSecondPathPatience = Duration.seconds(1)
+        /// How long something must not have been well before an active router hands over because of it: checks of both
+        /// hosts see the death of all servers at different times.
+        package static let impairedPatience = Duration.seconds(1)
+        /// How long a router that handed over because of it waits for the other to claim.
+        package static let handOverHold = Duration.seconds(2)
+        /// Such hand-overs are at least this far apart, so that faults that come and go do not move the address with them.
+        package static let handOverPause = Duration.seconds(30)
         /// How old the answer of a witness may be.
         package static let witnessAge = Duration.seconds(2)
         /// Most routers remembered for the status; the one heard longest ago makes room.

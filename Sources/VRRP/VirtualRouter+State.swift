@@ -60,6 +60,8 @@ extension VirtualRouter {
         case withdrawn(String)
         /// The operator asked for it.
         case steppedDown
+        /// Something tracked is not well here, and the peer says that everything is well there.
+        case handedOverImpaired(to: IPAddress)
     }
 
     /// The active router as a backup knows it.

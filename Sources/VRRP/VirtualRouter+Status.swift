@@ -63,6 +63,8 @@ extension VirtualRouter {
         package internal(set) var groupWaits: UInt64 = 0
         /// Times an active router gave way to what it learned over the second path.
         package internal(set) var secondPathYields: UInt64 = 0
+        /// Times an active router handed over because it was not well and the peer was.
+        package internal(set) var impairedHandOvers: UInt64 = 0
         /// Answers of somebody else for our address while active.
         package internal(set) var duplicateHolders: UInt64 = 0
         /// Peers that made room for others in the table.
@@ -161,6 +163,7 @@ extension VirtualRouter.Cause: CustomStringConvertible {
             "this node slept, and meanwhile \(address) became active with priority \(priority)"
         case .withdrawn(let reason): reason
         case .steppedDown: "the operator asked for it"
+        case .handedOverImpaired(let address): "something tracked is not well here, and \(address) is in full health"
         }
     }
 }

@@ -14,12 +14,15 @@ extension VirtualRouter {
         package var priority: UInt8
         /// The address it sends advertisements from.
         package var address: IPAddress
+        /// It is a backup in full health that would claim at once: see ``VirtualRouter/isWilling(at:)``.
+        package var isWilling: Bool
 
         /// A report as it came over the pair link.
-        package init(role: Role, priority: UInt8, address: IPAddress) {
+        package init(role: Role, priority: UInt8, address: IPAddress, isWilling: Bool = false) {
             self.role = role
             self.priority = priority
             self.address = address
+            self.isWilling = isWilling
         }
     }
 
@@ -29,6 +32,8 @@ extension VirtualRouter {
         var at: Instant
         /// Since when it has said without a gap that it is active.
         var activeSince: Instant?
+        /// Reports of an active peer since its last advertisement was heard.
+        var unheard = 0
     }
 
     /// Why a backup whose timer has fired does not claim yet.
@@ -63,8 +68,14 @@ extension VirtualRouter {
     ///
     /// One interval less than the patience with advertisements: on the death of a host, whose last report and last
     /// advertisement are at most an interval apart, the second path never makes the takeover later.
+    ///
+    /// Where several reports came and no advertisement, it is known that only the advertisements are lost. Then the
+    /// reports may be as late as two busy hosts make them, and a claim would be a second active router.
     var secondPathPatience: Duration {
-        settings.interval * max(1, settings.downTimerAdverts - 1) + settings.skew(interval: settings.interval)
+        let usual =
+            settings.interval * max(1, settings.downTimerAdverts - 1) + settings.skew(interval: settings.interval)
+        guard let path = secondPath, path.unheard >= Bounds.reportsWithoutAdvert else { return usual }
+        return max(usual, Bounds.longestSecondPathPatience)
     }
 
     /// When a link that nobody was heard on counts as settled; `nil` when it does already.
@@ -95,9 +106,12 @@ extension VirtualRouter {
             arrival - last.at <= secondPathPatience ? last.activeSince : nil
         }
         let isActive = report.role == .active
-        secondPath = SecondPath(report: report, at: arrival, activeSince: isActive ? wasActive ?? arrival : nil)
+        secondPath = SecondPath(
+            report: report, at: arrival, activeSince: isActive ? wasActive ?? arrival : nil,
+            unheard: isActive ? min((secondPath?.unheard ?? 0) + 1, Bounds.reportsWithoutAdvert) : 0)
         isLinkProven = isLinkProven || isActive
         resume(at: now, &actions)
+        if handOver(to: report, at: now, &actions) { return }
         // Advertisements do not get through, or we would know from them. Who has the weaker claim gives way, by the
         // same rule; not before a down interval, because a report may be older than an advertisement.
         guard isActive, case .active(let active) = state, active.phase.isTruth, let since = secondPath?.activeSince,

@@ -51,6 +51,10 @@ package struct VirtualRouter: Sendable {
     var isLinkProven = false
     var secondPath: SecondPath?
     var witnessAnsweredAt: Instant?
+    /// Since when something that is tracked with a weight has not been well.
+    var impairedSince: Instant?
+    /// When this router last handed over because a better one was known.
+    var handedOverAt: Instant?
     /// Why the group keeps this member out, and whether it lets it claim.
     var groupBar: String?
     var mayClaim = false
@@ -114,7 +118,9 @@ package struct VirtualRouter: Sendable {
             reconsider(at: now, &actions)
         case .source(let address): changeSource(address, at: now, &actions)
         case .inSync(let inSync): isInSync = inSync
-        case .weight(let sum): changeWeight(sum, at: now, &actions)
+        case .weight(let sum, let isImpaired):
+            impairedSince = isImpaired ? impairedSince ?? now : nil
+            changeWeight(sum, at: now, &actions)
         case .peerAlive(let report, let arrival): peerReported(report, at: arrival, now: now, &actions)
         case .peerPathLost: peerPathLost(at: now, &actions)
         case .witnessAnswered:

@@ -17,8 +17,10 @@ package struct UpgradeOffer: Hashable, Sendable {
     /// Whom the connection is for: X-Real-IP, REMOTE-HOST, X-Forwarded-Port, and the last of X-Forwarded-For; nil for
     /// a check.
     package var client: SocketAddress?
-    /// What came as X-Forwarded-For, when the sender is trusted; the client's address is appended.
+    /// What came as X-Forwarded-For, when the sender is trusted; the sender's address is appended.
     package var forwardedFor: String?
+    /// Who connected to us, when it is not the client itself but a trusted proxy.
+    package var sender: IPAddress?
     package var origin: String?
     /// More fields, in order; names and values as they are written.
     package var fields: [Field] = []
@@ -58,7 +60,8 @@ package struct UpgradeOffer: Hashable, Sendable {
         var chain = forwardedFor
         if let client {
             let address = "\(client.address.unmapped)"
-            chain = chain.map { $0 + ", " + address } ?? address
+            let last = sender.map { "\($0.unmapped)" } ?? address
+            chain = chain.map { $0 + ", " + last } ?? last
             lines.append(Field(name: "X-Real-IP", value: address))
             lines.append(Field(name: "REMOTE-HOST", value: address))
             lines.append(Field(name: "X-Forwarded-Port", value: "\(client.port)"))

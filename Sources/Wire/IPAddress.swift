@@ -68,6 +68,15 @@ package enum IPAddress: Hashable, Comparable, Sendable {
         }
     }
 
+    /// From 4 or 16 octets in network order; `nil` for any other number of them.
+    package init?(octets: [UInt8]) {
+        switch octets.count {
+        case 4: self = .v4(IPv4Address(octets[0], octets[1], octets[2], octets[3]))
+        case 16: self = .v6(IPv6Address(octets: octets))
+        default: return nil
+        }
+    }
+
     /// 4 or 16 octets in network order.
     package var octets: [UInt8] {
         switch self {

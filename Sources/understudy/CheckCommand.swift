@@ -2,6 +2,7 @@
 
 import Configuration
 import Linux
+import Supervisor
 import Wire
 
 /// `understudy check [FILE] [--node NAME] [--json]`.
@@ -47,6 +48,9 @@ enum CheckCommand {
             if !messages.isEmpty { Understudy.complain(messages + "\n") }
             if let configuration = outcome.configuration { print(Explanation(configuration).text, terminator: "") }
         }
-        return outcome.configuration == nil ? Understudy.Status.refused : Understudy.Status.done
+        // What the file alone does not tell.
+        let refusals = outcome.configuration.map { ScriptCheck.refusals($0) } ?? []
+        for refusal in refusals { Understudy.complain("understudy: \(refusal)\n") }
+        return outcome.configuration == nil || !refusals.isEmpty ? Understudy.Status.refused : Understudy.Status.done
     }
 }

@@ -115,11 +115,27 @@ struct StatusSummary {
         if let count = counters?["ends"]?["no-server"]?.integer, count > 0 {
             notes.append("clients that found no server: \(count)")
         }
+        for (name, what) in [
+            ("connect-deadline", "clients that sent no CONNECT in time"),
+            ("first-byte-deadline", "clients that sent nothing in time"),
+        ] {
+            if let count = counters?["ends"]?[name]?.integer, count > 0 { notes.append("\(what): \(count)") }
+        }
+        for (name, what) in [
+            ("access-denied", "clients kept out by access rules"),
+            ("session-records-lost", "records about sessions lost"),
+        ] {
+            if let count = counters?[name]?.integer, count > 0 { notes.append("\(what): \(count)") }
+        }
         for limit in counters?.members ?? [] where limit.name.hasPrefix("limit-") {
             if let count = limit.value.integer, count > 0 { notes.append("\(TextTable.title(limit.name)) \(count)") }
         }
         note(status["balancer"]?["peer"]?["refusals"], "pair link refused", into: &notes)
-        if let lost = status["log_records_lost"]?.integer, lost > 0 { notes.append("log records lost: \(lost)") }
+        let losses = [status, status["balancer"] ?? .null].flatMap { object in
+            ["log_records_lost", "log_records_undelivered"].compactMap { object[$0]?.integer }
+        }
+        let lost = losses.reduce(0, +)
+        if lost > 0 { notes.append("log records lost: \(lost)") }
         guard !notes.isEmpty else { return }
         line("")
         line("since the start:")

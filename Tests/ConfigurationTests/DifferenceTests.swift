@@ -65,17 +65,32 @@ struct DifferenceTests {
             node lb1 { address 10.0.0.11; priority 151 }
             node lb2 { address 10.0.0.13; priority 91 }
             pair { secret /k }
-            vrrp mqtt { interface eth9; router-id 52; address 10.0.0.30/24 }
+            vrrp mqtt { interface eth9; router-id 52; address 10.0.0.30/24; authentication none }
+            vrrp old { interface eth9; router-id 53; address 10.0.0.32/24 }
+            sync-group both { router old; router mqtt }
             listen mqtt { bind *:1885; use other }
             backend other { server x 192.168.9.9:1883 }
             backend emqx { server x 192.168.9.9:1883 }
             stick-table sessions { }
             """, as: Files.lb1)
-        let changes = Configuration.Difference(from: full, to: plain).changes
+        let encrypted = try Files.good(Files.encryption)
+        let ordinary = try Files.good(
+            """
+            listen plain { bind *:1883; use b }
+            listen a { bind *:8883; use b; tls { certificate /z; maximum-version 1.2 } }
+            backend b { server s 192.168.0.2:8883; tls { verify none; maximum-version 1.2 } }
+            """)
+        let changes =
+            Configuration.Difference(from: full, to: plain).changes
+            + Configuration.Difference(from: encrypted, to: ordinary).changes
         let unseen = Directive.all.filter { directive in
             directive.opens == nil && !["include", "protocol", "version", "key"].contains(directive.name)
                 && !changes.contains { change in
-                    let subject = directive.context.opener.map { change.subject.hasPrefix($0.name) }
+                    let subject = directive.context.opener.map { opener in
+                        let outer = opener.context.opener?.name
+                        return outer.map { change.subject.hasPrefix($0) && change.subject.hasSuffix(opener.name) }
+                            ?? change.subject.hasPrefix(opener.name)
+                    }
                     return subject ?? change.subject.isEmpty && change.text.hasPrefix(directive.name)
                 }
         }

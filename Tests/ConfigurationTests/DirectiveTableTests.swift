@@ -45,7 +45,9 @@ struct DirectiveTableTests {
     @Test func `tells the defaults of options that really hold`() throws {
         let text = "listen m { bind *:1883; use b }\nbackend b { server s 192.168.0.2:1883; check mqtt }\n"
         let plain = try Files.good(text)
-        let options = Directive.check.syntax.options.map { "\($0.keyword) \($0.defaultText ?? "")" }
+        let options = Directive.checkOptions.compactMap { option in
+            option.defaultText.map { "\(option.keyword) \($0)" }
+        }
         let written = text.replacing("check mqtt", with: "check mqtt " + options.joined(separator: " "))
         #expect(try Files.good(written) == plain)
         #expect(Directive.server.syntax.options.first?.defaultText == "\(plain.backends[0].servers[0].weight)")

@@ -67,6 +67,8 @@ struct ExplanationTests {
           when this host falls silent, lb1 takes over after 341.4ms.
           When the active node leaves on purpose, the other follows within 60.9ms.
           A node that comes back leaves the address where it is (preempt never).
+          Adverts carry an HMAC with a key derived from the pair secret; adverts without it are refused, and repeated ones are refused.
+          keepalived before 2.4.2 refuses such adverts: beside it, write authentication none.
 
         Listener mqtt: MQTT on *:1883, to the backend brokers.
           A client must send its CONNECT within 10s, in at most 64KiB; a session ends after a silence of 1.5 × its own keep-alive.
@@ -88,7 +90,7 @@ struct ExplanationTests {
           top level: loops auto; user understudy; limit sessions 1000000
           node lb2: priority 100
           pair: port 7946
-          vrrp mqtt: version 3; advert-interval 100ms; preempt never; transport unicast
+          vrrp mqtt: advert-interval 100ms; preempt never; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic
           listen mqtt: protocol mqtt; limit connections 1000000; limit connect-size 64KiB; timeout connect 10s; timeout idle keep-alive; backlog 4096; timeout proxy-protocol 3s
           backend brokers: balance least-connections; check mqtt every 2s timeout 1s rise 2 fall 3; timeout connect 2s; timeout connack 5s; tries 3; check-proxy-protocol local
           stick-table sessions: key client-id; size 1M; expire 30m

@@ -22,9 +22,9 @@ enum Files {
 
     /// Every directive, every option, nothing at its default.
     static let everything = """
-        node lb1 { address 10.0.0.11; priority 150 }
-        node lb2 { address 10.0.0.12; priority 90 }
-        pair { secret "/etc/under study/pair.key"; port 7000 }
+        node lb1 { address 10.0.0.11; address 2001:db8::11; priority 150 }
+        node lb2 { address 10.0.0.12; address 2001:db8::12; priority 90 }
+        pair { secret "/etc/under study/pair.key"; accept-secret /etc/next.key; port 7000 }
         vrrp mqtt {
             interface eth0
             router-id 51
@@ -37,11 +37,31 @@ enum Files {
             transport multicast
             track interface eth1
             track interface eth2
+            down-timer-adverts 4
+            checksum message-only
+            authentication-mode permissive
+            anti-replay time
+            clock-window 10s
+            hmac-key 7 /etc/vrrp-7.key
+            hmac-key 8 "/etc/under study/vrrp-8.key"
+            active-key 8
         }
+        vrrp old {
+            interface eth0
+            router-id 52
+            address 10.0.0.21/24
+            version 2
+            authentication password "se cret"
+            advert-interval 2s
+            peer 10.0.0.30
+            peer 10.0.0.31
+        }
+        sync-group both { router mqtt; router old }
         listen mqtt {
             bind *:1883
             bind 10.0.0.11:1884
             protocol mqtt
+            use other when username "fleet-*"
             use emqx
             limit connections 5000
             limit connect-size 1000B
@@ -66,13 +86,62 @@ enum Files {
             tries 2
             proxy-protocol v2 ssl cn cipher authority alpn unique-id crc32c
             check-proxy-protocol addresses
+            source 10.0.0.11 share 20%
+            on-down keep
         }
+        backend other { server o 192.168.9.1:1883 }
+        resolver 10.0.0.53:53 every 10s timeout 1s
         stick-table sessions { key client-id; size 2M; expire 2d; replicate }
         admin { socket /tmp/admin.sock; group adm }
         log { to journal; level debug }
         loops 4
         user nobody
         limit sessions 20000
+
+        """
+
+    /// The same for tls blocks.
+    static let encryption = """
+        listen plain { bind *:1883; use b }
+        listen a {
+            bind *:8883
+            use b
+            tls {
+                certificate /a.pem
+                certificate "/b b.pem" default
+                certificates /certs
+                key /a.key
+                client-ca /ca.pem
+                client-certificate optional
+                verify-depth 7
+                crl /crl.pem
+                minimum-version 1.3
+                maximum-version 1.3
+                ciphers HIGH:!aNULL:!MD5
+                suites TLS_AES_128_GCM_SHA256
+                groups X25519
+                alpn mqtt,x-amzn-mqtt-ca
+                unknown-name refuse
+                session-timeout 10m
+                tickets off
+                session-cache 40K
+                timeout handshake 3s
+            }
+        }
+        listen b { bind *:8884; use b; tls { certificate /c.pem; client-ca /ca.pem } }
+        backend b {
+            server s 192.168.0.2:8883
+            tls {
+                ca /ca.pem
+                server-name broker.example.com
+                certificate /me.pem
+                key /me.key
+                minimum-version 1.3
+                ciphers HIGH
+                suites TLS_AES_128_GCM_SHA256
+                groups X25519
+            }
+        }
 
         """
 }

@@ -144,7 +144,7 @@ extension Golden {
                 test.conf:1:32: error: no client of this listener shows a certificate, so none has a certificate-cn
                     1 | listen m { bind *:1883; use b; rewrite username from certificate-cn }
                       |                                ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
-                      = add: proxy-protocol accept from NETWORK… [require] [optional]
+                      = add to its tls: client-certificate CHOICE
                 """#),
         Golden(
             "rewriting what is not read", as: .anybody,

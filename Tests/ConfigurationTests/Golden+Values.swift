@@ -270,19 +270,20 @@ extension Golden {
                       = write 120ms or 130ms
                 """#),
         Golden(
-            "VRRP version 2", as: .node("lb1"),
+            "VRRP version 1", as: .node("lb1"),
             file: #"""
                 node lb1 { address 10.0.0.11; priority 150 }
                 node lb2 { address 10.0.0.12 }
                 pair { secret /k }
-                vrrp v { interface eth0; router-id 51; address 10.0.0.10/24; version 2 }
+                vrrp v { interface eth0; router-id 51; address 10.0.0.10/24; version 1 }
                 listen m { bind *:1883; use b }
                 backend b { server s1 192.168.0.2:1883 }
                 """#,
             messages: #"""
-                test.conf:4:70: error: 2 is refused: this version of understudy speaks VRRPv3 only
-                    4 | vrrp v { interface eth0; router-id 51; address 10.0.0.10/24; version 2 }
+                test.conf:4:70: error: 1 is out of range
+                    4 | vrrp v { interface eth0; router-id 51; address 10.0.0.10/24; version 1 }
                       |                                                                      ^
+                      = write 2 to 3
                 """#),
         Golden(
             "a relative path", as: .node("lb1"),

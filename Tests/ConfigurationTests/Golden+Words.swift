@@ -37,7 +37,7 @@ extension Golden {
                 test.conf:3:1: error: unknown directive "frobnicate" at the top level
                     3 | frobnicate yes
                       | ^~~~~~~~~~
-                      = there is: node, pair, vrrp, listen, backend, stick-table, admin, log, loops, user, limit sessions, include
+                      = there is: node, pair, vrrp, sync-group, listen, backend, stick-table, admin, log, loops, user, limit sessions, include
                 """#),
         Golden(
             "a directive in the wrong block", as: .anybody,
@@ -160,14 +160,15 @@ extension Golden {
         Golden(
             "a feature of a later version", as: .anybody,
             file: #"""
-                listen m { bind *:1883; use b; tls { certificate /c; key /k } }
+                status { bind 127.0.0.1:8888 }
+                listen m { bind *:1883; use b }
                 backend b { server s1 192.168.0.2:1883 }
                 """#,
             messages: #"""
-                test.conf:1:32: error: unknown directive "tls" in listen
-                    1 | listen m { bind *:1883; use b; tls { certificate /c; key /k } }
-                      |                                ^~~
-                      = TLS listeners are not in this version
+                test.conf:1:1: error: unknown directive "status" at the top level
+                    1 | status { bind 127.0.0.1:8888 }
+                      | ^~~~~~
+                      = the status page is not in this version; see understudy status
                 """#),
         Golden(
             "an unknown algorithm", as: .anybody,

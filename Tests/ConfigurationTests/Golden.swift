@@ -50,7 +50,7 @@ struct Golden: Sendable, CustomTestStringConvertible {
 struct GoldenTests {
     static let errors =
         Golden.words + Golden.characters + Golden.braces + Golden.values + Golden.missing + Golden.names
-        + Golden.contradictions + Golden.includes + Golden.proxying
+        + Golden.contradictions + Golden.includes + Golden.routers + Golden.encryption + Golden.proxying
 
     @Test(arguments: errors)
     func `an error, and nothing is configured`(_ golden: Golden) {
@@ -60,7 +60,7 @@ struct GoldenTests {
         #expect(outcome.configuration == nil)
     }
 
-    @Test(arguments: Golden.warnings + Golden.proxyWarnings)
+    @Test(arguments: Golden.warnings + Golden.encryptionWarnings + Golden.proxyWarnings)
     func `a warning, and the configuration holds`(_ golden: Golden) {
         let outcome = golden.check()
         #expect(outcome.text == golden.messages + "\n")

@@ -58,7 +58,7 @@ struct GoodFilesTests {
         #expect(backend.proxySending?.version == 2)
         #expect(backend.proxySending?.fields == Set(Configuration.ProxySending.Field.allCases))
         #expect(backend.checkHeader == .addresses)
-        #expect(backend.algorithm == .hashClientID)
+        #expect(backend.algorithm == .hashClientID())
         #expect(backend.stickTable == "sessions")
         #expect(backend.servers.map(\.weight) == [0, 7, 1])
         #expect(backend.servers.map(\.backup) == [false, true, false])
@@ -108,7 +108,7 @@ struct GoodFilesTests {
             "Listener w: TCP on *:8083, passed as it is to the backend c.",
             "A session ends after a silence of 1h on both sides.",
             "Each connection begins with a PROXY header of version 1; checks say UNKNOWN.",
-            "clients go by a hash of the client's address, by weight.",
+            "clients go by a hash of their address, by weight.",
         ] { #expect(text.contains(sentence), "\(sentence)") }
     }
 

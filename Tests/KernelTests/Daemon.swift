@@ -61,10 +61,7 @@ final class Daemon {
 
     deinit {
         // Its children follow it: they see the end of their sockets.
-        if ending == nil { try? process.send(Signals.kill) }
-        // Reaped, too: the watcher of Swift Testing's exit tests never gets past a dead child that nobody reaps.
-        let limit = Clock.now + .seconds(10)
-        while process.reap() == nil, Clock.now < limit { ProcessSelf.pause(.milliseconds(1)) }
+        process.finish()
         try? FileTree.remove(directory)
         try? FileTree.remove("\(directory).log")
     }

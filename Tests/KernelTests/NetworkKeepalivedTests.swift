@@ -53,8 +53,8 @@ final class Keepalived {
 
     deinit {
         kill()
+        process.finish()
         _ = succeeds("rm -rf \(directory)")
-        _ = process.reap()
     }
 }
 

@@ -39,6 +39,19 @@ struct SupervisorOperatorTests {
         #expect(answer.hasPrefix("{\"ok\":true"))
     }
 
+    /// A hundred ask the same and read nothing while `body` looks.
+    private func crowd(_ daemon: Daemon, _ command: JSON, _ body: () throws -> Void) throws {
+        var waiting: [Int32] = []
+        defer { waiting.forEach(Descriptor.close) }
+        for _ in 0..<100 {
+            let socket = try ask(daemon, command)
+            waiting.append(socket.release())
+            // One request is handed over before the next comes: the supervisor itself keeps a bounded number.
+            _ = try daemon.balancer()
+        }
+        try body()
+    }
+
     @Test("a hundred who want everything and read nothing get a bounded part of the daemon, and delay nobody")
     func slowReaders() throws {
         let daemon = try Daemon()
@@ -53,21 +66,15 @@ struct SupervisorOperatorTests {
         let pid = try #require(try daemon.balancer()["pid"]?.integer)
         let before = try FileTree.list("/proc/\(pid)/fd").count
         for command: JSON in [["command": "table", "table": "sessions"], ["command": "clients"]] {
-            var waiting: [Int32] = []
-            defer { waiting.forEach(Descriptor.close) }
-            for _ in 0..<100 {
-                let socket = try ask(daemon, command)
-                waiting.append(socket.release())
-                // One request is handed over before the next comes: the supervisor itself keeps a bounded number.
-                _ = try daemon.balancer()
+            try crowd(daemon, command) { () throws in
+                #expect(try FileTree.list("/proc/\(pid)/fd").count <= before + 9)
+                #expect(try daemon.ask(["command": "status"])["ok"] == true)
             }
-            #expect(try FileTree.list("/proc/\(pid)/fd").count <= before + 9)
-            #expect(try daemon.ask(["command": "status"])["ok"] == true)
+            // Who is gone makes room.
+            try daemon.turn { try FileTree.list("/proc/\(pid)/fd").count <= before }
         }
         let status = try daemon.ask(["command": "status"])
         #expect(status["balancer"]?["answers_refused"]?.integer == 92)
-        // Who is gone makes room.
-        try daemon.turn { try FileTree.list("/proc/\(pid)/fd").count <= before }
         let socket = try ask(daemon, ["command": "table", "table": "sessions"])
         #expect(try answer(socket.number).split(separator: "\n").count == 601)
         #expect(try daemon.balancer()["restarts"] == 0)

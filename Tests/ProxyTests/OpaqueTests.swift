@@ -28,7 +28,7 @@ struct OpaqueTests {
         #expect(try broker.receive(6) == id("HELO\r\n"))
         let session = try #require(try rig.listing().first)
         #expect(session.clientID.isEmpty && session.level == 0)
-        #expect(session.added == 0 && session.dropped == 0)
+        #expect(session.added == 0 && session.replaced == 0 && session.skipped == 0)
         client.shutdown()
         #expect(try broker.receiveToEnd().bytes == [])
         try broker.send(id("221 bye\r\n"))

@@ -8,6 +8,7 @@ import ProxyProtocol
 import Synchronization
 import TLS
 import Testing
+import WebSocket
 import Wire
 
 @testable import Proxy
@@ -24,7 +25,8 @@ final class Rig {
 
     init(
         _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
-        keys: [String: IdentityKey] = [:], listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
+        tls: TLSContext? = nil, serverTLS: TLSContext? = nil, keys: [String: IdentityKey] = [:],
+        listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
         backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in }
     ) throws {
         var tableSettings = Configuration.TableSettings(name: "sessions")
@@ -41,9 +43,9 @@ final class Rig {
         changeBackend(&settings)
         let moved = checksMoved
         backend = try BackendRuntime(
-            number: 0, settings: settings, table: settings.stickTable == nil ? nil : table, seed: 1, at: Clock.now,
-            checksMoved: { moved.add(1) })
-        (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, keys: keys, change)
+            number: 0, settings: settings, table: settings.stickTable == nil ? nil : table, tls: serverTLS,
+            seed: 1, at: Clock.now, checksMoved: { moved.add(1) })
+        (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, tls: tls, keys: keys, change)
         let snapshot = Snapshot(listeners: [listener], backends: [backend], tables: [table])
         var started: [LoopHandle] = []
         for number in 0..<count {
@@ -55,7 +57,7 @@ final class Rig {
 
     /// A listener on a port of its own, with one socket for each loop.
     static func listen(
-        _ name: String, loops: Int, number: UInt16, keys: [String: IdentityKey] = [:],
+        _ name: String, loops: Int, number: UInt16, tls: TLSContext? = nil, keys: [String: IdentityKey] = [:],
         _ change: (inout Configuration.ListenerSettings) -> Void = { _ in }
     ) throws -> (ListenerRuntime, SocketAddress) {
         var sockets: [Int32] = []
@@ -66,10 +68,12 @@ final class Rig {
             sockets.append(socket)
         }
         var settings = Configuration.ListenerSettings(name: name, binds: [address], backend: "emqx")
+        // Longer than a busy machine takes; tests of the time say their own.
+        settings.proxyTimeout = .seconds(60)
         change(&settings)
         let listener = ListenerRuntime(
             number: number, settings: settings, sockets: [sockets], backend: 0, isActive: true, sessions: nil,
-            identity: IdentityPolicy(settings.rewriting, keys: keys))
+            identity: IdentityPolicy(settings.rewriting, keys: keys), tls: tls)
         return (listener, address)
     }
 
@@ -108,6 +112,8 @@ final class Rig {
     func count(_ violation: Violation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
     func count(_ violation: ProxyViolation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
     func count(_ cause: EndCause) -> UInt64 { loops.reduce(0) { $0 + $1.counters[cause] } }
+    func count(_ violation: FrameViolation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
+    func count(_ reason: UpgradeRefusal.Reason) -> UInt64 { loops.reduce(0) { $0 + $1.counters[reason] } }
     func gauge(_ gauge: ProxyGauge) -> Int { loops.reduce(0) { $0 + Int($1.counters[gauge]) } }
 
     /// Waits until a counter stands at a value.

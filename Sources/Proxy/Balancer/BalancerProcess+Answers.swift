@@ -75,9 +75,21 @@ extension BalancerProcess {
         return Self.refusal("no server is called \"\(asked)\"; there are \(known.joined(separator: ", "))")
     }
 
-    /// Sessions of a server that is down are closed at this many a second: their clients find another one now instead of
-    /// at their next ping, and not all in one instant.
+    /// Sessions of a server that is down are closed at this many a second unless `on-down` says otherwise: their clients
+    /// find another one now instead of at their next ping, and not all in one instant.
     private static let downRate = 2000
+
+    /// How fast the sessions of a server that went down are closed, in sessions a second; `nil`: they are kept.
+    private func downRate(_ backend: BackendRuntime, _ server: Int) -> Int? {
+        switch backend.onDown {
+        case .keep: return nil
+        case .close(nil): return Self.downRate
+        case .close(let spread?):
+            let sessions = Double(backend.current.servers[server].connections)
+            let rate = (sessions * 1e9 / Double(spread.nanoseconds)).rounded(.up)
+            return Int(min(max(rate, 1), Double(TokenBucket.range.upperBound)))
+        }
+    }
 
     /// Tells what changed about servers, and acts on it.
     func tellNews() {
@@ -88,13 +100,45 @@ extension BalancerProcess {
                 tell(backend, news.server, news.transition)
                 let place = ServerPlace(backend: backend.number, index: news.server)
                 if news.transition.to == .down {
-                    shed(place, rate: Self.downRate)
+                    if let rate = downRate(backend, news.server) { shed(place, rate: rate) }
                 } else if news.transition.from == .down {
                     shedding[place] = nil
                 }
             }
         }
+        for backend in registry?.activeBackends ?? [] { tellShortages(backend) }
         if hasNews { beatNow() }
+    }
+
+    /// Warns before the ports of a source run out.
+    private func tellShortages(_ backend: BackendRuntime) {
+        for shortage in backend.fetchShortages() {
+            log.warning(
+                "the ports to server \(backend.name)/\(backend.serverName(shortage.server)) run out",
+                [
+                    "source": shortage.address.map { "\($0)" } ?? "the kernel's choice", "used": "\(shortage.used)",
+                    "ports": "\(shortage.ports)",
+                ])
+        }
+    }
+
+    /// The resolver has something new to tell.
+    func namesChanged() {
+        guard let registry else { return }
+        for (name, answer) in registry.resolver.answers.sorted(by: { $0.key < $1.key }) {
+            let former = knownAnswers.updateValue(answer, forKey: name)
+            if let failure = answer.failure, former?.failure == nil {
+                log.warning(
+                    "the name \(name) has no answer", ["error": failure, "kept": "\(answer.addresses.count) addresses"])
+            }
+            if answer.addresses != former?.addresses, !answer.addresses.isEmpty {
+                let addresses = answer.addresses.map { "\($0)" }.joined(separator: ", ")
+                log.notice("the name \(name) has new addresses", ["addresses": addresses])
+            }
+        }
+        for sentence in registry.namesChanged() { log.error("\(sentence)") }
+        prober?.schedule()
+        beatNow()
     }
 
     /// Begins to close a server's sessions at a rate.
@@ -152,32 +196,22 @@ extension BalancerProcess {
                         "name": .string(listener.settings.name),
                         "binds": .array(listener.settings.binds.map { .string("\($0)") }),
                         "sessions": JSON(max(0, listener.sessions.value)), "active": JSON(listener.isActive),
+                        "tracked": listener.judgesArrivals || listener.judgesClients ? listener.admission.json : .null,
                     ]
                 }),
-            "backends": .array(backends.map { describe($0, at: now) }),
+            "backends": .array(backends.map { $0.json(at: now) }),
+            "names": .array(
+                (registry?.resolver.answers ?? [:]).sorted { $0.key < $1.key }.map { name, answer in
+                    [
+                        "name": .string(name),
+                        "addresses": .array(answer.addresses.map { .string("\($0)") }),
+                        "failures": JSON(answer.failures), "last_failure": JSON(answer.failure),
+                    ]
+                }),
             "tables": .array((registry?.tables ?? []).map { $0.json() }),
+            "log_records_lost": JSON(log.lostRecords), "log_records_undelivered": JSON(log.undeliveredRecords),
             "peer": pairLink?.status ?? .null,
             "counters": ProxyCounters.json(loops.map(\.counters)),
-        ]
-    }
-
-    private func describe(_ backend: BackendRuntime, at now: Instant) -> JSON {
-        let value = backend.current
-        let servers = value.servers.indices.filter { !value.servers[$0].isRetired || value.servers[$0].connections > 0 }
-        return [
-            "name": .string(backend.name), "settled": JSON(value.isSettled), "table": JSON(backend.table?.name),
-            "rerouted": JSON(value.reroutes), "exhausted": JSON(value.exhaustions),
-            "servers": .array(
-                servers.map { index in
-                    let server = value.servers[index]
-                    return [
-                        "name": .string(server.settings.name), "address": .string("\(backend.address(index))"),
-                        "status": .string(server.isRetired ? "removed" : server.health.status.rawValue),
-                        "since_ms": JSON((now - server.health.since).wholeMilliseconds),
-                        "because": JSON(server.health.cause.map { "\($0)" }), "weight": JSON(server.weight),
-                        "backup": JSON(server.settings.isBackup), "sessions": JSON(server.connections),
-                    ]
-                }),
         ]
     }
 }

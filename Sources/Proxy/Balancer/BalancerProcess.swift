@@ -32,6 +32,9 @@ package final class BalancerProcess {
     var pairLink: PairLink?
     let checksBell: Bell
     let tablesBell: Bell
+    let namesBell: Bell
+    /// What the log was told about names last; the names of the configuration only, so bounded with it.
+    var knownAnswers: [String: NameResolver.Answer] = [:]
     var shedding: [ServerPlace: Shedding] = [:]
     /// Long answers that are being written, and those that were one too many.
     var streams = 0
@@ -85,6 +88,7 @@ package final class BalancerProcess {
         loop = try EventLoop()
         checksBell = try Bell()
         tablesBell = try Bell()
+        namesBell = try Bell()
         control = try ControlChannel(FileDescriptor(owning: ChildProcess.controlDescriptor), on: loop)
         control.onMessage = { [unowned self] message, bag in receive(message, bag) }
         control.onClosed = { [unowned self] ending in
@@ -99,6 +103,10 @@ package final class BalancerProcess {
         try loop.add(tablesBell.number, .readable) { [unowned self] _ in
             tablesBell.silence()
             pairLink?.tablesChanged()
+        }
+        try loop.add(namesBell.number, .readable) { [unowned self] _ in
+            namesBell.silence()
+            namesChanged()
         }
         beat()
         beatLink()
@@ -158,8 +166,13 @@ package final class BalancerProcess {
     private func makeRegistry(_ configuration: Configuration) throws(Registry.Refusal) -> Registry {
         let checks = checksBell
         let tables = tablesBell
+        let names = namesBell
+        let resolver: NameResolver
+        do { resolver = try NameResolver { names.ring() } } catch {
+            throw Registry.Refusal(reason: "no resolver: \(error)")
+        }
         return Registry(
-            node: PeerSession.identity(of: configuration.node ?? ""), hashKey: try tableKey(),
+            node: PeerSession.identity(of: configuration.node ?? ""), hashKey: try tableKey(), resolver: resolver,
             checksMoved: { checks.ring() }, tablesChanged: { tables.ring() })
     }
 
@@ -182,6 +195,9 @@ package final class BalancerProcess {
                 if let old = descriptors.updateValue(number, forKey: name) { replaced.append(old) }
             }
             pending = []
+            if registry.sessionLog == nil {
+                registry.sessionLog = SessionLog(loops: loopCount(prepared.value.configuration), writtenBy: log)
+            }
             let snapshot = try registry.commit(prepared.value)
             replaced += forgetRemoved(prepared.value.configuration)
             configuration = prepared.value.configuration
@@ -280,14 +296,19 @@ package final class BalancerProcess {
     /// Tells `vip` how things stand.
     func beatNow() {
         guard let vip else { return }
-        let backends = registry?.activeBackends.map(\.current) ?? []
+        let backends = registry?.activeBackends.map { ($0.name, $0.current) } ?? []
+        let usable = backends.map { name, backend in
+            BalancerBeat.Backend(name: name, usableServers: UInt32(backend.servers.count { $0.acceptsNew }))
+        }
+        let tracked = configuration?.trackedBackends ?? []
         vip.send(
             BalancerBeat(
-                serving: isServing, settled: !backends.isEmpty && backends.allSatisfy(\.isSettled),
+                serving: isServing, settled: !backends.isEmpty && backends.allSatisfy { $0.1.isSettled },
                 inSync: pairLink?.isInSync ?? true, peerLinked: pairLink?.isLinked ?? false,
                 sessions: UInt64(registry?.listeners.reduce(0) { $0 + max(0, $1.sessions.value) } ?? 0),
-                usableServers: UInt32(
-                    backends.reduce(0) { sum, backend in sum + backend.servers.filter { $0.acceptsNew }.count })))
+                usableServers: usable.reduce(0) { $0 + $1.usableServers },
+                backends: Array(usable.filter { tracked.contains($0.name) }.prefix(BalancerBeat.maximumBackends)),
+                peer: peerReport))
     }
 
     private func linkVip(_ end: consuming FileDescriptor) {
@@ -321,7 +342,8 @@ package final class BalancerProcess {
         let former = self.notice
         self.notice = notice
         pairLink?.factsChanged()
-        guard notice != former else { return }
+        // With each advertisement a notice comes that changes nothing here.
+        guard notice.routers != former?.routers || notice.steppingDown != former?.steppingDown else { return }
         let refusing = notice.steppingDown && notice.isActive
         let gone = addresses { router in
             if refusing { return router.role == .active }

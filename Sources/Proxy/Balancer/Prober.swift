@@ -9,28 +9,35 @@ import Wire
 
 /// Runs the checks of all backends on the main thread's event loop.
 ///
-/// When a check is due and what its result means is decided by ``Balancing/Backend``; what an MQTT answer says by
-/// ``MQTT/HealthExchange``. At most ``maximumInFlight`` checks run at one time; others wait for the next turn.
+/// When a check is due and what its result means is decided by ``Balancing/Backend``; what is said by
+/// ``CheckConversation``. At most ``maximumInFlight`` checks run at one time and at most ``maximumStarts`` begin in one
+/// turn; others wait for the next.
 final class Prober {
     /// Most checks in flight.
     static let maximumInFlight = 256
+    /// Most checks begun in one turn: what is due at one instant is spread over many.
+    static let maximumStarts = 32
+    /// The shortest time between two turns.
+    private static let turn: Duration = .milliseconds(5)
 
     /// One check in flight.
     private final class Check {
         let backend: BackendRuntime
         let server: Int
         let socket: FileDescriptor
-        var exchange: HealthExchange?
+        var conversation: CheckConversation
         /// A PROXY header that has not been sent; it goes before anything else.
         var header: [UInt8] = []
         var timer: EventLoop.Timer?
 
-        init(_ backend: BackendRuntime, _ server: Int, _ socket: consuming FileDescriptor, _ exchange: HealthExchange?)
-        {
+        init(
+            _ backend: BackendRuntime, _ server: Int, _ socket: consuming FileDescriptor,
+            _ conversation: CheckConversation
+        ) {
             self.backend = backend
             self.server = server
             self.socket = socket
-            self.exchange = exchange
+            self.conversation = conversation
         }
     }
 
@@ -58,34 +65,37 @@ final class Prober {
         timer = nil
         let now = Clock.now
         var next: Instant?
+        var starts = Self.maximumStarts
         for backend in backends {
-            if inFlight.count < Self.maximumInFlight {
-                for server in backend.startDueChecks(at: now) { begin(backend, server, at: now) }
+            let most = min(starts, Self.maximumInFlight - inFlight.count)
+            if most > 0 {
+                let due = backend.startDueChecks(at: now, most: most)
+                starts -= due.count
+                for server in due { begin(backend, server, at: now) }
             }
             if let deadline = backend.current.nextDeadline { next = min(next ?? deadline, deadline) }
         }
+        // Who comes first gets the places: another backend in the next turn.
+        if backends.count > 1 { backends.append(backends.removeFirst()) }
         guard let next else { return }
         // Checks that wait for a place in flight are looked at again when one ends, or soon.
-        timer = loop.schedule(at: max(next, now + .milliseconds(5))) { [weak self] in self?.schedule() }
+        timer = loop.schedule(at: max(next, now + Self.turn)) { [weak self] in self?.schedule() }
     }
 
     private func begin(_ backend: BackendRuntime, _ server: Int, at now: Instant) {
         let settings = backend.check
         let deadline = now + settings.timeout
+        let (target, source) = backend.checkPlace(server)
         do {
-            var exchange: HealthExchange?
-            if settings.kind == .mqtt {
-                exchange = try HealthExchange(
-                    ConnectDraft(version: .v311, clientID: clientID, keepAlive: 10), deadline: deadline)
-            }
-            let socket = try Socket.connect(backend.address(server))
-            let check = Check(backend, server, socket, exchange)
+            let conversation = try CheckConversation(settings, target: target, clientID: clientID, deadline: deadline)
+            let socket = try Socket.connect(target, from: source)
+            let check = Check(backend, server, socket, conversation)
             let number = check.socket.number
             try loop.add(number, .writable) { [weak self] readiness in self?.ready(number, readiness) }
             inFlight[number] = check
             check.timer = loop.schedule(at: deadline) { [weak self] in self?.expired(number) }
         } catch let error as Errno {
-            finish(backend, server, .checkFailed(.connect(errno: error.code)))
+            finish(backend, server, .event(error.isOwnShortage ? .checkSkipped : .checkFailed(.connect(errno: error.code))))
         } catch {
             preconditionFailure("the check's own CONNECT does not fit a packet: \(error)")
         }
@@ -96,79 +106,61 @@ final class Prober {
         if readiness.contains(.writable) || readiness.contains(.closed) {
             let code = Socket.error(number)
             if code != 0 {
-                end(check, .checkFailed(.connect(errno: code)))
+                end(check, .event(.checkFailed(.connect(errno: code))))
                 return
             }
         }
         if readiness.contains(.writable) {
             check.header = check.backend.checkHeader(check.server, from: Socket.localAddress(number))
         }
-        guard check.exchange != nil else {
-            // A server that waits for a header would log a connection without one. Whether it is taken is the server's
-            // affair: it accepted the connection.
-            if !check.header.isEmpty { _ = try? Descriptor.write(number, check.header.span) }
-            end(check, .checkPassed)
-            return
-        }
         if readiness.contains(.writable) {
             // From here on only the answer matters.
             do { try loop.modify(number, .readable) } catch {
-                end(check, .checkFailed(.connect(errno: error.code)))
+                end(check, .event(.checkFailed(.connect(errno: error.code))))
                 return
             }
-            feed(check, .connected)
+            take(check.conversation.connected(at: Clock.now), check)
         }
-        if readiness.contains(.readable) || readiness.contains(.closed), inFlight[number] != nil {
+        if readiness.contains(.readable) || readiness.contains(.closed), inFlight[number] === check {
             do {
-                let bytes = try Descriptor.read(number, limit: HealthExchange.maximumAnswer)
-                feed(check, bytes.isEmpty ? .closed : .received(bytes))
+                let bytes = try Descriptor.read(number, limit: CheckConversation.maximumAnswer)
+                let now = Clock.now
+                take(
+                    bytes.isEmpty ? check.conversation.closed(at: now) : check.conversation.received(bytes, at: now),
+                    check)
             } catch  where error.isWouldBlock {
                 return
             } catch {
-                feed(check, .closed)
+                take(check.conversation.closed(at: Clock.now), check)
             }
         }
     }
 
     private func expired(_ number: Int32) {
         guard let check = inFlight[number] else { return }
-        if check.exchange == nil { end(check, .checkFailed(.connectTimeout)) } else { feed(check, .timer) }
+        take(check.conversation.expired(at: Clock.now), check)
     }
 
-    private func feed(_ check: Check, _ event: HealthExchange.Event) {
-        guard let actions = check.exchange?.handle(event, at: Clock.now) else { return }
-        if !actions.send.isEmpty {
+    /// Carries out a step of the conversation.
+    private func take(_ step: CheckConversation.Step, _ check: Check) {
+        // A check of the connection alone says its header too: a server that waits for one would log its want.
+        let bytes = check.header + step.send
+        check.header = []
+        if !bytes.isEmpty {
             do {
                 // A new socket takes these few bytes whole.
-                let bytes = check.header + actions.send
-                check.header = []
                 try Descriptor.write(check.socket.number, bytes.span)
             } catch {
-                if actions.verdict == nil {
-                    end(check, .checkFailed(.closed))
+                if step.result == nil {
+                    end(check, .event(.checkFailed(.closed)))
                     return
                 }
             }
         }
-        guard let verdict = actions.verdict else { return }
-        switch verdict {
-        case .alive: end(check, .checkPassed)
-        case .draining(let code): end(check, .checkBusy(code: code.rawValue))
-        case .failed(let failure): end(check, .checkFailed(Self.translate(failure)))
-        }
+        if let result = step.result { end(check, result) }
     }
 
-    private static func translate(_ failure: HealthExchange.Failure) -> HealthState.Failure {
-        switch failure {
-        case .connectTimeout: .connectTimeout
-        case .answerTimeout: .silent
-        case .closed: .closed
-        case .garbage: .malformed
-        case .refused(let code): .connack(code.rawValue)
-        }
-    }
-
-    private func end(_ check: Check, _ result: HealthState.Event) {
+    private func end(_ check: Check, _ result: CheckConversation.Result) {
         loop.cancel(check.timer)
         loop.remove(check.socket.number)
         // The descriptor closes with the check.
@@ -177,7 +169,10 @@ final class Prober {
         schedule()
     }
 
-    private func finish(_ backend: BackendRuntime, _ server: Int, _ result: HealthState.Event) {
-        backend.report(result, server: server, at: Clock.now)
+    private func finish(_ backend: BackendRuntime, _ server: Int, _ result: CheckConversation.Result) {
+        switch result {
+        case .event(let event): backend.report(event, server: server, at: Clock.now)
+        case .agent(let report): backend.report(report, server: server, at: Clock.now)
+        }
     }
 }

@@ -130,6 +130,40 @@ struct ChunkPool: ~Copyable {
         unsafe memmove(address(chunk), address(chunk) + count, held - count)
     }
 
+    /// Lends a range of a chunk, for writing too.
+    func withMutableBytes<Result: ~Copyable, Failure: Error>(
+        of chunk: UInt32, _ range: Range<Int>, _ body: (inout MutableSpan<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        precondition(range.lowerBound >= 0 && range.upperBound <= size)
+        // Sound: the range lies inside the chunk, and only the borrower touches it while it is lent.
+        let bytes = unsafe UnsafeMutableBufferPointer(
+            start: (address(chunk) + range.lowerBound).assumingMemoryBound(to: UInt8.self), count: range.count)
+        var span = unsafe bytes.mutableSpan
+        return try body(&span)
+    }
+
+    /// Copies bytes into a chunk.
+    func write(_ bytes: Span<UInt8>, into chunk: UInt32, at offset: Int) {
+        precondition(offset >= 0 && offset + bytes.count <= size)
+        unsafe bytes.withUnsafeBufferPointer { source in
+            // Sound: the range lies inside the chunk, and the source is no part of a chunk that is being lent.
+            guard let base = source.baseAddress else { return }
+            unsafe (address(chunk) + offset).copyMemory(from: base, byteCount: source.count)
+        }
+    }
+
+    /// Copies a range of a chunk to the place `offset` of a span.
+    func read(_ chunk: UInt32, _ range: Range<Int>, into span: inout MutableSpan<UInt8>, at offset: Int) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= size)
+        precondition(offset >= 0 && offset + range.count <= span.count)
+        unsafe span.withUnsafeMutableBufferPointer { target in
+            // Sound: both ranges were checked; the span is no part of the chunk, which is lent to nobody.
+            guard let base = target.baseAddress else { return }
+            unsafe UnsafeMutableRawPointer(base + offset).copyMemory(
+                from: address(chunk) + range.lowerBound, byteCount: range.count)
+        }
+    }
+
     /// Lends the first `length` bytes of a chunk.
     func withBytes<Result: ~Copyable, Failure: Error>(
         of chunk: UInt32, length: Int, _ body: (Span<UInt8>) throws(Failure) -> Result

@@ -7,10 +7,18 @@ import Wire
 enum Phase: UInt8 {
     /// The slot is unused.
     case free
+    /// The TLS handshake with the client.
+    case securing
+    /// Reading the client's request for a WebSocket.
+    case upgrading
     /// Reading the client's CONNECT.
     case preamble
+    /// The CONNECT is whole and waits: its client reconnects too often.
+    case held
     /// Waiting for the TCP connection to a server.
     case connecting
+    /// The TLS handshake with the server, and its upgrade to a WebSocket.
+    case opening
     /// CONNECT was sent to the server (or is being sent); waiting for its CONNACK.
     case awaiting
     /// Bytes flow both ways untouched.
@@ -23,10 +31,9 @@ enum Phase: UInt8 {
 ///
 /// `chunk == 0` means that nothing is in flight: `received == sent`.
 ///
-/// All offsets count the source's stream, whose first byte is 0. From the moment a session is established ``dropped`` and
-/// ``added`` are constant, and these hold whatever happened before: `received` bytes were read from the source's socket,
-/// and `sent - dropped + added` bytes were written to the destination's. A process that adopts the session compares both
-/// with what the kernel has counted.
+/// From the moment a session is established ``skipped``, ``replaced`` and ``added`` are constant, and these hold whatever
+/// happened before: `skipped + received` bytes were read from the source's socket, and `sent - replaced + added` bytes were
+/// written to the destination's. A process that adopts the session compares both with what the kernel has counted.
 struct Flow: BitwiseCopyable {
     /// The chunk's number, counted from 1; 0 when none is attached.
     var chunk: UInt32 = 0
@@ -38,13 +45,14 @@ struct Flow: BitwiseCopyable {
     var base: UInt64 = 0
     /// Bytes taken from the source since the beginning.
     var received: UInt64 = 0
-    /// Bytes given to the destination or dropped since the beginning.
+    /// Of these, bytes given to the destination since the beginning, or replaced.
     var sent: UInt64 = 0
-    /// Of these, bytes that the destination never gets, all of them at the beginning: the PROXY header of a trusted
-    /// sender, and a CONNECT that goes out with the head instead.
-    var dropped: UInt32 = 0
-    /// Bytes the destination gets that are not the source's, all of them at the beginning: the head, a PROXY header and
-    /// the CONNECT with it. 0: there is no head.
+    /// Bytes read from the source's socket before those that `received` counts: the PROXY header of a trusted sender.
+    var skipped: UInt32 = 0
+    /// Of `sent`, bytes that the destination never gets, at the beginning: a CONNECT that goes out with the head instead.
+    var replaced: UInt32 = 0
+    /// Bytes the destination gets that are not the source's, at the beginning: the head, which is a PROXY header and the
+    /// CONNECT with it. 0: there is no head.
     var added: UInt32 = 0
 
     var isEmpty: Bool { received == sent }
@@ -73,9 +81,25 @@ struct Slot: BitwiseCopyable {
     var awaitsProxy = false
     /// Nothing of what flows is read, and both sides count as activity.
     var isOpaque = false
+    /// Counted among its listener's sessions.
+    var isListed = false
+    /// Its record was written before it lingers.
+    var isRecorded = false
+    /// Raw value of the ``AdmissionRefusal`` it is to be told once its CONNECT is there; 0: none.
+    var doom: UInt8 = 0
+    /// Counted at its source, which is the network of this prefix length; 0: not counted.
+    var sourcePrefix: UInt8 = 0
+    /// Code of the CONNACK that ended the connect; with ``connackAfter``.
+    var connackCode: UInt8 = 0
+    var isSessionPresent = false
+    /// Index of the source address in its backend; `UInt8.max`: none is counted.
+    var sourceIndex = UInt8.max
     /// Number of the stick table in whose entry the session counts; ``noTable``: none.
     var table = Slot.noTable
 
+    /// Number of the session's ``Edge``; 0: bytes pass untouched. Otherwise `up` and `down` count MQTT bytes, and hold
+    /// chunks only before the relay begins.
+    var edge: UInt32 = 0
     var client: Int32 = -1
     var server: Int32 = -1
     var up = Flow()
@@ -83,7 +107,7 @@ struct Slot: BitwiseCopyable {
 
     /// The longest packet the client takes, in bytes (MQTT 5.0, 3.1.2.11.4).
     var maximumPacketSize = UInt32.max
-    /// Length of CONNECT in bytes, at the beginning of the upward stream (behind a PROXY header); 0: there is none.
+    /// Length of CONNECT in bytes, at the beginning of the upward stream; 0: there is none.
     var connectLength: UInt32 = 0
     /// Seconds, as the client said or the server ordered; 0: none.
     var keepAlive: UInt16 = 0
@@ -105,6 +129,12 @@ struct Slot: BitwiseCopyable {
     var idle = Int64.max
     /// When the connection was accepted.
     var since: Int64 = 0
+    /// Microseconds from there: to the whole CONNECT, to its way to a server (a flapping client waits between), to the
+    /// server's connection, to its CONNACK; ``never``: not come to.
+    var connectAfter = Slot.never
+    var triedAfter = Slot.never
+    var connectedAfter = Slot.never
+    var connackAfter = Slot.never
 
     /// The wheel's list the slot is on.
     var bucket: UInt32 = TimerWheel.none
@@ -124,6 +154,11 @@ struct Slot: BitwiseCopyable {
 extension Slot {
     /// The session counts in no stick table.
     static let noTable = UInt16.max
+    /// A point of its life that a session has not come to.
+    static let never = UInt32.max
+
+    /// Microseconds from the accept to `now` (nanoseconds): what is longer than an hour is cut off there.
+    func after(_ now: Int64) -> UInt32 { UInt32(clamping: min(max(0, now - since) / 1000, 3_600_000_000)) }
 
     /// One of the two directions.
     subscript(isUp isUp: Bool) -> Flow {

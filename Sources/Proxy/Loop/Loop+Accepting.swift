@@ -61,13 +61,24 @@ extension Loop {
 
     private func admit(_ client: consuming FileDescriptor, from peer: SocketAddress?, _ listener: ListenerRuntime) {
         counters.add(.accepted)
-        guard listener.sessions.value < listener.settings.maximumSessions else {
-            counters.add(.limitListener)
+        guard let index = slots.allocate() else {
+            counters.add(.limitSessions)
             counters.add(.closed)
             return
         }
-        guard let index = slots.allocate() else {
-            counters.add(.limitSessions)
+        slots[index].listener = listener.number
+        slots[index].backendNumber = listener.backend
+        slots[index].since = now
+        if let peer { slots[index].setPeer(peer) }
+        guard let awaitsProxy = awaitsProxy(listener, from: peer) else {
+            slots.free(index)
+            counters.add(.proxyUntrusted)
+            counters.add(EndCause.proxyRefused)
+            counters.add(.closed)
+            return
+        }
+        guard judgeArrival(index, listener, awaitsProxy: awaitsProxy) else {
+            slots.free(index)
             counters.add(.closed)
             return
         }
@@ -78,6 +89,7 @@ extension Loop {
                 socket, tag: tag(index, isServer: false))
         } catch {
             // The client was gone before we looked, or the kernel is out of memory: the descriptor closes here.
+            leaveListener(slots[index])
             slots.free(index)
             counters.add(.closed)
             counters.add(EndCause.failure)
@@ -85,34 +97,15 @@ extension Loop {
         }
         slots[index].client = client.release()
         slots[index].phase = .preamble
-        slots[index].listener = listener.number
-        slots[index].backendNumber = listener.backend
-        slots[index].since = now
-        if let peer { slots[index].setPeer(peer) }
-        listener.sessions.add(1)
         if !leaving.isEmpty, came(index, to: leaving) {
             end(index, .steppedDown)
             return
         }
-        guard let awaitsProxy = awaitsProxy(listener, from: peer) else {
-            counters.add(.proxyUntrusted)
-            end(index, .proxyRefused)
-            return
-        }
-        slots[index].awaitsProxy = awaitsProxy
         if awaitsProxy {
+            slots[index].awaitsProxy = true
             setDeadline(index, now + listener.settings.proxyTimeout.nanoseconds)
         } else {
             beginClient(index, listener)
-        }
-    }
-
-    /// The client's own bytes begin here: behind a PROXY header where there is one.
-    func beginClient(_ index: UInt32, _ listener: ListenerRuntime) {
-        if listener.settings.protocol.isOpaque {
-            beginOpaque(index)
-        } else {
-            setDeadline(index, slots[index].since + listener.settings.connectDeadline.nanoseconds)
         }
     }
 

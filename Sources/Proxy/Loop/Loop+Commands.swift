@@ -100,6 +100,6 @@ extension Loop {
             server: ServerPlace(backend: slot.backendNumber, index: Int(slot.serverIndex)), reason: slot.reason,
             listener: slot.listener, since: Instant(nanoseconds: slot.since),
             lastActivity: Instant(nanoseconds: slot.lastActivity), bytesUp: slot.up.sent, bytesDown: slot.down.sent,
-            dropped: slot.up.dropped, added: slot.up.added, loop: number)
+            skipped: slot.up.skipped, replaced: slot.up.replaced, added: slot.up.added, loop: number)
     }
 }

@@ -14,6 +14,10 @@ extension Loop {
         let limits = backend.limits
         let id = keys.load(slots[index])
         let isFirst = slots[index].tries == 0
+        if isFirst {
+            slots[index].triedAfter = slots[index].after(now)
+            guard prepareHead(index, limits.proxySending) else { return }
+        }
         var stuck: Server.ID?
         if let table = backend.table, !id.isEmpty {
             stuck = table.server(for: id, at: Instant(nanoseconds: now))
@@ -22,7 +26,8 @@ extension Loop {
         while Int(slots[index].tries) < limits.maximumTries, !slots[index].tried.isFull {
             guard
                 let destination = backend.start(
-                    key: id.span, source: slots[index].peer.address, stuck: stuck, tried: slots[index].tried)
+                    key: id.span, client: slots[index].peer, stuck: stuck, tried: slots[index].tried,
+                    at: Instant(nanoseconds: now))
             else { break }
             counters.add(.tries)
             if slots[index].tries > 0 { counters.add(.replays) }
@@ -32,8 +37,9 @@ extension Loop {
             slots[index].isCounted = true
             slots[index].reason = UInt8(
                 truncatingIfNeeded: Choice.Because.allCases.firstIndex(of: destination.because) ?? 0)
-            guard let refusal = connect(index, to: destination.address, timeout: limits.connectTimeout) else { return }
-            if Self.isOurShortage(refusal.code) {
+            prepareTransport(index, destination.transport)
+            guard let refusal = connect(index, to: destination, backend, timeout: limits.connectTimeout) else { return }
+            if refusal.isOwnShortage {
                 // No descriptor, port or memory of ours is a failure of the server; another one may still be reached.
                 counters.add(.connectRefusedByKernel)
                 leaveServer(index)
@@ -44,29 +50,41 @@ extension Loop {
         refuse(index, code: .serverUnavailable, .noServer)
     }
 
-    /// Whether the kernel refused for want of something of our own, and not because of the server.
-    private static func isOurShortage(_ code: Int32) -> Bool {
-        switch code {
-        case EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC, EADDRNOTAVAIL, EAGAIN, EPERM, EACCES: true
-        default: false
+    /// Begins a connection from the session's source, or from another one when that has no port left; the kernel's word
+    /// when it says at once that it cannot be.
+    private func connect(
+        _ index: UInt32, to destination: BackendRuntime.Destination, _ backend: BackendRuntime, timeout: Int64
+    ) -> Errno? {
+        var source = destination.source
+        var tried: UInt64 = 0
+        while true {
+            slots[index].sourceIndex = source.index
+            let refusal = connect(index, to: destination.address, from: source.address, timeout: timeout)
+            guard let refusal, refusal.code == EADDRNOTAVAIL else { return refusal }
+            counters.add(.sourcePortsExhausted)
+            if source.index < 64 { tried |= 1 << UInt64(source.index) }
+            guard
+                let next = backend.nextSource(
+                    after: source.index, server: destination.server, client: slots[index].peer, tried: tried)
+            else { return refusal }
+            source = next
         }
     }
 
-    /// Begins a connection; the kernel's word when it says at once that it cannot be.
-    private func connect(_ index: UInt32, to address: SocketAddress, timeout: Int64) -> Errno? {
+    private func connect(
+        _ index: UInt32, to address: SocketAddress, from source: IPAddress?, timeout: Int64
+    ) -> Errno? {
         do {
-            let socket = try Socket.connect(address)
+            let socket = try Socket.connect(address, from: source)
             try poller.add(socket.number, tag: tag(index, isServer: true))
             slots[index].server = socket.release()
         } catch {
             return error
         }
         slots[index].phase = .connecting
-        if slots[index].up.added > 0 {
-            prefaces[index]?.sent = 0
-        } else {
-            slots[index].up.sent = slots[index].up.base
-        }
+        // A CONNECT that goes with the head was replaced by it.
+        slots[index].up.sent = UInt64(slots[index].up.replaced)
+        if slots[index].up.added > 0 { prefaces[index]?.sent = 0 }
         setDeadline(index, now + timeout)
         return nil
     }
@@ -78,11 +96,14 @@ extension Loop {
             tryNext(index, .connect(errno: code), .connectFailed)
             return false
         }
+        if slots[index].edge != 0, !privates(index).transport.isPlain {
+            return greet(index) && beginServerEdge(index)
+        }
         let backend = snapshot.backends[Int(slots[index].backendNumber)]
         slots[index].phase = .awaiting
+        slots[index].connectedAfter = slots[index].after(now)
         setDeadline(index, now + backend.limits.connackTimeout)
-        if slots[index].up.added > 0 { return sendHead(index) }
-        return slots[index].isOpaque ? headSent(index) : sendConnect(index)
+        return sendConnect(index)
     }
 
     /// The server has all that it gets before the client's own bytes. `false` when the session went elsewhere, went on,
@@ -100,10 +121,11 @@ extension Loop {
     /// session went elsewhere or ended.
     func sendConnect(_ index: UInt32) -> Bool {
         if slots[index].up.added > 0 { return sendHead(index) }
+        if slots[index].edge != 0 { return sendConnectThroughEdge(index) }
         let end = Int(slots[index].connectLength)
         while true {
-            let start = Int(slots[index].up.sent - slots[index].up.base)
-            guard start < end else { return true }
+            let start = Int(slots[index].up.sent)
+            guard start < end else { break }
             switch chunks.send(slots[index].server, from: slots[index].up.chunk, start, end) {
             case .moved(let count): slots[index].up.sent += UInt64(count)
             case .wouldBlock: return true
@@ -115,10 +137,15 @@ extension Loop {
                 return false
             }
         }
+        return slots[index].isOpaque ? headSent(index) : true
     }
 
     /// Reads the server's answer.
     func readConnack(_ index: UInt32, ending: Bool) {
+        if slots[index].edge != 0 {
+            readServerEdge(index, ending: ending)
+            return
+        }
         if slots[index].down.chunk == 0 {
             guard let chunk = chunks.allocate() else {
                 counters.add(.limitChunks)
@@ -152,7 +179,7 @@ extension Loop {
     /// Whether the answer is whole, and was acted on.
     ///
     /// - Parameter isOver: Nothing more comes from this server, though it was not given the whole head.
-    private func judge(_ index: UInt32, _ chunk: UInt32, isOver: Bool = false) -> Bool {
+    func judge(_ index: UInt32, _ chunk: UInt32, isOver: Bool = false) -> Bool {
         guard isOver || !isHeadPending(index) else { return false }
         let version = ProtocolVersion(rawValue: slots[index].level) ?? .v311
         enum Finding { case more, connack(Connack, assigned: [UInt8]), authentication, malformed }
@@ -180,6 +207,8 @@ extension Loop {
         case .authentication where isOver, .connack where isOver: tryNext(index, .malformed, .connackMalformed)
         case .authentication: establish(index, learn: true)
         case .connack(let connack, let assigned):
+            slots[index].connackCode = connack.code
+            slots[index].isSessionPresent = connack.sessionPresent
             switch connack.disposition {
             case .accepted:
                 if let ordered = connack.serverKeepAlive { slots[index].keepAlive = ordered }
@@ -200,9 +229,11 @@ extension Loop {
     /// The server answered: from here on bytes flow untouched.
     private func establish(_ index: UInt32, learn: Bool) {
         let listener = snapshot.listeners[Int(slots[index].listener)]
+        let backend = snapshot.backends[Int(slots[index].backendNumber)]
+        let server = backend.connected(on: Int(slots[index].serverIndex))
         if learn {
             counters.add(.established)
-            self.learn(index)
+            self.learn(index, backend, server)
         }
         relay(index, idle: idleTime(slots[index].keepAlive, listener.settings.idleTimeout))
     }
@@ -210,6 +241,7 @@ extension Loop {
     /// The server is there, and whatever the client says is for it.
     private func establishOpaque(_ index: UInt32) {
         let listener = snapshot.listeners[Int(slots[index].listener)]
+        _ = snapshot.backends[Int(slots[index].backendNumber)].connected(on: Int(slots[index].serverIndex))
         counters.add(.established)
         relay(
             index,
@@ -222,7 +254,10 @@ extension Loop {
     private func relay(_ index: UInt32, idle: Int64) {
         if !prefaces.isEmpty { forgetPreface(index, isEstablished: true) }
         slots[index].phase = .relaying
+        if slots[index].edge != 0 { privates(index).settle() }
         slots[index].lastActivity = now
+        slots[index].connackAfter = slots[index].after(now)
+        recordConnack(index)
         slots[index].idle = idle
         if slots[index].idle == .max {
             // Nobody speaks regularly: only probes tell a silent end from a dead one.
@@ -242,10 +277,8 @@ extension Loop {
     }
 
     /// The stick table learns where the client is.
-    private func learn(_ index: UInt32) {
-        let backend = snapshot.backends[Int(slots[index].backendNumber)]
+    private func learn(_ index: UInt32, _ backend: BackendRuntime, _ server: Server.ID) {
         guard let table = backend.table, slots[index].keyLength > 0 else { return }
-        let server = backend.serverID(Int(slots[index].serverIndex))
         switch table.connected(keys.load(slots[index]), server: server, at: Instant(nanoseconds: now)) {
         case .moved:
             counters.add(.stickMoved)
@@ -269,7 +302,7 @@ extension Loop {
         leaveServer(index)
     }
 
-    private func retry(_ index: UInt32) {
+    func retry(_ index: UInt32) {
         leaveServer(index)
         chooseServer(index)
     }
@@ -287,9 +320,11 @@ extension Loop {
         }
         if slots[index].down.chunk != 0 { chunks.release(slots[index].down.chunk) }
         slots[index].down = Flow()
+        leaveServerEdge(index)
         if slots[index].isCounted {
             slots[index].isCounted = false
-            snapshot.backends[Int(slots[index].backendNumber)].end(on: Int(slots[index].serverIndex))
+            snapshot.backends[Int(slots[index].backendNumber)].end(
+                on: Int(slots[index].serverIndex), source: slots[index].sourceIndex)
         }
     }
 }

@@ -7,9 +7,11 @@ import Wire
 extension Loop {
     /// Closes both sides and gives everything back.
     func end(_ index: UInt32, _ cause: EndCause) {
+        if slots[index].edge != 0 { announceEnd(index, cause) }
         let slot = slots[index]
         precondition(slot.phase != .free, "a session ends once")
         wheel.disarm(index, &slots)
+        if !slot.isRecorded { record(slot, index, cause) }
         if slot.table != Slot.noTable {
             snapshot.tables[Int(slot.table)].disconnected(keys.load(slot), at: Instant(nanoseconds: now))
         }
@@ -18,13 +20,15 @@ extension Loop {
         if slots[index].up.chunk != 0 { chunks.release(slots[index].up.chunk) }
         slots[index].up.chunk = 0
         leaveServer(index)
+        closeEdge(index)
         Descriptor.close(slot.client)
         keys.clear(&slots[index])
         if !prefaces.isEmpty { forgetPreface(index, isEstablished: false) }
         if !originals.isEmpty { forgetOriginal(index) }
-        snapshot.listeners[Int(slot.listener)].sessions.add(-1)
+        leaveListener(slot)
         counters.add(.closed)
-        counters.add(cause)
+        // A refusal at the door was counted when it was found.
+        if slot.doom == 0 { counters.add(cause) }
         slots[index].isQueued = false
         slots.free(index)
     }
@@ -64,8 +68,12 @@ extension Loop {
                 continue
             }
             switch slots[index].phase {
-            case .preamble: end(index, slots[index].awaitsProxy ? .proxyDeadline : .connectDeadline)
+            case .securing: end(index, .handshakeDeadline)
+            case .preamble where slots[index].awaitsProxy: end(index, .proxyDeadline)
+            case .upgrading, .preamble: end(index, preambleTimeout(index))
+            case .held: letGo(index)
             case .connecting: tryNext(index, .connectTimeout, .connectTimeout)
+            case .opening: tryNext(index, .silent, .connectTimeout)
             case .awaiting: tryNext(index, .silent, .connackTimeout)
             case .relaying: endSilent(index)
             case .lingering: end(index, EndCause(rawValue: Int(slots[index].reason)) ?? .refused)
@@ -79,7 +87,7 @@ extension Loop {
     private func endSilent(_ index: UInt32) {
         if slots[index].deadline <= now {
             end(index, .halfClosed)
-        } else if slots[index].up.chunk != 0 {
+        } else if isHeld(index, isUp: true) {
             slots[index].lastActivity = now
             armIdle(index)
         } else {

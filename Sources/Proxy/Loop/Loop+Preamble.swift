@@ -2,6 +2,7 @@
 
 import Linux
 import MQTT
+import WebSocket
 import Wire
 
 extension Loop {
@@ -17,7 +18,7 @@ extension Loop {
         }
         let chunk = slots[index].up.chunk
         while true {
-            let received = Int(slots[index].up.received - slots[index].up.base)
+            let received = Int(slots[index].up.received)
             guard received < chunks.size else {
                 // The sniffer's limit is at most a chunk, so it has refused before this.
                 refuse(index, Refusal(.packetTooLarge))
@@ -27,6 +28,7 @@ extension Loop {
             case .moved(let count):
                 slots[index].up.received += UInt64(count)
                 slots[index].lastActivity = now
+                if received == 0, !slots[index].awaitsProxy { heardFirst(index) }
                 if examine(index, chunk) { return }
                 if count < chunks.size - received, !ending { return }
             case .wouldBlock: return
@@ -50,16 +52,18 @@ extension Loop {
             case .taken: break
             }
             beginClient(index, snapshot.listeners[Int(slots[index].listener)])
-            guard slots[index].phase == .preamble else { return true }
-            if slots[index].up.isEmpty { return false }
+            // Gone on to TLS, to a WebSocket, to a server, or ended.
+            guard slots[index].phase == .preamble, slots[index].edge == 0 else { return true }
+            if slots[index].up.received == 0 { return false }
+            heardFirst(index)
         }
         return sniff(index, chunk)
     }
 
     /// Whether the preamble is over, one way or the other.
-    private func sniff(_ index: UInt32, _ chunk: UInt32) -> Bool {
+    func sniff(_ index: UInt32, _ chunk: UInt32) -> Bool {
         let sniffer = snapshot.listeners[Int(slots[index].listener)].sniffer
-        let length = Int(slots[index].up.received - slots[index].up.base)
+        let length = Int(slots[index].up.received)
         enum Finding { case more, connect(Connect), foreign(Refusal) }
         let finding = chunks.withBytes(of: chunk, length: length) { bytes -> Finding in
             do throws(Refusal) {
@@ -86,28 +90,34 @@ extension Loop {
         slots[index].cleanStart = connect.isCleanStart
         slots[index].maximumPacketSize = connect.maximumPacketSize ?? .max
         slots[index].connectLength = UInt32(connect.length)
+        slots[index].connectAfter = slots[index].after(now)
+        let (own, username) = chunks.withBytes(of: chunk, length: connect.length) { bytes in
+            (connect.clientID.bytes(in: bytes), connect.username?.bytes(in: bytes) ?? [])
+        }
+        remember(index, username: username)
         let policy = snapshot.listeners[Int(slots[index].listener)].identity
-        let identity = policy.isEmpty ? (clientID(connect, chunk), nil) : rewrite(index, connect, chunk, policy)
-        guard let (id, packet) = identity else { return }
+        guard let id = policy.isEmpty ? own : rewrite(index, connect, chunk, policy, own, username) else { return }
+        if let routes = snapshot.listeners[Int(slots[index].listener)].routes {
+            var known = facts[index] ?? SessionFacts()
+            known.username = username
+            slots[index].backendNumber = route(index, id, known, by: routes)
+        }
         guard keys.store(id.span, in: &slots[index]) else {
             counters.add(.limitClientIDs)
             refuse(index, code: .serverBusy, .limit)
             return
         }
-        start(index, connect: packet)
-    }
-
-    /// The client ID as it was sent.
-    private func clientID(_ connect: Connect, _ chunk: UInt32) -> [UInt8] {
-        chunks.withBytes(of: chunk, length: connect.length) { connect.clientID.bytes(in: $0) }
+        judgeClient(index, id)
     }
 
     // MARK: Refusing
 
     /// Refuses what is no acceptable CONNECT.
-    private func refuse(_ index: UInt32, _ refusal: Refusal) {
+    func refuse(_ index: UInt32, _ refusal: Refusal) {
         counters.add(refusal.violation)
-        finish(index, with: refusal.connack, .refused)
+        finish(
+            index, with: refusal.connack, .refused,
+            code: refusal.violation == .packetTooLarge ? .messageTooBig : .protocolError)
     }
 
     /// Refuses a client whose CONNECT was understood.
@@ -124,7 +134,13 @@ extension Loop {
 
     /// Sends a last packet, if any, and waits until the client has read it: closing at once with unread bytes in the
     /// queue would be a reset that destroys it on its way.
-    func finish(_ index: UInt32, with packet: [UInt8]?, _ cause: EndCause) {
+    ///
+    /// - Parameter code: what the close frame says to a client behind a WebSocket.
+    func finish(_ index: UInt32, with packet: [UInt8]?, _ cause: EndCause, code: CloseCode = .tryAgainLater) {
+        if slots[index].edge != 0 {
+            finishEdge(index, with: packet, cause, code)
+            return
+        }
         guard let packet else {
             end(index, cause)
             return

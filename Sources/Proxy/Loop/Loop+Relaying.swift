@@ -12,6 +12,7 @@ extension Loop {
     /// - Parameter ending: A short read does not mean that the source is empty.
     /// - Returns: `false` when the session has ended.
     func pump(_ index: UInt32, isUp: Bool, ending: Bool) -> Bool {
+        if slots[index].edge != 0 { return pumpEdge(index, isUp: isUp, ending: ending) }
         let source = isUp ? slots[index].client : slots[index].server
         let destination = isUp ? slots[index].server : slots[index].client
         var isDrained = false
@@ -84,7 +85,7 @@ extension Loop {
     }
 
     /// Passes the end of a stream on; when both have ended, the session is over.
-    private func passEnd(_ index: UInt32, isUp: Bool, to destination: Int32) -> Bool {
+    func passEnd(_ index: UInt32, isUp: Bool, to destination: Int32) -> Bool {
         if !slots[index][isUp: isUp].isShut {
             Socket.shutdownWrite(destination)
             slots[index][isUp: isUp].isShut = true
@@ -95,7 +96,8 @@ extension Loop {
             }
         }
         guard slots[index].up.isShut, slots[index].down.isShut else { return true }
-        end(index, slots[index].firstToEnd == 2 ? .serverClosed : .clientClosed)
+        let cause = slots[index].firstToEnd == 2 ? EndCause.serverClosed : .clientClosed
+        if slots[index].edge != 0 { finishEdge(index, cause) } else { end(index, cause) }
         return false
     }
 

@@ -16,6 +16,8 @@ final class Loop {
     enum Share {
         /// Connections taken off one listener.
         static let accepts = 64
+        /// Steps of TLS handshakes, of up to about a millisecond each.
+        static let handshakes = 4
         /// Chunks moved for one direction of one session.
         static let chunks = 8
         /// Sessions continued that had used their share.
@@ -49,6 +51,14 @@ final class Loop {
     var slots: SlotArena
     var chunks: ChunkPool
     var keys: KeyStore
+    /// Records of the sessions whose bytes are transformed, what each has in this process alone (by the record's number),
+    /// and where bytes are meanwhile.
+    var edges: EdgeArena
+    var company: [EdgePrivate?] = []
+    var scratch: EdgeScratch
+    /// Handshakes that may still take a step in this turn, and the sessions that wait for theirs, in order.
+    var handshakesLeft = 0
+    var waitingHandshakes: [UInt32] = []
     var wheel: TimerWheel
     var snapshot: Snapshot
     /// The time of this turn.
@@ -60,6 +70,11 @@ final class Loop {
     var listening: [Int32: ListenerRuntime] = [:]
     /// The addresses that are being left: what still arrives for them is closed at once.
     var leaving: [IPAddress] = []
+    /// Connections that are refused as soon as their CONNECT is there, and CONNECTs that wait.
+    var refusing = 0
+    var held = 0
+    /// What the session log tells of a session beyond its slot; empty when nobody asked for it.
+    var facts: [UInt32: SessionFacts] = [:]
     /// Work of commands that goes on over several turns.
     var chores: [Chore] = []
     /// Sessions that are not established, as far as there is anything to keep of them outside their slots.
@@ -89,6 +104,8 @@ final class Loop {
         slots = try SlotArena(capacity: capacity)
         chunks = try ChunkPool(count: min(2 * capacity, ChunkPool.maximumCount), size: chunkSize)
         keys = try KeyStore(blocks: 4 * capacity)
+        edges = try EdgeArena(capacity: capacity)
+        scratch = EdgeScratch(size: chunkSize)
         wheel = TimerWheel(at: start)
         try poller.addLevel(mailbox.bell.number, tag: Tag.bell)
         listen()
@@ -107,11 +124,12 @@ final class Loop {
     }
 
     private func turn() throws(Errno) {
-        let idle = queued.isEmpty && chores.isEmpty && !isLate
+        let idle = queued.isEmpty && waitingHandshakes.isEmpty && chores.isEmpty && !isLate
         let count = try poller.wait(nanoseconds: idle ? Self.longestWait : isStarved ? Self.starvedWait : 0)
         isStarved = false
         now = Clock.now.nanoseconds
         pulse.beat(at: now)
+        continueHandshakes()
         for index in 0..<count { dispatch(poller[index]) }
         continueQueued()
         serveDeadlines()
@@ -137,14 +155,23 @@ final class Loop {
         switch slots[index].phase {
         case .relaying:
             if event.isReadable, !pump(index, isUp: true, ending: event.isEnding) { return }
-            if event.isWritable, slots[index].down.chunk != 0, !pump(index, isUp: false, ending: true) { return }
+            if event.isWritable, isHeld(index, isUp: false), !pump(index, isUp: false, ending: true) { return }
             if event.isDead { endIfReset(index, slots[index].client, .clientReset) }
+        case .securing, .upgrading: clientEdgeEvent(index, event)
         case .preamble:
-            if event.isReadable { readPreamble(index, ending: event.isEnding) }
-        case .connecting, .awaiting:
-            if event.isDead { end(index, .abandoned) }
+            if slots[index].edge != 0 {
+                clientEdgeEvent(index, event)
+            } else if event.isReadable {
+                readPreamble(index, ending: event.isEnding)
+            }
+        case .held, .connecting, .opening, .awaiting:
+            if event.isDead {
+                end(index, .abandoned)
+            } else if event.isWritable, slots[index].edge != 0 {
+                _ = flushEdge(index, isUp: false)
+            }
         case .lingering:
-            if event.isReadable { drop(index) }
+            if event.isWritable, slots[index].edge != 0 { flushGoodbye(index) } else if event.isReadable { drop(index) }
         case .free: break
         }
     }
@@ -153,16 +180,28 @@ final class Loop {
         switch slots[index].phase {
         case .relaying:
             if event.isReadable, !pump(index, isUp: false, ending: event.isEnding) { return }
-            if event.isWritable, slots[index].up.chunk != 0, !pump(index, isUp: true, ending: true) { return }
+            if event.isWritable, isHeld(index, isUp: true), !pump(index, isUp: true, ending: true) { return }
             if event.isDead { endIfReset(index, slots[index].server, .serverReset) }
         case .connecting:
             // What the server sent or ended by now belongs to this same edge.
             if event.isWritable, connected(index), event.isReadable { readConnack(index, ending: event.isEnding) }
+        case .opening:
+            if event.isWritable, case .failed = flushEdge(index, isUp: true) {}
+            if event.isReadable { readServerEdge(index, ending: event.isEnding) }
         case .awaiting:
             if event.isWritable, !sendConnect(index) { return }
             if event.isReadable { readConnack(index, ending: event.isEnding) }
-        case .free, .preamble, .lingering: break
+        case .free, .securing, .upgrading, .preamble, .held, .lingering: break
         }
+    }
+
+    /// A client that has not said its CONNECT yet, behind TLS or a WebSocket.
+    private func clientEdgeEvent(_ index: UInt32, _ event: EdgePoller.Event) {
+        if event.isWritable, case .failed = flushEdge(index, isUp: false) {
+            end(index, .clientReset)
+            return
+        }
+        if event.isReadable { readClientEdge(index, ending: event.isEnding) }
     }
 
     /// A socket failed while nobody reads it, because its stream had ended or the other side takes nothing: no read
@@ -183,7 +222,7 @@ final class Loop {
             case .relaying:
                 if pump(index, isUp: true, ending: true) { _ = pump(index, isUp: false, ending: true) }
             case .lingering: drop(index)
-            case .free, .preamble, .connecting, .awaiting: break
+            case .free, .securing, .upgrading, .preamble, .held, .connecting, .opening, .awaiting: break
             }
         }
     }

@@ -46,7 +46,7 @@ extension PairLink {
             case .up(let name): linkUp(name)
             case .down: linkDown()
             case .inSync(let isInSync): syncChanged(isInSync)
-            case .peerFacts: break
+            case .peerFacts: peerFactsSince = Clock.now
             case .tableRefused(let name, let reason): tableRefused(name, reason)
             }
         }

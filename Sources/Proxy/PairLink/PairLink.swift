@@ -76,6 +76,8 @@ final class PairLink {
     var refusedTables: [(name: String, reason: PeerAction.TableRefusal)] = []
     /// This node has held all the peer had, at least once since it started.
     var wasInSync = false
+    /// When the peer last said something else about itself.
+    var peerFactsSince = Instant.zero
     /// Since when there has been no link; `nil` while there is one.
     var unlinkedSince: Instant?
 

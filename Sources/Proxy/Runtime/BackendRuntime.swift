@@ -2,7 +2,9 @@
 
 import Balancing
 import Configuration
+import Linux
 import Synchronization
+import TLS
 import Wire
 
 /// Shares one ``Balancing/Backend`` between the loops, the prober and the operator.
@@ -13,8 +15,17 @@ final class BackendRuntime: Sendable {
     struct Destination: Sendable {
         let server: Int
         let address: SocketAddress
+        /// Where the connection comes from: the source's index, and its address unless the kernel chooses.
+        let source: Source
         let because: Choice.Because
         let reroutedFrom: Int?
+        let transport: ServerTransport
+    }
+
+    /// A source address in use.
+    struct Source: Sendable {
+        let index: UInt8
+        let address: IPAddress?
     }
 
     /// The numbers of a configuration that sessions need.
@@ -40,10 +51,16 @@ final class BackendRuntime: Sendable {
         var news: [News] = []
         /// By server index.
         var addresses: [SocketAddress]
+        var transports: [ServerTransport]
+        /// The settings of our handshakes with the servers; `nil`: they speak without TLS.
+        var tls: TLSContext?
         var limits: Limits
         var table: TableRuntime?
-        var check: Configuration.CheckSettings
-        var checkHeader: Configuration.CheckHeader
+        var sources: SourcePool
+        /// What the file says, for the next answer of the resolver.
+        var settings: Configuration.BackendSettings
+        /// By name of server: the host name it was found by.
+        var hostNames: [String: String] = [:]
     }
 
     let number: UInt32
@@ -53,40 +70,100 @@ final class BackendRuntime: Sendable {
     private let checksMoved: @Sendable () -> Void
 
     init(
-        number: UInt32, settings: Configuration.BackendSettings, table: TableRuntime?, seed: UInt64, at now: Instant,
+        number: UInt32, settings: Configuration.BackendSettings, answers: [String: NameResolver.Answer] = [:],
+        sources: [SourcePool.Settings] = [], table: TableRuntime?, tls: TLSContext? = nil, seed: UInt64,
+        at now: Instant,
         checksMoved: @escaping @Sendable () -> Void
     ) throws(Backend.TooManyServers) {
         self.number = number
         name = settings.name
         self.checksMoved = checksMoved
-        let backend = try Backend(Self.translate(settings), seed: seed, at: now)
+        let placed = Self.place(settings, answers)
+        let backend = try Backend(Self.translate(settings, placed, answers), seed: seed, at: now)
         state = Mutex(
             State(
-                backend: backend, addresses: Self.addresses(backend, settings), limits: Self.limits(settings),
-                table: table,
-                check: settings.check, checkHeader: settings.checkHeader))
+                backend: backend, addresses: Self.addresses(backend, placed),
+                transports: Self.transports(backend, placed, tls), tls: tls, limits: Self.limits(settings),
+                table: table, sources: SourcePool(sources, ports: LocalPorts.count), settings: settings,
+                hostNames: Self.hostNames(placed)))
+    }
+
+    private static func hostNames(_ placed: [Placed]) -> [String: String] {
+        Dictionary(
+            placed.compactMap { server in server.hostName.map { (server.settings.name, $0) } },
+            uniquingKeysWith: { first, _ in first })
     }
 
     // MARK: Sessions
 
-    /// Chooses a server for a session and counts the session there.
+    /// Chooses a server and a source for a session and counts the session there.
     ///
     /// - Parameters:
-    ///   - source: The client's address.
+    ///   - client: the client's address and port.
     ///   - stuck: The server that the stick table names.
-    func start(key: Span<UInt8>, source: IPAddress, stuck: Server.ID?, tried: TriedServers) -> Destination? {
+    func start(
+        key: Span<UInt8>, client: SocketAddress, stuck: Server.ID?, tried: TriedServers, at now: Instant
+    ) -> Destination? {
         // A span cannot enter the lock's closure: the key, copied once for each connection, can.
         let id = Self.copy(key)
-        return state.withLock { state in
+        let (destination, hasShortages) = state.withLock { state -> (Destination?, Bool) in
             let stuckIndex = stuck.flatMap { state.backend.index(of: $0) }
             guard
-                let choice = state.backend.choose(key: id.span, source: source, stuck: stuckIndex, tried: tried)
-            else { return nil }
+                let choice = state.backend.choose(
+                    key: id.span, source: client.address, stuck: stuckIndex, tried: tried, at: now)
+            else { return (nil, false) }
+            let address = state.addresses[choice.server]
+            guard let source = Self.chooseSource(&state, choice.server, address, client, tried: 0) else {
+                // No source has the server's family: the kernel's choice stays, uncounted, at index 255.
+                state.backend.sessionStarted(on: choice.server)
+                return (
+                    Destination(
+                        server: choice.server, address: address, source: Source(index: .max, address: nil),
+                        because: choice.because, reroutedFrom: choice.reroutedFrom,
+                        transport: state.transports[choice.server]), false
+                )
+            }
             state.backend.sessionStarted(on: choice.server)
-            return Destination(
-                server: choice.server, address: state.addresses[choice.server], because: choice.because,
-                reroutedFrom: choice.reroutedFrom)
+            return (
+                Destination(
+                    server: choice.server, address: address, source: source, because: choice.because,
+                    reroutedFrom: choice.reroutedFrom, transport: state.transports[choice.server]),
+                state.sources.hasShortages
+            )
         }
+        if hasShortages { checksMoved() }
+        return destination
+    }
+
+    private static func chooseSource(
+        _ state: inout State, _ server: Int, _ address: SocketAddress, _ client: SocketAddress, tried: UInt64
+    ) -> Source? {
+        // NGINX's `split_clients "$remote_addr$remote_port"`: the two texts one behind the other.
+        let hash =
+            state.sources.hasShares
+            ? Murmur2.hash(Array("\(client.address.unmapped)\(client.port)".utf8).span) : 0
+        return state.sources.choose(server: server, family: address.address.family, hash: hash, tried: tried).map {
+            Source(index: UInt8($0), address: state.sources.address($0))
+        }
+    }
+
+    /// The kernel had no port left at a source: another one for the same session, which is counted there instead.
+    ///
+    /// - Parameter tried: sources without a port, `source` among them, as bits.
+    /// - Returns: `nil`, and the session stays counted where it was, when every source was tried.
+    func nextSource(
+        after source: UInt8, server: Int, client: SocketAddress, tried: UInt64
+    ) -> Source? {
+        guard source != .max else { return nil }
+        let next = state.withLock { state -> Source? in
+            state.sources.exhausted(Int(source), server: server)
+            let address = state.addresses[server]
+            guard let next = Self.chooseSource(&state, server, address, client, tried: tried) else { return nil }
+            state.sources.ended(Int(source), server: server)
+            return next
+        }
+        checksMoved()
+        return next
     }
 
     private static func copy(_ span: Span<UInt8>) -> [UInt8] {
@@ -96,8 +173,23 @@ final class BackendRuntime: Sendable {
         return bytes
     }
 
-    /// A session that was counted on a server is over, or goes elsewhere.
-    func end(on server: Int) { state.withLock { $0.backend.sessionEnded(on: server) } }
+    /// A session that was counted on a server and a source is over, or goes elsewhere.
+    func end(on server: Int, source: UInt8) {
+        state.withLock { state in
+            state.backend.sessionEnded(on: server)
+            if source != .max { state.sources.ended(Int(source), server: server) }
+        }
+    }
+
+    /// A server answered a session's CONNECT, whatever it said.
+    ///
+    /// - Returns: the server's identity, for the stick table.
+    func connected(on server: Int) -> Server.ID {
+        state.withLock { state in
+            state.backend.sessionConnected(on: server)
+            return state.backend.servers[server].id
+        }
+    }
 
     /// Somebody learned something about a server's health: a session, the prober, the operator.
     ///
@@ -132,90 +224,107 @@ final class BackendRuntime: Sendable {
     var current: Backend { state.withLock { $0.backend } }
 
     /// How servers are checked.
-    var check: Configuration.CheckSettings { state.withLock { $0.check } }
+    var check: Configuration.CheckSettings { state.withLock { $0.settings.check } }
+    /// What becomes of the sessions of a server that went down.
+    var onDown: Configuration.OnDown { state.withLock { $0.settings.onDown } }
 
-    /// The PROXY header a check begins with; empty: none.
+    /// Where a server is checked, and from which address of ours.
+    func checkPlace(_ server: Int) -> (target: SocketAddress, source: IPAddress?) {
+        state.withLock { state in
+            let own = state.addresses[server]
+            let check = state.settings.check
+            let target = SocketAddress(check.address ?? own.address, port: check.port ?? own.port, scope: own.scope)
+            let source = state.sources.listing.first { $0.settings.address?.family == target.address.family }
+            return (target, source?.settings.address)
+        }
+    }
+
+    /// The host name a server was found by; `nil`: the file has its address.
+    func hostName(_ server: Int) -> String? {
+        state.withLock { state in state.hostNames[state.backend.servers[server].settings.name] }
+    }
+
+    /// Sources that run out of ports, since the last call.
+    func fetchShortages() -> [SourcePool.Shortage] { state.withLock { $0.sources.fetchShortages() } }
+    /// The sources as they are now.
+    var sources: SourcePool { state.withLock { $0.sources } }
+
+    /// An agent reported: the result of the check that was in flight.
+    func report(_ report: AgentReport, server: Int, at now: Instant) {
+        state.withLock { state in
+            guard let transition = state.backend.handle(report, server: server, at: now) else { return }
+            if state.news.count < Self.newsLimit { state.news.append(News(server: server, transition: transition)) }
+        }
+        checksMoved()
+    }
+
+    /// The PROXY header a check begins with; empty: none. Agents get none, nor does what is checked in another place.
     ///
     /// - Parameter local: this end of the check's connection.
     func checkHeader(_ server: Int, from local: SocketAddress?) -> [UInt8] {
         state.withLock { state in
-            ProxyGreeting.check(
-                state.limits.proxySending, state.checkHeader, local: local, server: state.addresses[server])
+            let check = state.settings.check
+            guard check.kind != .agent, check.address == nil, check.port == nil else { return [] }
+            return ProxyGreeting.check(
+                state.settings.proxySending, state.settings.checkHeader, local: local,
+                server: state.addresses[server])
         }
     }
 
     func address(_ server: Int) -> SocketAddress { state.withLock { $0.addresses[server] } }
 
     /// Starts the checks that are due; the caller owes one result for each.
-    func startDueChecks(at now: Instant) -> [Int] { state.withLock { $0.backend.startDueChecks(at: now) } }
+    ///
+    /// - Parameter most: how many at most; the others stay due.
+    func startDueChecks(at now: Instant, most: Int) -> [Int] {
+        state.withLock { $0.backend.startDueChecks(at: now, most: most) }
+    }
 
     func setWeight(_ weight: Int, server: Int) { state.withLock { $0.backend.setWeight(weight, server: server) } }
 
     /// Applies the settings of a reload; sessions keep their servers.
     func apply(
-        _ settings: Configuration.BackendSettings, table: TableRuntime?, seed: UInt64, at now: Instant
+        _ settings: Configuration.BackendSettings, answers: [String: NameResolver.Answer],
+        sources: [SourcePool.Settings], table: TableRuntime?, tls: TLSContext? = nil, seed: UInt64,
+        at now: Instant
     ) throws(Backend.TooManyServers) {
-        let translated = Self.translate(settings)
         let refused = state.withLock { state -> Backend.TooManyServers? in
-            do throws(Backend.TooManyServers) {
-                try state.backend.apply(translated, seed: seed, at: now)
-            } catch {
-                return error
-            }
-            state.addresses = Self.addresses(state.backend, settings, former: state.addresses)
+            state.tls = tls
+            if let refused = Self.place(settings, answers, &state, seed: seed, at: now) { return refused }
             state.limits = Self.limits(settings)
-            state.check = settings.check
-            state.checkHeader = settings.checkHeader
+            state.settings = settings
             state.table = table
+            // Refused only when sources of many reloads still carry sessions: the former ones go on serving.
+            _ = state.sources.apply(sources, ports: LocalPorts.count)
             return nil
         }
         if let refused { throw refused }
         checksMoved()
     }
 
-    // MARK: Translation
+    /// Whether the file names servers that have to be looked up.
+    var hasNames: Bool { state.withLock { $0.settings.servers.contains { $0.hostName != nil } } }
 
-    private static func translate(_ settings: Configuration.BackendSettings) -> Backend.Settings {
-        let algorithm: Backend.Algorithm =
-            switch settings.algorithm {
-            case .roundRobin: .roundRobin
-            case .leastConnections: .leastConnections
-            case .hashClientID: .hash()
-            case .source: .source
-            }
-        let check: CheckSettings? =
-            settings.check.kind == .none
-            ? nil
-            : CheckSettings(
-                interval: settings.check.interval, rise: settings.check.rise, fall: settings.check.fall)
-        let servers = settings.servers.map { server in
-            let host =
-                switch server.address.address {
-                case .v4(let v4): "\(v4)"
-                case .v6(let v6): "[\(v6)]"
-                }
-            return Server.Settings(
-                name: server.name, host: host, port: server.address.port, weight: server.weight,
-                isBackup: server.backup, administrative: server.disabled ? .maintenance : .ready)
-        }
-        return Backend.Settings(algorithm: algorithm, check: check, servers: servers)
+    /// The resolver has other answers.
+    func apply(_ answers: [String: NameResolver.Answer], seed: UInt64, at now: Instant) throws(Backend.TooManyServers) {
+        let refused = state.withLock { state in Self.place(state.settings, answers, &state, seed: seed, at: now) }
+        if let refused { throw refused }
+        checksMoved()
     }
 
-    private static func limits(_ settings: Configuration.BackendSettings) -> Limits {
-        Limits(
-            connectTimeout: settings.connectTimeout.nanoseconds, connackTimeout: settings.connackTimeout.nanoseconds,
-            maximumTries: settings.maximumTries, proxySending: settings.proxySending)
-    }
-
-    private static func addresses(
-        _ backend: Backend, _ settings: Configuration.BackendSettings, former: [SocketAddress] = []
-    ) -> [SocketAddress] {
-        let byName = Dictionary(settings.servers.map { ($0.name, $0.address) }, uniquingKeysWith: { a, _ in a })
-        return backend.servers.indices.map { index in
-            let server = backend.servers[index]
-            if !server.isRetired, let address = byName[server.settings.name] { return address }
-            precondition(index < former.count, "a server without an address")
-            return former[index]
+    private static func place(
+        _ settings: Configuration.BackendSettings, _ answers: [String: NameResolver.Answer], _ state: inout State,
+        seed: UInt64, at now: Instant
+    ) -> Backend.TooManyServers? {
+        let placed = place(settings, answers)
+        do throws(Backend.TooManyServers) {
+            try state.backend.apply(translate(settings, placed, answers), seed: seed, at: now)
+        } catch {
+            return error
         }
+        state.addresses = addresses(state.backend, placed, former: state.addresses)
+        state.transports = transports(state.backend, placed, state.tls, former: state.transports)
+        state.hostNames = hostNames(placed)
+        return nil
     }
 }

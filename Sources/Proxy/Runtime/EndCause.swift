@@ -7,6 +7,8 @@ enum EndCause: Int, CaseIterable, Sendable {
     case idle
     /// No whole CONNECT in time.
     case connectDeadline
+    /// Not one byte in time.
+    case firstByteDeadline
     /// The first bytes were no acceptable CONNECT; counted by violation as well.
     case refused
     /// No server could be found, or none took the CONNECT.
@@ -15,6 +17,8 @@ enum EndCause: Int, CaseIterable, Sendable {
     case abandoned
     /// A limit was reached; counted by limit as well.
     case limit
+    /// An access rule keeps the client's network out.
+    case denied
     /// The operator drains the server.
     case drained
     /// The address moves to the other host.
@@ -29,6 +33,16 @@ enum EndCause: Int, CaseIterable, Sendable {
     case proxyDeadline
     /// The identity servers are to see could not be made; counted by reason as well.
     case identityRefused
+    /// No TLS handshake in time.
+    case handshakeDeadline
+    /// TLS with the client failed.
+    case clientTLS
+    /// TLS with the server failed after its CONNACK.
+    case serverTLS
+    /// A side broke a rule of WebSocket frames; counted by rule as well.
+    case frameViolation
+    /// The client's request for a WebSocket was refused; counted by reason as well.
+    case upgradeRefused
     /// The kernel refused a call that should not fail.
     case failure
 
@@ -41,10 +55,12 @@ enum EndCause: Int, CaseIterable, Sendable {
         case .serverReset: "server-reset"
         case .idle: "idle"
         case .connectDeadline: "connect-deadline"
+        case .firstByteDeadline: "first-byte-deadline"
         case .refused: "refused"
         case .noServer: "no-server"
         case .abandoned: "abandoned"
         case .limit: "limit"
+        case .denied: "denied"
         case .drained: "drained"
         case .steppedDown: "stepped-down"
         case .shutdown: "shutdown"
@@ -52,6 +68,11 @@ enum EndCause: Int, CaseIterable, Sendable {
         case .proxyRefused: "proxy-refused"
         case .proxyDeadline: "proxy-deadline"
         case .identityRefused: "identity-refused"
+        case .handshakeDeadline: "handshake-deadline"
+        case .clientTLS: "client-tls"
+        case .serverTLS: "server-tls"
+        case .frameViolation: "frame-violation"
+        case .upgradeRefused: "upgrade-refused"
         case .failure: "failure"
         }
     }

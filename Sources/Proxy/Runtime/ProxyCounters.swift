@@ -3,6 +3,7 @@
 import MQTT
 import ProxyProtocol
 import Synchronization
+import WebSocket
 import Wire
 
 /// What happened, as counters of one loop or of all.
@@ -10,8 +11,19 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case accepted, established, closed
     case acceptRefusedByKernel
     case limitSessions, limitListener, limitChunks, limitClientIDs
+    /// Clients an access rule kept out.
+    case accessDenied
+    case limitSourceConnections, limitSourceRate, limitConnectRate, limitClientRate
+    /// CONNECTs that had to wait because their client reconnects too often.
+    case limitFlapping
+    /// Such CONNECTs that were refused, because too many wait already.
+    case limitHeld
+    /// Connections refused without a word, because too many are being refused in words.
+    case limitRefusing
+    /// Records about sessions that were lost, because the log's writer was too slow.
+    case sessionRecordsLost
     case tries, replays, connackRefused, connackAnotherServer, connackMalformed
-    case connectRefusedByKernel
+    case connectRefusedByKernel, sourcePortsExhausted
     case connectFailed, connectTimeout, connackTimeout, serverClosedEarly
     case stickHits, stickMisses, stickMoved, stickRefused
     case bytesUp, bytesDown
@@ -23,6 +35,9 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     /// Clients without what their identity is made of, with something that is no identity, and original client IDs that
     /// found no room.
     case identityMissing, identityUnusable, limitOriginals
+    case handshakes, handshakesFailed, handshakesPostponed, tlsTruncated
+    case upgrades
+    case serverHandshakes, serverHandshakesFailed, serverUpgrades, serverUpgradesFailed
 
     /// The stable name: `stick-hits`.
     var name: String {
@@ -35,12 +50,22 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .limitListener: "limit-listener"
         case .limitChunks: "limit-chunks"
         case .limitClientIDs: "limit-client-ids"
+        case .accessDenied: "access-denied"
+        case .limitSourceConnections: "limit-source-connections"
+        case .limitSourceRate: "limit-source-rate"
+        case .limitConnectRate: "limit-connect-rate"
+        case .limitClientRate: "limit-client-rate"
+        case .limitFlapping: "limit-flapping"
+        case .limitHeld: "limit-held"
+        case .limitRefusing: "limit-refusing"
+        case .sessionRecordsLost: "session-records-lost"
         case .tries: "tries"
         case .replays: "replays"
         case .connackRefused: "connack-refused"
         case .connackAnotherServer: "connack-another-server"
         case .connackMalformed: "connack-malformed"
         case .connectRefusedByKernel: "connect-refused-by-kernel"
+        case .sourcePortsExhausted: "source-ports-exhausted"
         case .connectFailed: "connect-failed"
         case .connectTimeout: "connect-timeout"
         case .connackTimeout: "connack-timeout"
@@ -59,6 +84,15 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .identityMissing: "identity-missing"
         case .identityUnusable: "identity-unusable"
         case .limitOriginals: "limit-originals"
+        case .handshakes: "handshakes"
+        case .handshakesFailed: "handshakes-failed"
+        case .handshakesPostponed: "handshakes-postponed"
+        case .tlsTruncated: "tls-truncated"
+        case .upgrades: "upgrades"
+        case .serverHandshakes: "server-handshakes"
+        case .serverHandshakesFailed: "server-handshakes-failed"
+        case .serverUpgrades: "server-upgrades"
+        case .serverUpgradesFailed: "server-upgrades-failed"
         }
     }
 }
@@ -86,6 +120,8 @@ final class ProxyCounters: Sendable {
     private let violations: CounterArray
     private let proxyViolations: CounterArray
     private let ends: CounterArray
+    private let upgradeRefusals: CounterArray
+    private let frames: CounterArray
 
     init() {
         events = CounterArray(ProxyCounter.allCases.count)
@@ -93,6 +129,8 @@ final class ProxyCounters: Sendable {
         violations = CounterArray(Violation.allCases.count)
         proxyViolations = CounterArray(ProxyViolation.allCases.count)
         ends = CounterArray(EndCause.allCases.count)
+        upgradeRefusals = CounterArray(UpgradeRefusal.Reason.allCases.count)
+        frames = CounterArray(FrameViolation.allCases.count)
     }
 
     @inline(__always)
@@ -100,6 +138,8 @@ final class ProxyCounters: Sendable {
     func add(_ violation: Violation) { violations.add(violation.rawValue, 1) }
     func add(_ violation: ProxyViolation) { proxyViolations.add(violation.rawValue, 1) }
     func add(_ cause: EndCause) { ends.add(cause.rawValue, 1) }
+    func add(_ reason: UpgradeRefusal.Reason) { upgradeRefusals.add(reason.rawValue, 1) }
+    func add(_ violation: FrameViolation) { frames.add(violation.rawValue, 1) }
 
     @inline(__always)
     func set(_ gauge: ProxyGauge, _ value: Int) { gauges.set(gauge.rawValue, UInt64(value)) }
@@ -109,36 +149,26 @@ final class ProxyCounters: Sendable {
     subscript(_ violation: Violation) -> UInt64 { violations[violation.rawValue] }
     subscript(_ violation: ProxyViolation) -> UInt64 { proxyViolations[violation.rawValue] }
     subscript(_ cause: EndCause) -> UInt64 { ends[cause.rawValue] }
+    subscript(_ reason: UpgradeRefusal.Reason) -> UInt64 { upgradeRefusals[reason.rawValue] }
+    subscript(_ violation: FrameViolation) -> UInt64 { frames[violation.rawValue] }
 
     /// The sum over loops, as the `counters` member of `status`; counters that are 0 are left out of the inner objects.
     static func json(_ all: [ProxyCounters]) -> JSON {
         func sum(_ value: (ProxyCounters) -> UInt64) -> UInt64 { all.reduce(0) { $0 + value($1) } }
         var members = ProxyCounter.allCases.map { counter in JSON.Member(counter.name, JSON(sum { $0[counter] })) }
         members += ProxyGauge.allCases.map { gauge in JSON.Member(gauge.name, JSON(sum { $0[gauge] })) }
-        members.append(
-            JSON.Member(
-                "refusals",
-                .object(
-                    Violation.allCases.compactMap { violation in
-                        let count = sum { $0[violation] }
-                        return count == 0 ? nil : JSON.Member(violation.name, JSON(count))
-                    })))
-        members.append(
-            JSON.Member(
-                "proxy-refusals",
-                .object(
-                    ProxyViolation.allCases.compactMap { violation in
-                        let count = sum { $0[violation] }
-                        return count == 0 ? nil : JSON.Member(violation.name, JSON(count))
-                    })))
-        members.append(
-            JSON.Member(
-                "ends",
-                .object(
-                    EndCause.allCases.compactMap { cause in
-                        let count = sum { $0[cause] }
-                        return count == 0 ? nil : JSON.Member(cause.name, JSON(count))
-                    })))
+        func counted<Key: CaseIterable>(_ title: String, _ name: (Key) -> String, _ value: (ProxyCounters, Key) -> UInt64) {
+            let inner = Key.allCases.compactMap { key in
+                let count = sum { value($0, key) }
+                return count == 0 ? nil : JSON.Member(name(key), JSON(count))
+            }
+            members.append(JSON.Member(title, .object(inner)))
+        }
+        counted("refusals", \Violation.name) { $0[$1] }
+        counted("proxy-refusals", \ProxyViolation.name) { $0[$1] }
+        counted("upgrade-refusals", \UpgradeRefusal.Reason.name) { $0[$1] }
+        counted("frame-violations", \FrameViolation.name) { $0[$1] }
+        counted("ends", \EndCause.name) { $0[$1] }
         return .object(members)
     }
 }

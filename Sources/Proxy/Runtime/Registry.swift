@@ -25,18 +25,24 @@ final class Registry {
     /// Backends and tables of the configuration in force; the arrays above also keep removed ones.
     private(set) var activeBackends: [BackendRuntime] = []
 
+    /// Where records about sessions go, once there are loops.
+    var sessionLog: SessionLog?
+
     private let hashKey: StickTable.HashKey
     private let node: UInt32
     private let seed: UInt64
     private let checksMoved: @Sendable () -> Void
     private let tablesChanged: @Sendable () -> Void
+    /// Finds the servers that are written by name.
+    let resolver: NameResolver
 
     init(
-        node: UInt32, hashKey: StickTable.HashKey, checksMoved: @escaping @Sendable () -> Void,
+        node: UInt32, hashKey: StickTable.HashKey, resolver: NameResolver, checksMoved: @escaping @Sendable () -> Void,
         tablesChanged: @escaping @Sendable () -> Void
     ) {
         self.node = node
         self.hashKey = hashKey
+        self.resolver = resolver
         // Jitter must differ between hosts and starts, nothing more.
         seed = UInt64(truncatingIfNeeded: Clock.wallMicroseconds) ^ UInt64(node) << 32
         self.checksMoved = checksMoved
@@ -92,6 +98,7 @@ final class Registry {
         for backend in configuration.backends where backend.servers.count > Backend.maximumServers / 2 {
             throw Refusal(reason: "backend \(backend.name) has more than \(Backend.maximumServers / 2) servers")
         }
+        try checkSources(configuration)
         return Prepared(
             configuration: configuration, sockets: sockets, regions: regions,
             identityKeys: try Self.identityKeys(configuration, descriptor))
@@ -114,6 +121,54 @@ final class Registry {
         return keys
     }
 
+    /// Source addresses must be here, or every session fails; a virtual one comes and goes.
+    private func checkSources(_ configuration: Configuration) throws(Refusal) {
+        let wanted = configuration.backends.flatMap { backend in
+            configuration.sources(of: backend).compactMap { source in source.address.map { (backend.name, $0) } }
+        }
+        guard !wanted.isEmpty else { return }
+        let virtual = configuration.routers.flatMap { $0.addresses.map(\.address) }
+        let own: [IPAddress]
+        do { own = try LocalAddresses.all() } catch { throw Refusal(reason: "\(error)") }
+        for (backend, address) in wanted where !own.contains(address) && !virtual.contains(address) {
+            // All of 127.0.0.0/8 is here, though the kernel lists only one of it.
+            if case .v4(let v4) = address, v4.octets[0] == 127 { continue }
+            throw Refusal(reason: "backend \(backend): this host does not have the source address \(address)")
+        }
+    }
+
+    /// Hands the resolver's answers to the backends.
+    ///
+    /// - Returns: what could not be done, as sentences for the log.
+    func namesChanged() -> [String] {
+        let answers = resolver.answers
+        return activeBackends.filter(\.hasNames).compactMap { backend in
+            do throws(Backend.TooManyServers) {
+                try backend.apply(answers, seed: seed, at: Clock.now)
+                return nil
+            } catch {
+                return "backend \(backend.name): \(error.count) servers are too many; the former ones stay"
+            }
+        }
+    }
+
+    /// How long the first configuration waits for names.
+    private static let firstAnswers: Duration = .milliseconds(500)
+
+    private func lookUp(_ configuration: Configuration) throws(Refusal) {
+        var names: [String] = []
+        for name in configuration.backends.flatMap({ $0.servers.compactMap(\.hostName) }) where !names.contains(name) {
+            names.append(name)
+        }
+        do throws(Errno) {
+            try resolver.watch(names, configuration.resolver)
+        } catch {
+            throw Refusal(reason: "no thread for the resolver: \(error)")
+        }
+        // Before the first client there is nobody who waits; later the answers come when they come.
+        if backends.isEmpty, !names.isEmpty { resolver.awaitFirst(until: Clock.now + Self.firstAnswers) }
+    }
+
     /// Makes the prepared configuration the one in force.
     func commit(_ prepared: Prepared) throws(Refusal) -> Snapshot {
         let configuration = prepared.configuration
@@ -133,17 +188,23 @@ final class Registry {
         }
         tables.removeAll { table in !configuration.tables.contains { $0.name == table.name } }
 
+        try lookUp(configuration)
+        let answers = resolver.answers
         activeBackends = []
         for settings in configuration.backends {
             let table = settings.stickTable.flatMap { name in tables.first { $0.name == name } }
+            let sources = configuration.sources(of: settings).map {
+                SourcePool.Settings(address: $0.address, share: $0.share)
+            }
             do throws(Backend.TooManyServers) {
                 if let known = backends.first(where: { $0.name == settings.name }) {
-                    try known.apply(settings, table: table, seed: seed, at: now)
+                    try known.apply(
+                        settings, answers: answers, sources: sources, table: table, seed: seed, at: now)
                     activeBackends.append(known)
                 } else {
                     let backend = try BackendRuntime(
-                        number: UInt32(backends.count), settings: settings, table: table, seed: seed, at: now,
-                        checksMoved: checksMoved)
+                        number: UInt32(backends.count), settings: settings, answers: answers, sources: sources,
+                        table: table, seed: seed, at: now, checksMoved: checksMoved)
                     backends.append(backend)
                     activeBackends.append(backend)
                 }
@@ -157,15 +218,30 @@ final class Registry {
             guard let backend = activeBackends.first(where: { $0.name == settings.backend }) else {
                 throw Refusal(reason: "listener \(settings.name) uses an unknown backend")
             }
+            var routes: RouteTable?
+            if !settings.routes.isEmpty {
+                routes = RouteTable.translate(settings, otherwise: backend.number) { name in
+                    activeBackends.first { $0.name == name }?.number
+                }
+                guard routes != nil else {
+                    throw Refusal(reason: "a rule of listener \(settings.name) names an unknown backend")
+                }
+            }
             let place = next.firstIndex { $0.settings.name == settings.name } ?? next.count
             let listener = ListenerRuntime(
                 number: UInt16(place), settings: settings, sockets: prepared.sockets[settings.name] ?? [],
-                backend: backend.number, isActive: true, sessions: place < next.count ? next[place].sessions : nil,
+                backend: backend.number, routes: routes, isActive: true,
+                sessions: place < next.count ? next[place].sessions : nil,
+                admission: place < next.count ? next[place].admission : nil,
                 identity: IdentityPolicy(
-                    settings.rewriting, keys: prepared.identityKeys.filter { settings.rewriting.keyFiles.contains($0.key) }))
+                    settings.rewriting,
+                    keys: prepared.identityKeys.filter { settings.rewriting.keyFiles.contains($0.key) }))
             if place < next.count { next[place] = listener } else { next.append(listener) }
         }
         listeners = next
-        return Snapshot(listeners: listeners, backends: backends, tables: allTables)
+        sessionLog?.setFormat(configuration.log.sessionFormat)
+        return Snapshot(
+            listeners: listeners, backends: backends, tables: allTables,
+            recording: SessionRecording(configuration.log, sessionLog))
     }
 }

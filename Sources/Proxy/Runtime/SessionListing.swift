@@ -20,8 +20,9 @@ final class SessionListing: Sendable {
         let lastActivity: Instant
         let bytesUp: UInt64
         let bytesDown: UInt64
-        /// Of the bytes up, those that were not relayed; and bytes servers got that were not the client's.
-        let dropped: UInt32
+        /// Bytes before those up, bytes of these that were replaced, and what servers got instead (``Flow``).
+        let skipped: UInt32
+        let replaced: UInt32
         let added: UInt32
         let loop: Int
     }

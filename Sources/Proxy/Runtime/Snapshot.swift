@@ -15,7 +15,14 @@ final class Snapshot: Sendable {
     /// By table number; removed ones stay.
     let tables: [TableRuntime]
 
-    init(listeners: [ListenerRuntime], backends: [BackendRuntime], tables: [TableRuntime]) {
+    /// What is written down about sessions; `nil`: nothing.
+    let recording: SessionRecording?
+
+    init(
+        listeners: [ListenerRuntime], backends: [BackendRuntime], tables: [TableRuntime],
+        recording: SessionRecording? = nil
+    ) {
+        self.recording = recording
         self.listeners = listeners
         self.backends = backends
         self.tables = tables

@@ -1,0 +1,62 @@
+// The edge records of one loop, in memory that other processes may map.
+
+import Linux
+import Wire
+
+/// ``Edge`` records in a mapped memfd, given out only to sessions that need one.
+///
+/// Index 0 is never given out, so that 0 can mean *none* in a slot. Which records are free is not kept in the memfd: the
+/// slots tell.
+@safe
+struct EdgeArena: ~Copyable {
+    // Sound: `base` points at `capacity + 1` records of a mapping that is never unmapped; each is initialised before it is
+    // given out, and every access checks its index. Only the loop that owns the arena touches it.
+    private let base: UnsafeMutablePointer<Edge>
+    let capacity: Int
+    private var free: [UInt32] = []
+    /// Records from here on were never used: their memory has not been touched.
+    private var untouched: UInt32 = 1
+
+    /// - Parameter capacity: most records at one time: one for each session.
+    init(capacity: Int) throws(Errno) {
+        let file = try Memfd.create(name: "understudy-edges", size: (capacity + 1) * MemoryLayout<Edge>.stride)
+        let region = try Memfd.map(file.number)
+        unsafe base = region.bind(to: Edge.self, count: capacity + 1)
+        self.capacity = capacity
+    }
+
+    subscript(_ index: UInt32) -> Edge {
+        @inline(__always) _read {
+            precondition(index != 0 && index < untouched)
+            yield unsafe base[Int(index)]
+        }
+        @inline(__always) _modify {
+            precondition(index != 0 && index < untouched)
+            yield unsafe &base[Int(index)]
+        }
+    }
+
+    /// Records in use.
+    var used: Int { Int(untouched) - 1 - free.count }
+
+    /// A fresh record for a slot; there is one for each slot of the loop.
+    mutating func allocate(for slot: UInt32) -> UInt32 {
+        let index: UInt32
+        if let known = free.popLast() {
+            index = known
+        } else {
+            precondition(Int(untouched) <= capacity, "more edges than slots")
+            index = untouched
+            untouched += 1
+        }
+        self[index] = Edge()
+        self[index].slot = slot
+        return index
+    }
+
+    /// Gives a record back.
+    mutating func release(_ index: UInt32) {
+        self[index].slot = 0
+        free.append(index)
+    }
+}

@@ -1,0 +1,40 @@
+// What a transformed session has in this process alone.
+
+import TLS
+import WebSocket
+import Wire
+
+/// The part of an edge that is no plain data: OpenSSL's objects, and what is needed only until the relay begins.
+final class EdgePrivate {
+    /// A side's TLS session, once it has begun.
+    var clientTLS: TLSSession?
+    var serverTLS: TLSSession?
+    /// The last step stopped before it had all plaintext of the side.
+    var clientHolds = false
+    var serverHolds = false
+
+    /// Reads the client's request while it is awaited.
+    var request: UpgradeRequestReader?
+    /// Reads the server's answer while it is awaited.
+    var response: UpgradeResponseReader?
+    /// The client's Host, and the chain of proxies it came through when those are trusted: told to servers.
+    var host: String?
+    var forwardedFor: String?
+    /// The last of these, when the client is another one.
+    var forwarder: IPAddress?
+    /// How the server that is being tried is spoken to.
+    var transport = ServerTransport()
+
+    /// Forgets what is needed only until the relay begins.
+    func settle() {
+        request = nil
+        response = nil
+        host = nil
+        forwardedFor = nil
+        forwarder = nil
+    }
+
+    func tls(client: Bool) -> TLSSession? { client ? clientTLS : serverTLS }
+    func holds(client: Bool) -> Bool { client ? clientHolds : serverHolds }
+    func setHolds(client: Bool, _ holds: Bool) { if client { clientHolds = holds } else { serverHolds = holds } }
+}

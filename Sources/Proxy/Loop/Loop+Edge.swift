@@ -1,0 +1,143 @@
+// The life of an edge: given to a session when its bytes are to be transformed, taken back with it.
+
+import Linux
+import TLS
+import WebSocket
+import Wire
+
+extension Loop {
+    /// Gives a session its edge, if it has none.
+    func openEdge(_ index: UInt32) {
+        guard slots[index].edge == 0 else { return }
+        let edge = edges.allocate(for: index)
+        slots[index].edge = edge
+        while company.count <= Int(edge) { company.append(nil) }
+        company[Int(edge)] = EdgePrivate()
+        // Unguessable, as RFC 6455, 5.3 asks for: the system's generator.
+        edges[edge].maskKey = (UInt64.random(in: 0 ... .max), UInt64.random(in: 0 ... .max))
+        // What a plain client has sent so far was read without an edge.
+        let received = slots[index].up.received
+        var progress = edges[edge].up.progress
+        progress.consumed = received
+        progress.received = received
+        edges[edge].up.received = received
+        edges[edge].up.commit(progress)
+    }
+
+    /// What the session's edge has in this process alone.
+    func privates(_ index: UInt32) -> EdgePrivate {
+        guard let found = company[Int(slots[index].edge)] else { preconditionFailure("an edge without its private part") }
+        return found
+    }
+
+    /// TLS with a side of the session, once it has begun.
+    @inline(__always)
+    func tls(_ index: UInt32, client: Bool) -> TLSSession? {
+        let layers = edges[slots[index].edge].layers
+        return layers.hasTLS(client: client) ? privates(index).tls(client: client) : nil
+    }
+
+    /// Publishes a direction's progress; the slot's counts follow it.
+    func commit(_ index: UInt32, isUp: Bool, _ progress: EdgeProgress) {
+        edges[slots[index].edge][isUp: isUp].commit(progress)
+        // What is said to one who lingers is no application's.
+        guard slots[index].phase != .lingering else { return }
+        slots[index][isUp: isUp].received = progress.received
+        slots[index][isUp: isUp].sent = progress.passed
+    }
+
+    /// Takes the edge back, with all it holds.
+    func closeEdge(_ index: UInt32) {
+        let edge = slots[index].edge
+        guard edge != 0 else { return }
+        for isUp in [true, false] {
+            releaseInput(edge, isUp: isUp)
+            releaseOutput(edge, isUp: isUp)
+        }
+        company[Int(edge)] = nil
+        edges.release(edge)
+        slots[index].edge = 0
+    }
+
+    /// Forgets what belongs to the server that is left; what the client was sent and has sent stays.
+    func leaveServerEdge(_ index: UInt32) {
+        let edge = slots[index].edge
+        guard edge != 0 else { return }
+        let mine = privates(index)
+        mine.serverTLS = nil
+        mine.serverHolds = false
+        mine.response = nil
+        edges[edge].layers.subtract([.serverTLS, .serverWebSocket])
+        releaseInput(edge, isUp: false)
+        releaseOutput(edge, isUp: true)
+        var down = EdgeProgress(isSourceClient: false)
+        let former = edges[edge].down.progress
+        down.produced = former.produced
+        down.answered = former.answered
+        down.isClosed = former.isClosed
+        edges[edge].down.commit(down)
+        edges[edge].down.received = 0
+        edges[edge].down.isEnded = false
+        var up = edges[edge].up.progress
+        up.produced = 0
+        up.answered = 0
+        up.isClosed = false
+        up.passed = 0
+        edges[edge].up.commit(up)
+        edges[edge].up.sent = 0
+    }
+
+    // MARK: Chunks
+
+    func releaseInput(_ edge: UInt32, isUp: Bool) {
+        let chunk = edges[edge][isUp: isUp].input.chunk
+        guard chunk != 0 else { return }
+        edges[edge][isUp: isUp].input.chunk = 0
+        chunks.release(chunk)
+    }
+
+    func releaseOutput(_ edge: UInt32, isUp: Bool) {
+        let chunk = edges[edge][isUp: isUp].output.chunk
+        guard chunk != 0 else { return }
+        edges[edge][isUp: isUp].output.chunk = 0
+        chunks.release(chunk)
+    }
+
+    /// Gives the input's chunk back when all of it was transformed.
+    func releaseSpentInput(_ edge: UInt32, isUp: Bool) {
+        if edges[edge][isUp: isUp].pending == 0 { releaseInput(edge, isUp: isUp) }
+    }
+
+    /// Whether a direction waits for its destination, so that it has to go on when that takes bytes again.
+    @inline(__always)
+    func isHeld(_ index: UInt32, isUp: Bool) -> Bool {
+        if slots[index][isUp: isUp].chunk != 0 { return true }
+        let edge = slots[index].edge
+        return edge != 0 && edges[edge][isUp: isUp].output.chunk != 0
+    }
+
+    // MARK: Receiving
+
+    /// Receives into a direction's input, behind what is pending there.
+    func receive(_ index: UInt32, isUp: Bool, stranger: Bool) -> Transfer? {
+        let edge = slots[index].edge
+        if edges[edge][isUp: isUp].input.chunk == 0 {
+            guard let chunk = stranger ? chunks.allocateForStranger() : chunks.allocate() else { return nil }
+            edges[edge][isUp: isUp].input = EdgeBytes(chunk: chunk, base: edges[edge][isUp: isUp].received)
+        }
+        let chunk = edges[edge][isUp: isUp].input.chunk
+        let range = edges[edge][isUp: isUp].pendingRange
+        if range.upperBound == chunks.size {
+            // Only before the relay begins, when a record is not whole yet: it moves to the chunk's beginning.
+            guard range.lowerBound > 0 else { return .wouldBlock }
+            scratch.copy(chunk, range, of: chunks, to: 0)
+            scratch.copy(0..<range.count, into: chunk, of: chunks, at: 0)
+            edges[edge][isUp: isUp].input.base += UInt64(range.lowerBound)
+        }
+        let place = edges[edge][isUp: isUp].pendingRange.upperBound
+        let result = chunks.receive(isUp ? slots[index].client : slots[index].server, into: chunk, at: place)
+        if case .moved(let count) = result { edges[edge][isUp: isUp].received += UInt64(count) }
+        if edges[edge][isUp: isUp].pending == 0 { releaseInput(edge, isUp: isUp) }
+        return result
+    }
+}

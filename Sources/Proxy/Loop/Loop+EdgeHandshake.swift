@@ -1,0 +1,83 @@
+// TLS handshakes, one record at a time and a few in each turn, so that they never stall the other sessions.
+
+import Linux
+import TLS
+import WebSocket
+import Wire
+
+extension Loop {
+    /// What became of a handshake with the bytes at hand.
+    enum Handshake { case waiting, done, failed(TLSError) }
+
+    /// Longest record that is waited for, header included (RFC 8446, 5.2).
+    private static let longestRecord = 5 + 16_384 + 256
+
+    /// Whether a handshake may take a step in this turn; otherwise it waits for its place in the next ones.
+    func mayShakeHands(_ index: UInt32) -> Bool {
+        if handshakesLeft > 0 {
+            handshakesLeft -= 1
+            return true
+        }
+        guard !slots[index].isQueued else { return false }
+        counters.add(.handshakesPostponed)
+        slots[index].isQueued = true
+        waitingHandshakes.append(index)
+        return false
+    }
+
+    /// Serves those that have waited for longest.
+    func continueHandshakes() {
+        handshakesLeft = Share.handshakes
+        guard !waitingHandshakes.isEmpty else { return }
+        let batch = Array(waitingHandshakes.prefix(Share.handshakes))
+        waitingHandshakes.removeFirst(batch.count)
+        for index in batch where slots[index].isQueued {
+            slots[index].isQueued = false
+            switch slots[index].phase {
+            case .securing: readClientEdge(index, ending: true)
+            case .opening: readServerEdge(index, ending: true)
+            default: queue(index)
+            }
+        }
+    }
+
+    /// Gives OpenSSL what has come, one record at a time: what stands behind the last one of the handshake is never shown
+    /// to it, so that its state is exactly known when it is done.
+    func shakeHands(_ index: UInt32, isUp: Bool) -> Handshake {
+        let edge = slots[index].edge
+        guard let session = tls(index, client: isUp) else { return .done }
+        while session.state == .handshaking {
+            let range = edges[edge][isUp: isUp].pendingRange
+            guard !range.isEmpty else { return .waiting }
+            let chunk = edges[edge][isUp: isUp].input.chunk
+            let size = chunks.size
+            var error: TLSError?
+            let taken = chunks.withBytes(of: chunk, length: range.upperBound) { bytes -> Int in
+                let count = Self.record(bytes.extracting(range), isFull: range.count == size)
+                guard count > 0 else { return 0 }
+                do throws(TLSError) {
+                    try session.receive(bytes.extracting(range.lowerBound..<range.lowerBound + count))
+                } catch let failure {
+                    error = failure
+                }
+                return count
+            }
+            guard taken > 0 else { return .waiting }
+            var progress = edges[edge][isUp: isUp].progress
+            progress.consumed += UInt64(taken)
+            commit(index, isUp: isUp, progress)
+            if let error { return .failed(error) }
+        }
+        return .done
+    }
+
+    /// Bytes of the first record; 0 when it is not whole yet. What is no TLS is not waited for.
+    private static func record(_ bytes: Span<UInt8>, isFull: Bool) -> Int {
+        // RFC 8446, 5.1: content types 20 to 23, then 3 and a minor version.
+        guard 20...23 ~= bytes[0], bytes.count < 2 || bytes[1] == 3 else { return bytes.count }
+        guard bytes.count >= 5 else { return isFull ? bytes.count : 0 }
+        let length = 5 + (Int(bytes[3]) << 8 | Int(bytes[4]))
+        guard length <= longestRecord else { return bytes.count }
+        return length <= bytes.count ? length : isFull ? bytes.count : 0
+    }
+}

@@ -1,0 +1,240 @@
+// Moving bytes that are transformed on their way: TLS off, frames off, frames on, TLS on.
+
+import Linux
+import TLS
+import WebSocket
+import Wire
+
+extension Loop {
+    /// Most bytes a step adds around MQTT bytes: a frame's header and the records of a chunk.
+    private static let overhead = 256
+
+    /// Moves bytes of one direction as ``pump(_:isUp:ending:)`` does, and of the other one when this has given it
+    /// something to say: a pong, a close, a key update.
+    ///
+    /// - Returns: `false` when the session has ended.
+    func pumpEdge(_ index: UInt32, isUp: Bool, ending: Bool) -> Bool {
+        guard pumpDirection(index, isUp: isUp, ending: ending) else { return false }
+        if owes(index, isUp: !isUp) {
+            guard pumpDirection(index, isUp: !isUp, ending: true) else { return false }
+            // The other direction has read, too; what that is owed comes in the next turn.
+            if owes(index, isUp: isUp), edges[slots[index].edge][isUp: isUp].output.chunk == 0 { queue(index) }
+        }
+        return true
+    }
+
+    private func pumpDirection(_ index: UInt32, isUp: Bool, ending: Bool) -> Bool {
+        let edge = slots[index].edge
+        var isDrained = false
+        var share = Share.chunks
+        while true {
+            switch flushEdge(index, isUp: isUp) {
+            case .done: break
+            case .blocked: return true
+            case .starved: return starve(index)
+            case .failed:
+                end(index, isUp ? .serverReset : .clientReset)
+                return false
+            }
+            switch step(index, isUp: isUp) {
+            case .moved:
+                if share == 0 {
+                    queue(index)
+                    return true
+                }
+                share -= 1
+                continue
+            case .starved: return starve(index)
+            case .failed(let client):
+                failTLS(index, client: client)
+                return false
+            case .over: return passEnd(index, isUp: isUp, to: isUp ? slots[index].server : slots[index].client)
+            case .empty: break
+            }
+            if isDrained { return true }
+            if share == 0 {
+                queue(index)
+                return true
+            }
+            share -= 1
+            switch receive(index, isUp: isUp, stranger: false) {
+            case nil:
+                counters.add(.limitChunks)
+                return starve(index)
+            case .moved(let count)?:
+                isDrained = count < chunks.size && !ending
+                if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
+                if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
+            case .wouldBlock?: return true
+            case .ended?:
+                edges[edge][isUp: isUp].isEnded = true
+                slots[index][isUp: isUp].isEnded = true
+                if let session = tls(index, client: isUp), session.state == .established { counters.add(.tlsTruncated) }
+            case .failed?:
+                end(index, isUp ? .clientReset : .serverReset)
+                return false
+            }
+        }
+    }
+
+    /// All chunks are in use: the session goes on when one may have become free.
+    private func starve(_ index: UInt32) -> Bool {
+        releaseSpentOutput(slots[index].edge)
+        isStarved = true
+        queue(index)
+        return true
+    }
+
+    private func releaseSpentOutput(_ edge: UInt32) {
+        for isUp in [true, false] where edges[edge][isUp: isUp].unsent == 0 { releaseOutput(edge, isUp: isUp) }
+    }
+
+    // MARK: One step
+
+    private enum Step { case moved, empty, over, starved, failed(client: Bool) }
+
+    /// Transforms once: an answer that is owed, or what stands before the relay, or the next bytes of the source; then
+    /// commits. The output is empty when it begins.
+    private func step(_ index: UInt32, isUp: Bool) -> Step {
+        let edge = slots[index].edge
+        let layers = edges[edge].layers
+        let framed = layers.hasWebSocket(client: !isUp)
+        let heard = framed ? edges[edge][isUp: !isUp].ending : .open
+        if framed, edges[edge][isUp: !isUp].controls > edges[edge][isUp: isUp].answered, !edges[edge][isUp: isUp].isClosed {
+            return answerControl(index, isUp: isUp) ? .moved : .starved
+        }
+        if edges[edge][isUp: isUp].isClosed || !heard.isOpen {
+            discard(index, isUp: isUp)
+        } else {
+            if slots[index][isUp: isUp].chunk != 0 { return passPlain(index, isUp: isUp) }
+            if edges[edge][isUp: isUp].pending > 0 || (layers.hasTLS(client: isUp) && privates(index).holds(client: isUp)) {
+                return transform(index, isUp: isUp)
+            }
+        }
+        guard slots[index][isUp: isUp].isEnded else { return .empty }
+        let isOver = edges[edge][isUp: isUp].isClosed || !framed
+        if let session = tls(index, client: !isUp) {
+            switch session.state {
+            case .closed, .failed: if isOver { return .over }
+            case .established, .ended, .handshaking: break
+            }
+        } else if isOver {
+            return .over
+        }
+        var code = CloseCode.normal
+        if case .violated(let violation) = heard { code = violation.closeCode }
+        return sayGoodbye(index, toClient: !isUp, code) ? .moved : .starved
+    }
+
+    /// Nothing may follow to this destination: what the source still says is dropped.
+    private func discard(_ index: UInt32, isUp: Bool) {
+        let edge = slots[index].edge
+        if slots[index][isUp: isUp].chunk != 0 { chunks.release(slots[index][isUp: isUp].chunk) }
+        slots[index][isUp: isUp].chunk = 0
+        var progress = edges[edge][isUp: isUp].progress
+        progress.consumed = edges[edge][isUp: isUp].received
+        progress.received = progress.passed
+        commit(index, isUp: isUp, progress)
+        releaseInput(edge, isUp: isUp)
+        slots[index][isUp: isUp].isEnded = true
+    }
+
+    /// Passes on what was read as MQTT before the relay began.
+    private func passPlain(_ index: UInt32, isUp: Bool) -> Step {
+        let flow = slots[index][isUp: isUp]
+        guard !flow.isEmpty else {
+            slots[index][isUp: isUp].chunk = 0
+            chunks.release(flow.chunk)
+            return .moved
+        }
+        guard prepareOutput(slots[index].edge, isUp: isUp) else { return .starved }
+        let start = Int(flow.sent - flow.base)
+        let count = min(Int(flow.received - flow.sent), chunks.size - Self.overhead)
+        scratch.copy(flow.chunk, start..<start + count, of: chunks, to: EdgeScratch.payload)
+        var progress = edges[slots[index].edge][isUp: isUp].progress
+        return pass(index, isUp: isUp, EdgeScratch.payload..<EdgeScratch.payload + count, &progress)
+    }
+
+    /// Transforms what the source sent.
+    private func transform(_ index: UInt32, isUp: Bool) -> Step {
+        let edge = slots[index].edge
+        guard prepareOutput(edge, isUp: isUp) else { return .starved }
+        var progress = edges[edge][isUp: isUp].progress
+        var range: Range<Int>
+        do throws(TLSError) {
+            range = try open(index, isUp: isUp, limit: chunks.size - Self.overhead, &progress)
+        } catch {
+            return .failed(client: isUp)
+        }
+        if edges[edge].layers.hasWebSocket(client: isUp) {
+            range = scratch.unframe(range, &progress)
+            if !progress.ending.isOpen {
+                slots[index][isUp: isUp].isEnded = true
+                if case .violated(let violation) = progress.ending { counters.add(violation) }
+            }
+        }
+        progress.received += UInt64(range.count)
+        let result = pass(index, isUp: isUp, range, &progress)
+        releaseSpentInput(edge, isUp: isUp)
+        return result
+    }
+
+    /// Takes what the source sent off its wire into the scratch: decrypted when it speaks TLS, else as it is.
+    func open(
+        _ index: UInt32, isUp: Bool, limit: Int, _ progress: inout EdgeProgress
+    ) throws(TLSError) -> Range<Int> {
+        let edge = slots[index].edge
+        let start = EdgeScratch.payload
+        let flow = edges[edge][isUp: isUp]
+        guard let session = tls(index, client: isUp) else {
+            let count = min(flow.pending, limit)
+            if count > 0 {
+                let first = flow.pendingRange.lowerBound
+                scratch.copy(flow.input.chunk, first..<first + count, of: chunks, to: start)
+                progress.consumed += UInt64(count)
+            }
+            return start..<start + count
+        }
+        let mine = privates(index)
+        if flow.pending > 0, !mine.holds(client: isUp) {
+            try chunks.withBytes(of: flow.input.chunk, length: flow.pendingRange.upperBound) { bytes throws(TLSError) in
+                try session.receive(bytes.extracting(flow.pendingRange))
+            }
+            progress.consumed = flow.received
+        }
+        var end = start
+        while end < start + limit {
+            let count = try scratch.decrypt(session, to: end, limit: start + limit)
+            if count == 0 { break }
+            end += count
+        }
+        mine.setHolds(client: isUp, end == start + limit)
+        if session.state == .ended { slots[index][isUp: isUp].isEnded = true }
+        return start..<end
+    }
+
+    /// Puts MQTT bytes on the destination's wire and commits.
+    private func pass(_ index: UInt32, isUp: Bool, _ range: Range<Int>, _ progress: inout EdgeProgress) -> Step {
+        let edge = slots[index].edge
+        if !range.isEmpty {
+            var range = range
+            let count = range.count
+            if edges[edge].layers.hasWebSocket(client: !isUp) {
+                range = scratch.frame(range, mask: mask(edge, isUp: isUp, at: progress.produced))
+            }
+            do throws(TLSError) {
+                try deliver(index, isUp: isUp, range, &progress)
+            } catch {
+                return .failed(client: !isUp)
+            }
+            progress.passed += UInt64(count)
+        }
+        commit(index, isUp: isUp, progress)
+        return .moved
+    }
+}
+
+extension EdgeProgress.Ending {
+    /// The side may go on.
+    var isOpen: Bool { if case .open = self { true } else { false } }
+}

@@ -1,0 +1,110 @@
+// What a handshake shows of its keys while OpenSSL does it: all that the take-over needs and OpenSSL does not tell later.
+
+import COpenSSL
+
+/// Listens to one handshake.
+///
+/// TLS 1.3: the traffic secrets, as OpenSSL would write them to a key log, and how many records it has sealed with ours
+/// since. TLS 1.2: the explicit nonce of our Finished, from which OpenSSL counts on.
+final class HandshakeWitness {
+    private(set) var clientSecret: [UInt8] = []
+    private(set) var serverSecret: [UInt8] = []
+    /// Records OpenSSL wrote since the server's application traffic secret was made: its session tickets.
+    private(set) var recordsWritten: UInt64 = 0
+    /// The first eight bytes of the first record behind our change_cipher_spec.
+    private(set) var explicitNonce: UInt64?
+
+    // Where the stream of what we send stands: bytes of a header, bytes still to pass, type of the record.
+    private var header = InlineArray<5, UInt8>(repeating: 0)
+    private var headerCount = 0
+    private var rest = 0
+    private var isEncrypted = false
+    private var nonceCount = 0
+    private var nonce: UInt64 = 0
+
+    deinit { wipe() }
+
+    /// Overwrites the secrets.
+    func wipe() {
+        TrafficKeys.wipe(&clientSecret)
+        TrafficKeys.wipe(&serverSecret)
+        clientSecret = []
+        serverSecret = []
+    }
+
+    /// A line of the key log: label, client random, secret in hexadecimal digits.
+    func note(_ line: UnsafePointer<CChar>) {
+        // Sound: the library lends a C string for the duration of the call.
+        let words = unsafe String(cString: line).split(separator: " ")
+        guard words.count == 3 else { return }
+        switch words[0] {
+        case "CLIENT_TRAFFIC_SECRET_0": clientSecret = Self.bytes(words[2])
+        case "SERVER_TRAFFIC_SECRET_0":
+            serverSecret = Self.bytes(words[2])
+            recordsWritten = 0
+        default: break
+        }
+    }
+
+    /// OpenSSL wrote the header of a record.
+    func noteRecord() { recordsWritten += 1 }
+
+    private static func bytes(_ digits: Substring) -> [UInt8] {
+        let values = digits.utf8.compactMap { digit -> UInt8? in
+            switch digit {
+            case 0x30...0x39: digit - 0x30
+            case 0x61...0x66: digit - 0x57
+            case 0x41...0x46: digit - 0x37
+            default: nil
+            }
+        }
+        guard values.count == digits.utf8.count, values.count % 2 == 0 else { return [] }
+        return stride(from: 0, to: values.count, by: 2).map { values[$0] << 4 | values[$0 + 1] }
+    }
+
+    /// Bytes on their way to the peer, all of them and in order.
+    func pass(_ bytes: Span<UInt8>) {
+        var index = 0
+        while index < bytes.count, explicitNonce == nil {
+            if rest == 0 {
+                header[headerCount] = bytes[index]
+                headerCount += 1
+                index += 1
+                guard headerCount == 5 else { continue }
+                headerCount = 0
+                rest = Int(header[3]) << 8 | Int(header[4])
+                continue
+            }
+            guard isEncrypted else {
+                let step = min(rest, bytes.count - index)
+                rest -= step
+                index += step
+                if rest == 0, header[0] == 20 { isEncrypted = true }
+                continue
+            }
+            nonce = nonce << 8 | UInt64(bytes[index])
+            nonceCount += 1
+            rest -= 1
+            index += 1
+            if nonceCount == 8 { explicitNonce = nonce }
+        }
+    }
+
+    // MARK: Callbacks
+
+    /// OpenSSL's key log, which goes nowhere but here.
+    static let keyLog: SSL_CTX_keylog_cb_func = { ssl, line in
+        // Sound: the owner lives while its handle does.
+        guard let line = unsafe line, let owner = unsafe TLSSession.owner(of: ssl) else { return }
+        unsafe owner.witness?.note(line)
+    }
+
+    /// OpenSSL's view of each record header it writes.
+    static let messages:
+        @convention(c) (
+            Int32, Int32, Int32, UnsafeRawPointer?, Int, OpaquePointer?, UnsafeMutableRawPointer?
+        ) -> Void = { isWrite, _, type, _, _, ssl, _ in
+            guard isWrite == 1, type == SSL3_RT_HEADER, let owner = unsafe TLSSession.owner(of: ssl) else { return }
+            owner.witness?.noteRecord()
+        }
+}

@@ -1,0 +1,29 @@
+// The keys and the place of one direction of a TLS session, as plain data.
+
+/// All that is needed to go on with one direction: no pointer, nothing that has to be freed.
+///
+/// Whoever holds a copy can read (or speak for) the session from there on: copies are wiped when they are over, and two
+/// owners must never seal with the same keys.
+package struct RecordKeys: BitwiseCopyable {
+    /// The number of the next record (RFC 8446, 5.3; RFC 5246, 6.1).
+    package var sequence: UInt64 = 0
+    /// TLS 1.2 with GCM: the explicit nonce of record 0, as OpenSSL drew it; the nonce of record n is this plus n.
+    package var explicitBase: UInt64 = 0
+    /// Raised by each KeyUpdate: contexts that are keyed with an older generation are stale.
+    package var generation: UInt32 = 0
+    /// The static initialisation vector; TLS 1.2 with GCM uses its first four bytes.
+    package var iv = InlineArray<12, UInt8>(repeating: 0)
+    /// The key; AES-128 uses its first sixteen bytes.
+    package var key = InlineArray<32, UInt8>(repeating: 0)
+    /// TLS 1.3: the traffic secret the next generation is made of; its first ``RecordSuite/hashLength`` bytes.
+    package var secret = InlineArray<48, UInt8>(repeating: 0)
+
+    /// No keys yet.
+    package init() {}
+
+    /// Overwrites every byte.
+    package mutating func wipe() {
+        // Assigning zeroes to memory that is read again later (the arena is) is not optimised away.
+        self = RecordKeys()
+    }
+}

@@ -1,0 +1,159 @@
+// Opening a record, and what of it is not application data.
+
+extension RecordLayer {
+    /// What a record was.
+    package enum Opened: Hashable, Sendable {
+        /// This many bytes of application data stand in the output; may be none.
+        case data(Int)
+        /// Something the session has to act upon, or nothing at all (a ticket, an alert that only warns).
+        case nothing
+        /// The other side changed its keys; `true`: and wants us to do the same (RFC 8446, 4.6.3).
+        case keyUpdate(isRequested: Bool)
+        /// close_notify: nothing more will come (RFC 8446, 6.1).
+        case closed
+        /// The other side wants to renegotiate: answered with a warning, no_renegotiation (RFC 5246, 7.2.2).
+        case renegotiation
+    }
+
+    /// Opens the record that `record` is, header included, exactly.
+    ///
+    /// - Parameters:
+    ///   - record: as ``length(of:_:)`` measured it.
+    ///   - output: takes the record's plaintext and its type from `start` on: as many bytes as the record has.
+    /// - Throws: what is wrong with it. The output then holds nothing of the record.
+    package static func open(
+        _ record: Span<UInt8>, _ parameters: RecordParameters, _ reading: inout RecordReading, _ cipher: RecordCipher,
+        owner: UInt64, into output: inout MutableSpan<UInt8>, at start: Int
+    ) throws(RecordViolation) -> Opened {
+        guard reading.keys.sequence < .max else { throw .exhausted }
+        let sequence = reading.keys.sequence
+        let type: UInt8
+        var count: Int
+        switch parameters.version {
+        case .tls13:
+            let body = record.extracting(headerLength..<record.count)
+            guard
+                cipher.open(
+                    parameters.suite, reading.keys, owner: owner,
+                    nonce: RecordNonce.masked(reading.keys.iv, sequence),
+                    header: record.extracting(0..<headerLength), body: body, into: &output, at: start)
+            else { throw .badRecordMAC }
+            // What was authenticated may be looked at: the type stands before the padding (RFC 8446, 5.2).
+            count = body.count - RecordCipher.tagLength
+            while count > 0, output[start + count - 1] == 0 { count -= 1 }
+            guard count > 0 else { throw .unexpectedMessage }
+            count -= 1
+            type = output[start + count]
+        case .tls12:
+            let explicit = parameters.suite.explicitNonceLength
+            let body = record.extracting((headerLength + explicit)..<record.count)
+            count = body.count - RecordCipher.tagLength
+            type = record[0]
+            let nonce: InlineArray<12, UInt8>
+            if explicit > 0 {
+                var value = reading.keys.iv
+                for index in 0..<explicit { value[4 + index] = record[headerLength + index] }
+                nonce = value
+            } else {
+                nonce = RecordNonce.masked(reading.keys.iv, sequence)
+            }
+            let header = RecordNonce.legacyHeader(sequence, type, count)
+            guard
+                cipher.open(
+                    parameters.suite, reading.keys, owner: owner, nonce: nonce, header: header.span, body: body,
+                    into: &output, at: start)
+            else { throw .badRecordMAC }
+        }
+        reading.keys.sequence += 1
+        guard count <= maximumPlaintext else { throw .recordOverflow }
+        let content = start..<(start + count)
+        // A handshake message in pieces is not interrupted (RFC 8446, 5.1).
+        if type != ContentType.handshake, reading.pieceCount > 0 || reading.skipping > 0 { throw .unexpectedMessage }
+        switch type {
+        case ContentType.applicationData:
+            guard count > 0 else {
+                reading.emptyRecords += 1
+                guard Int(reading.emptyRecords) <= maximumEmptyRecords else { throw .flood }
+                return .data(0)
+            }
+            reading.emptyRecords = 0
+            reading.warnings = 0
+            reading.updates = 0
+            return .data(count)
+        case ContentType.alert: return try alert(output, content, parameters, &reading)
+        case ContentType.handshake:
+            guard count > 0 else { throw .unexpectedMessage }
+            return try handshake(output, content, parameters, &reading)
+        default: throw .unexpectedMessage
+        }
+    }
+
+    private static func alert(
+        _ output: borrowing MutableSpan<UInt8>, _ content: Range<Int>, _ parameters: RecordParameters,
+        _ reading: inout RecordReading
+    ) throws(RecordViolation) -> Opened {
+        guard !content.isEmpty else { throw .unexpectedMessage }
+        guard content.count == 2 else { throw .decodeError }
+        let level = output[content.lowerBound]
+        let description = output[content.lowerBound + 1]
+        if description == 0 {
+            reading.isClosed = true
+            return .closed
+        }
+        // user_canceled only announces close_notify (RFC 8446, 6.1); TLS 1.2 knows warnings of any kind.
+        guard description == 90 || (parameters.version == .tls12 && level == 1) else { throw .alerted }
+        reading.warnings += 1
+        guard Int(reading.warnings) <= maximumWarnings else { throw .flood }
+        return .nothing
+    }
+
+    private static func handshake(
+        _ output: borrowing MutableSpan<UInt8>, _ content: Range<Int>, _ parameters: RecordParameters,
+        _ reading: inout RecordReading
+    ) throws(RecordViolation) -> Opened {
+        if parameters.version == .tls12 {
+            // ClientHello asks a server, HelloRequest a client, to begin again (RFC 5246, 7.4.1.1).
+            let first = output[content.lowerBound]
+            guard first == (parameters.isServer ? 1 : 0) else { throw .unexpectedMessage }
+            reading.warnings += 1
+            guard Int(reading.warnings) <= maximumWarnings else { throw .flood }
+            return .renegotiation
+        }
+        var next = content.lowerBound
+        var opened = Opened.nothing
+        while next < content.upperBound {
+            if reading.skipping > 0 {
+                let step = min(Int(reading.skipping), content.upperBound - next)
+                reading.skipping -= UInt32(step)
+                next += step
+                continue
+            }
+            reading.pieces[Int(reading.pieceCount)] = output[next]
+            reading.pieceCount += 1
+            next += 1
+            guard reading.pieceCount >= 4 else { continue }
+            let length = Int(reading.pieces[1]) << 16 | Int(reading.pieces[2]) << 8 | Int(reading.pieces[3])
+            switch reading.pieces[0] {
+            case 24:
+                guard length == 1 else { throw .decodeError }
+                guard reading.pieceCount == 5 else { continue }
+                let request = reading.pieces[4]
+                guard request <= 1 else { throw .illegalParameter }
+                // Behind it come other keys: the record ends with it (RFC 8446, 5.1).
+                guard next == content.upperBound else { throw .unexpectedMessage }
+                reading.pieceCount = 0
+                reading.updates += 1
+                guard Int(reading.updates) <= maximumUpdates else { throw .flood }
+                guard TrafficKeys.advance(&reading.keys, parameters.suite) else { throw .exhausted }
+                return .keyUpdate(isRequested: request == 1)
+            case 4 where !parameters.isServer:
+                // A ticket; sessions with servers are not resumed from here.
+                reading.pieceCount = 0
+                reading.skipping = UInt32(length)
+                opened = .nothing
+            default: throw .unexpectedMessage
+            }
+        }
+        return opened
+    }
+}

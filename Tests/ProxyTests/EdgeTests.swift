@@ -1,0 +1,93 @@
+// Sessions whose bytes are transformed: every kind of client to every kind of server.
+
+import Configuration
+import Glibc
+import Linux
+import MQTT
+import TLS
+import Testing
+import WebSocket
+import Wire
+
+@testable import Proxy
+
+/// Who speaks what.
+struct Combination: Sendable, CustomStringConvertible, CustomTestStringConvertible {
+    var client: Wrapping
+    var server: Wrapping
+    var description: String { "\(client.rawValue) to \(server.rawValue)" }
+    var testDescription: String { description }
+
+    static let all = Wrapping.allCases.flatMap { client in
+        [Wrapping.tcp, .tls13, .ws, .wss].map { Combination(client: client, server: $0) }
+    }
+}
+
+@Suite("A transformed session")
+struct EdgeTests {
+    /// A rig for a combination.
+    static func rig(_ combination: Combination, _ servers: [SocketAddress]) throws -> Rig {
+        let (client, server) = (combination.client, combination.server)
+        return try Rig(
+            servers, tls: client.hasTLS ? Certificates.server() : nil,
+            serverTLS: server.hasTLS ? Certificates.client() : nil,
+            listener: { if client.hasWebSocket { $0.webSocket = Configuration.WebSocketSettings(path: "/mqtt") } },
+            backend: { settings in
+                guard server.hasWebSocket else { return }
+                for index in settings.servers.indices {
+                    settings.servers[index].webSocket = Configuration.ServerWebSocketSettings(target: "/mqtt")
+                }
+            })
+    }
+
+    /// The server's end of a session, secured and upgraded, with its CONNECT read and answered.
+    static func serve(
+        _ server: Listener, _ wrapping: Wrapping, _ packet: [UInt8], seed: UInt64 = 2
+    ) throws -> EdgePeer {
+        let broker = try EdgePeer(
+            try server.accept(), isClient: false, wrapping.hasTLS ? Certificates.server(wrapping.version) : nil,
+            seed: seed)
+        try broker.secure()
+        if wrapping.hasWebSocket { _ = try broker.answerUpgrade() }
+        let got = try broker.receive(packet.count)
+        #expect(got == packet)
+        try broker.send(accepted())
+        return broker
+    }
+
+    @Test("Bytes pass exactly, both ways at once, whatever both sides speak", arguments: Combination.all, [nil, 8192])
+    func bulk(combination: Combination, buffers: Int32?) throws {
+        let server = try Listener(receiveBuffer: buffers)
+        let rig = try Self.rig(combination, [server.address])
+        let count = buffers == nil ? 10_000_000 : 300_000
+        let (up, down) = (Pattern(seed: 1), Pattern(seed: 2))
+        let packet = try connect("edge")
+        let address = rig.address
+        let broker = try Worker { () throws -> Int in
+            let broker = try Self.serve(server, combination.server, packet)
+            let received = try broker.exchange(down, count, up, count)
+            _ = try broker.receiveToEnd()
+            try broker.finish()
+            return received
+        }
+        let client = try Worker { () throws -> Int in
+            let client = try EdgePeer(to: address, combination.client, buffers: buffers)
+            try client.send(packet)
+            guard try client.receive(4) == accepted() else { return -1 }
+            let received = try client.exchange(up, count, down, count)
+            try client.finish()
+            _ = try client.receiveToEnd()
+            return received
+        }
+        #expect(try client.join() == count)
+        #expect(try broker.join() == count)
+        rig.finish()
+        #expect(rig.count(.bytesUp) == UInt64(count + packet.count))
+        #expect(rig.count(.bytesDown) == UInt64(count + 4))
+        #expect(rig.count(.handshakes) == (combination.client.hasTLS ? 1 : 0))
+        #expect(rig.count(.serverHandshakes) == (combination.server.hasTLS ? 1 : 0))
+        #expect(rig.count(.upgrades) == (combination.client.hasWebSocket ? 1 : 0))
+        #expect(rig.count(.serverUpgrades) == (combination.server.hasWebSocket ? 1 : 0))
+        #expect(rig.count(.handshakesFailed) == 0 && rig.count(.serverHandshakesFailed) == 0)
+    }
+}
