@@ -82,7 +82,7 @@ package struct RouteTable: Sendable {
         } else {
             hash = Murmur2.hash(clientID)
         }
-        return Int(UInt64(hash) * UInt64(wholeShare) >> 32)
+        return Int((UInt64(hash) * UInt64(wholeShare)) >> 32)
     }
 
     private func fits(_ pattern: Pattern, _ name: String?) -> Bool {

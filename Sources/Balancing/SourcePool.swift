@@ -139,8 +139,10 @@ package struct SourcePool: Sendable {
     /// A session that was counted on a source is over, or goes elsewhere.
     package mutating func ended(_ index: Int, server: Int) {
         precondition(used(index, server) > 0, "a session ends once")
+        let calm = ports * SourcePool.calmPercent
+        let wasBusy = sources[index].used[server] * 100 >= calm
         sources[index].used[server] -= 1
-        if sources[index].used[server] * 100 < ports * SourcePool.calmPercent { sources[index].warned.remove(server) }
+        if wasBusy, sources[index].used[server] * 100 < calm { sources[index].warned.remove(server) }
     }
 
     /// The kernel had no port left.
@@ -149,7 +151,7 @@ package struct SourcePool: Sendable {
         warn(index, server)
     }
 
-    /// What to warn about since the last call.
+    /// What to warn about since the last call; a source once for a server, until its own sessions have grown few again.
     package mutating func fetchShortages() -> [Shortage] {
         defer { shortages = [] }
         return shortages

@@ -19,7 +19,7 @@ extension CrossCheck {
                     let names = Directive.routeOptions.map(\.keyword).joined(separator: ", ")
                     error(
                         conditions.isEmpty ? "when what?" : "\(conditions[0].keyword) without when", at: line.range,
-                        help: "write: use BACKEND when " + (conditions.first?.keyword ?? "…") + " …; there is: \(names)")
+                        help: "write: use BACKEND when \(conditions.first?.keyword ?? "sni") …; there is: \(names)")
                 } else if let plain {
                     error(
                         conditions.isEmpty ? "a second use without when" : "this use is never reached", at: line.range,
@@ -65,6 +65,12 @@ extension CrossCheck {
                     continue
                 }
                 seen[key] = line.range
+                if !node.isEmpty, !configuration.nodes.contains(where: { $0.name == node }) {
+                    let names = configuration.nodes.map(\.name).joined(separator: ", ")
+                    error(
+                        "no node is called \"\(node)\"", at: line.arguments.range("node"),
+                        help: names.isEmpty ? "leave node out: the file has no nodes" : "there is: \(names)")
+                }
                 if let part = line.arguments.integer("share") {
                     shares[node, default: 0] += part
                     if shares[node, default: 0] > 10_000 {

@@ -11,7 +11,7 @@ extension Directive {
                 .init(
                     "share", ("PERCENT", .percent),
                     "its part of the clients, always the same ones by a hash of their address and port"),
-                .init("node", ("NODE", .reference("node")), "the host that has this address; else both have"),
+                .init("node", ("NODE", .name), "the host that has this address; else both have"),
             ]),
         ]),
         "An address that connections to the servers come from; * is the one the kernel chooses. Several are used in turn, "

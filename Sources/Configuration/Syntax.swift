@@ -41,13 +41,23 @@ package indirect enum Syntax: Sendable {
 
     /// The grammar as people read it: `never | after DURATION`.
     package var text: String {
+        let whole = text(isBrief: false)
+        return whole.utf8.count <= Self.longestText ? whole : text(isBrief: true)
+    }
+
+    /// Beyond so many bytes the options are only hinted at; `explain` tells them one by one.
+    private static let longestText = 160
+
+    private func text(isBrief: Bool) -> String {
         switch self {
         case .word(let word, _): word
         case .value(let placeholder, _): placeholder
         case .several(let placeholder, _, _): placeholder + "…"
-        case .sequence(let parts): parts.map(\.nestedText).filter { !$0.isEmpty }.joined(separator: " ")
-        case .either(let choices): choices.map(\.text).joined(separator: " | ")
-        case .repeated(let part, let most): "[\(part.text)]" + (most == 1 ? "" : "…")
+        case .sequence(let parts):
+            parts.map { $0.nestedText(isBrief: isBrief) }.filter { !$0.isEmpty }.joined(separator: " ")
+        case .either(let choices): choices.map { $0.text(isBrief: isBrief) }.joined(separator: " | ")
+        case .repeated(let part, let most): "[\(part.text(isBrief: isBrief))]" + (most == 1 ? "" : "…")
+        case .options(let options) where isBrief: options.isEmpty ? "" : "[OPTION …]"
         case .options(let options):
             options.map { option in
                 "[" + option.keyword + (option.value.map { " " + $0.placeholder } ?? "") + "]"
@@ -55,8 +65,10 @@ package indirect enum Syntax: Sendable {
         }
     }
 
-    private var nestedText: String {
-        if case .either = self { "(\(text))" } else { text }
+    private func nestedText(isBrief: Bool) -> String {
+        let inner = text(isBrief: isBrief)
+        if case .either = self { return "(\(inner))" }
+        return inner
     }
 
     /// Every kind of value in the grammar with its placeholder, in order.

@@ -62,7 +62,7 @@ enum PlainText {
 
     static func parse(_ text: String, among words: [String]) throws(Refusal) -> String {
         guard words.contains(text) else {
-            let near = Suggestion.nearest(to: text, in: words)
+            let near = text.utf8.count < 3 ? nil : Suggestion.nearest(to: text, in: words)
             throw Refusal(
                 "\"\(text.excerpt)\" is none of " + words.joined(separator: ", "),
                 help: near.map { "did you mean \"\($0)\"?" })

@@ -79,6 +79,7 @@ struct ExplanationTests {
           Server broker1: 192.168.0.2:1883, weight 1.
           Server broker2: 192.168.0.3:1883, weight 1.
           Health: An MQTT connect every 2s, answered within 1s; down after 3 failures, up after 2 successes.
+          The sessions of a server that is down are closed at 2000 a second.
           A CONNECT is tried on up to 2 of them: 2s to connect, 5s for the CONNACK.
 
         Stick table sessions: up to 1M client IDs, each forgotten 30m after its client has gone; the same on both nodes.
@@ -87,12 +88,12 @@ struct ExplanationTests {
           Commands reach it at /run/understudy/admin.sock; it logs to standard error from level info up.
 
         At their defaults:
-          top level: loops auto; user understudy; limit sessions 1000000
+          top level: resolver system every 30s timeout 2s; loops auto; user understudy; limit sessions 1000000
           node lb2: priority 100
           pair: port 7946
           vrrp mqtt: advert-interval 100ms; preempt never; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic
           listen mqtt: protocol mqtt; limit connections 1000000; limit connect-size 64KiB; timeout connect 10s; timeout idle keep-alive; backlog 4096; timeout proxy-protocol 3s
-          backend brokers: balance least-connections; check mqtt every 2s timeout 1s rise 2 fall 3; timeout connect 2s; timeout connack 5s; tries 3; check-proxy-protocol local
+          backend brokers: balance least-connections; check mqtt every 2s timeout 1s rise 2 fall 3; on-down close; timeout connect 2s; timeout connack 5s; tries 3; check-proxy-protocol local
           stick-table sessions: key client-id; size 1M; expire 30m
           admin: socket /run/understudy/admin.sock
           log: to stderr; level info

@@ -21,7 +21,7 @@ extension Golden {
                 test.conf:2:1: error: this backend has no server
                     2 | backend b { tries 2 }
                       | ^~~~~~~~~
-                      = add: server NAME ADDRESS:PORT [weight N] [backup] [disabled]
+                      = add: server NAME HOST:PORT [weight N] [backup] [disabled] [max-connections N] [slow-start DURATION] [max-fails N] [fail-timeout DURATION] [websocket TARGET] [host NAME]
                 """#),
         Golden(
             "a listener without bind", as: .anybody,

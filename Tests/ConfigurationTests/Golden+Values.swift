@@ -148,15 +148,15 @@ extension Golden {
                       = write 1 to 65535
                 """#),
         Golden(
-            "a server by name", as: .anybody,
+            "a listener by name", as: .anybody,
             file: #"""
-                listen m { bind *:1883; use b }
-                backend b { server s1 emqx1.local:1883 }
+                listen m { bind emqx1.local:1883; use b }
+                backend b { server s1 192.168.0.2:1883 }
                 """#,
             messages: #"""
-                test.conf:2:23: error: "emqx1.local:1883" is not an address and port
-                    2 | backend b { server s1 emqx1.local:1883 }
-                      |                       ^~~~~~~~~~~~~~~~
+                test.conf:1:17: error: "emqx1.local:1883" is not an address and port
+                    1 | listen m { bind emqx1.local:1883; use b }
+                      |                 ^~~~~~~~~~~~~~~~
                       = write 10.0.0.11:1883, [2001:db8::11]:1883 or *:1883; names are not looked up
                 """#),
         Golden(

@@ -3,6 +3,18 @@
 extension Golden {
     static let warnings = [
         Golden(
+            "a source address of another host", as: .addresses(10, 0, 0, 11),
+            file: #"""
+                listen m { bind *:1883; use b }
+                backend b { server s1 192.168.0.2:1883; source 10.0.0.21 }
+                """#,
+            messages: #"""
+                test.conf:2:41: warning: this host does not have the address 10.0.0.21
+                    2 | backend b { server s1 192.168.0.2:1883; source 10.0.0.21 }
+                      |                                         ^~~~~~~~~~~~~~~~
+                      = the daemon refuses to start without it
+                """#),
+        Golden(
             "equal priorities", as: .node("lb1"),
             file: #"""
                 node lb1 { address 10.0.0.11; priority 100 }

@@ -37,7 +37,7 @@ extension Golden {
                 test.conf:3:1: error: unknown directive "frobnicate" at the top level
                     3 | frobnicate yes
                       | ^~~~~~~~~~
-                      = there is: node, pair, vrrp, sync-group, listen, backend, stick-table, admin, log, loops, user, limit sessions, include
+                      = there is: node, pair, vrrp, sync-group, script, listen, backend, stick-table, admin, log, resolver, loops, user, limit sessions, include
                 """#),
         Golden(
             "a directive in the wrong block", as: .anybody,
@@ -117,7 +117,7 @@ extension Golden {
                 test.conf:1:25: error: unknown directive "default_backend" in listen
                     1 | listen m { bind *:1883; default_backend b }
                       |                         ^~~~~~~~~~~~~~~
-                      = here it is written: use BACKEND
+                      = here it is written: use BACKEND [when] [sni PATTERN] [username PATTERN] [client-id PREFIX] [certificate-cn PATTERN] [percentage PERCENT]
                 """#),
         Golden(
             "an HAProxy word of two", as: .anybody,
@@ -180,7 +180,7 @@ extension Golden {
                 test.conf:2:49: error: balance knows no "fastest"
                     2 | backend b { server s1 192.168.0.2:1883; balance fastest }
                       |                                                 ^~~~~~~
-                      = write: balance least-connections | round-robin | hash client-id | source
+                      = write: balance least-connections | round-robin | source | hash client-id [consistent] [bounded-load PERCENT] | random | first
                 """#),
         Golden(
             "an unknown option", as: .anybody,
@@ -192,7 +192,7 @@ extension Golden {
                 test.conf:2:68: error: unknown option "wait" of server
                     2 | backend b { server s1 192.168.0.2:1883; server s2 192.168.0.3:1883 wait 2 }
                       |                                                                    ^~~~
-                      = write: server NAME ADDRESS:PORT [weight N] [backup] [disabled]
+                      = write: server NAME HOST:PORT [weight N] [backup] [disabled] [max-connections N] [slow-start DURATION] [max-fails N] [fail-timeout DURATION] [websocket TARGET] [host NAME]
                 """#),
         Golden(
             "an option written twice", as: .anybody,
@@ -302,7 +302,7 @@ extension Golden {
                 test.conf:2:52: error: unexpected "every"
                     2 | backend b { server s1 192.168.0.2:1883; check none every 2s }
                       |                                                    ^~~~~
-                      = write: check none | (mqtt | tcp) [every DURATION] [timeout DURATION] [rise N] [fall N]
+                      = write: check none | mqtt [OPTION …] | tcp [OPTION …] | http [OPTION …] | agent [OPTION …]
                 """#),
     ]
 }

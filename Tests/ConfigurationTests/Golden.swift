@@ -50,7 +50,8 @@ struct Golden: Sendable, CustomTestStringConvertible {
 struct GoldenTests {
     static let errors =
         Golden.words + Golden.characters + Golden.braces + Golden.values + Golden.missing + Golden.names
-        + Golden.contradictions + Golden.includes + Golden.routers + Golden.encryption + Golden.proxying
+        + Golden.contradictions + Golden.includes + Golden.routers + Golden.encryption + Golden.backends
+        + Golden.proxying
 
     @Test(arguments: errors)
     func `an error, and nothing is configured`(_ golden: Golden) {

@@ -47,8 +47,11 @@ final class Broker: Sendable {
     private let state: Mutex<State>
     private let bell: Bell
 
-    init(_ behaviour: Behaviour = .accept) throws {
-        let listener = try Listener()
+    init(
+        _ behaviour: Behaviour = .accept,
+        at address: SocketAddress = SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 0)
+    ) throws {
+        let listener = try Listener(at: address)
         let bell = try Bell()
         self.listener = listener
         self.bell = bell

@@ -44,8 +44,11 @@ struct CheckHeaderTests {
             prober.adopt([backend])
             try loop.run()
         }
-        let peer = try server.accept()
-        let remote = try #require(Self.remote(peer.number))
+        try #require(server.isKnocked(within: Peer.patience))
+        guard let arrived = try Socket.accept(server.number), let remote = arrived.address else {
+            throw Peer.Failure.timeout("accept")
+        }
+        let peer = Peer(arrived.take())
         let end = try #require(Socket.localAddress(peer.number))
         let bytes = given.kind == .tcp ? try peer.receiveToEnd().bytes : try peer.receiveSome()
         let header: [UInt8] =
@@ -74,16 +77,5 @@ struct CheckHeaderTests {
         bell.ring()
         try worker.join()
         peer.close()
-    }
-
-    /// The other end of a connection.
-    private static func remote(_ number: Int32) -> SocketAddress? {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        // Sound: storage and length live on the stack for the duration of the call.
-        let result = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
-            unsafe getpeername(number, UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: sockaddr.self), &length)
-        }
-        return result == 0 ? SocketAddress(storage) : nil
     }
 }

@@ -142,8 +142,10 @@ final class Listener: Sendable {
     let address: SocketAddress
 
     /// - Parameter isListening: `false`: the port is taken and every connection refused.
-    init(isListening: Bool = true, receiveBuffer: Int32? = nil) throws {
-        let loopback = SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 0)
+    init(
+        isListening: Bool = true, receiveBuffer: Int32? = nil,
+        at loopback: SocketAddress = SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 0)
+    ) throws {
         if isListening {
             number = try Socket.listen(loopback, backlog: 4096, reusePort: false).release()
         } else {

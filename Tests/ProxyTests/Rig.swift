@@ -27,7 +27,9 @@ final class Rig {
         _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
         tls: TLSContext? = nil, serverTLS: TLSContext? = nil, keys: [String: IdentityKey] = [:],
         listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
-        backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in }
+        backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in },
+        answers: [String: NameResolver.Answer] = [:], sources: [SourcePool.Settings] = [],
+        others: [BackendRuntime] = [], routes: RouteTable? = nil
     ) throws {
         var tableSettings = Configuration.TableSettings(name: "sessions")
         tableSettings.size = 4096
@@ -43,10 +45,12 @@ final class Rig {
         changeBackend(&settings)
         let moved = checksMoved
         backend = try BackendRuntime(
-            number: 0, settings: settings, table: settings.stickTable == nil ? nil : table, tls: serverTLS,
-            seed: 1, at: Clock.now, checksMoved: { moved.add(1) })
-        (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, tls: tls, keys: keys, change)
-        let snapshot = Snapshot(listeners: [listener], backends: [backend], tables: [table])
+            number: 0, settings: settings, answers: answers, sources: sources,
+            table: settings.stickTable == nil ? nil : table, tls: serverTLS, seed: 1, at: Clock.now,
+            checksMoved: { moved.add(1) })
+        (listener, address) = try Rig.listen(
+            "mqtt", loops: count, number: 0, routes: routes, tls: tls, keys: keys, change)
+        let snapshot = Snapshot(listeners: [listener], backends: [backend] + others, tables: [table])
         var started: [LoopHandle] = []
         for number in 0..<count {
             started.append(
@@ -57,7 +61,8 @@ final class Rig {
 
     /// A listener on a port of its own, with one socket for each loop.
     static func listen(
-        _ name: String, loops: Int, number: UInt16, tls: TLSContext? = nil, keys: [String: IdentityKey] = [:],
+        _ name: String, loops: Int, number: UInt16, routes: RouteTable? = nil, tls: TLSContext? = nil,
+        keys: [String: IdentityKey] = [:],
         _ change: (inout Configuration.ListenerSettings) -> Void = { _ in }
     ) throws -> (ListenerRuntime, SocketAddress) {
         var sockets: [Int32] = []
@@ -72,8 +77,8 @@ final class Rig {
         settings.proxyTimeout = .seconds(60)
         change(&settings)
         let listener = ListenerRuntime(
-            number: number, settings: settings, sockets: [sockets], backend: 0, isActive: true, sessions: nil,
-            identity: IdentityPolicy(settings.rewriting, keys: keys), tls: tls)
+            number: number, settings: settings, sockets: [sockets], backend: 0, routes: routes, isActive: true,
+            sessions: nil, identity: IdentityPolicy(settings.rewriting, keys: keys), tls: tls)
         return (listener, address)
     }
 

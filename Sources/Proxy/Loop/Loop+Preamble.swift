@@ -98,9 +98,7 @@ extension Loop {
         let policy = snapshot.listeners[Int(slots[index].listener)].identity
         guard let id = policy.isEmpty ? own : rewrite(index, connect, chunk, policy, own, username) else { return }
         if let routes = snapshot.listeners[Int(slots[index].listener)].routes {
-            var known = facts[index] ?? SessionFacts()
-            known.username = username
-            slots[index].backendNumber = route(index, id, known, by: routes)
+            slots[index].backendNumber = route(index, id, username, by: routes)
         }
         guard keys.store(id.span, in: &slots[index]) else {
             counters.add(.limitClientIDs)

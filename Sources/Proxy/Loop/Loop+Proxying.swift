@@ -119,7 +119,7 @@ extension Loop {
         }
         slots[index].isOpaque = true
         if let routes = snapshot.listeners[Int(slots[index].listener)].routes {
-            slots[index].backendNumber = route(index, [], facts[index] ?? SessionFacts(), by: routes)
+            slots[index].backendNumber = route(index, [], [], by: routes)
         }
         chooseServer(index)
     }
