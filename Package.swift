@@ -84,6 +84,7 @@ let package = Package(
             "ProxyTests",
             [
                 "Wire", "MQTT", "ProxyProtocol", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS",
+                "Telemetry",
                 "Proxy",
             ]),
         tests("RecordTests", ["Wire", "TLS"]),

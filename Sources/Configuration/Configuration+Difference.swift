@@ -108,7 +108,7 @@ extension Directive {
     /// Whether its first argument says which of several it is, and something follows.
     private var isToldApart: Bool {
         switch syntax.values.first?.kind {
-        case .name?, .reference?: syntax.values.count > 1
+        case .name?, .reference?, .interface?, .path?: syntax.values.count > 1
         default: false
         }
     }
@@ -116,8 +116,21 @@ extension Directive {
     /// Arguments told apart by their first word where that is a name, else as a whole.
     fileprivate func split(_ arguments: [String]) -> [(key: String, rest: String)] {
         arguments.map { text in
-            guard isToldApart, let space = text.firstIndex(of: " ") else { return (text, "") }
+            guard isToldApart, let space = text.endOfFirstWord else { return (text, "") }
             return (String(text[..<space]), String(text[text.index(after: space)...]))
         }
+    }
+}
+
+extension String {
+    /// Where the first word, perhaps a quoted one, ends in a text of several; `nil` when there is only one.
+    fileprivate var endOfFirstWord: String.Index? {
+        guard first == "\"" else { return firstIndex(of: " ") }
+        var isEscaped = false
+        for index in indices.dropFirst() {
+            if self[index] == "\"", !isEscaped { return self[index...].firstIndex(of: " ") }
+            isEscaped = self[index] == "\\" && !isEscaped
+        }
+        return nil
     }
 }

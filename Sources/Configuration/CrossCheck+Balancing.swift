@@ -59,9 +59,7 @@ extension CrossCheck {
             warn(
                 "\(port) is a port EMQX nodes use among themselves", at: bind.range,
                 help: "never offer it to clients; MQTT is 1883")
-        } else if let known = Self.knownPorts[port], port != 8883 || !isEncrypted(bind),
-            !configuration.listeners[bind.object.index].protocol.isOpaque
-        {
+        } else if let known = Self.knownPorts[port], !speaks(bind, port) {
             warn(
                 "\(port) is known as the port of \(known), and this listener speaks plain MQTT", at: bind.range,
                 help: "MQTT is 1883")
@@ -69,6 +67,19 @@ extension CrossCheck {
             warn(
                 "port \(port) needs root or the capability CAP_NET_BIND_SERVICE", at: bind.range,
                 help: "ports from 1024 on need neither")
+        }
+    }
+
+    /// Whether the listener of a bind speaks what its port is known for.
+    private func speaks(_ bind: Place<SocketAddress>, _ port: UInt16) -> Bool {
+        let listener = configuration.listeners[bind.object.index]
+        // What is passed as it is may be anything.
+        guard !listener.protocol.isOpaque else { return true }
+        let isFramed = listener.webSocket != nil
+        return switch port {
+        case 8883: isEncrypted(bind)
+        case 8083: isFramed
+        default: isFramed && isEncrypted(bind)
         }
     }
 

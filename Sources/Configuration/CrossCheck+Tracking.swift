@@ -55,9 +55,10 @@ extension CrossCheck {
                 let minimum = occurrence.arguments.integer("at-least"),
                 let range = occurrence.arguments.range("at-least"), minimum > backend.servers.count, !hasErrors
             else { continue }
+            let count = backend.servers.count
             error(
-                "\(name) has \(backend.servers.count) servers, and \(minimum) of them must be usable", at: range,
-                help: "write at-least \(backend.servers.count) or less")
+                "\(name) has \(count) server\(count == 1 ? "" : "s"), and \(minimum) must be usable", at: range,
+                help: "write at-least \(count) or less")
         }
     }
 

@@ -43,6 +43,7 @@ struct CrossCheck {
         checkRewriting()
         checkOpaque()
         checkTLS(judge)
+        checkWebSockets()
         checkAdmission()
         checkLog()
         if configuration.log.targets.isEmpty { configuration.log.targets = [.init(.standardError)] }

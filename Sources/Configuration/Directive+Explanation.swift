@@ -34,13 +34,13 @@ extension Directive {
     package static func matching(_ words: [String]) -> [Directive] {
         let phrase = words.joined(separator: " ")
         let exact = all.filter { $0.name == phrase }
-        if !exact.isEmpty { return exact }
+        let begun = all.filter { $0.name.hasPrefix(phrase + " ") }
+        if !exact.isEmpty { return exact + begun }
         if let first = words.first, let opener = all.first(where: { $0.name == first && $0.opens != nil }) {
             let rest = words.dropFirst().joined(separator: " ")
             let inside = all.filter { $0.context == opener.opens && $0.name == rest }
             if !inside.isEmpty { return inside }
         }
-        let begun = all.filter { $0.name.hasPrefix(phrase + " ") }
         return begun.isEmpty ? all.filter { $0.foreign.contains(phrase) } : begun
     }
 

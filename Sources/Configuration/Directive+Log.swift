@@ -25,7 +25,7 @@ extension Directive {
             ]),
         ]), default: "stderr",
         "Where log records go: the systemd journal with their fields, lines on standard error, a syslog server by UDP or this host's own.",
-        reload: .inPlace, foreign: ["log", "syslog_facility"],
+        reload: .inPlace, foreign: ["syslog_facility"],
         apply: { configuration, arguments in
             let destination: Configuration.LogSettings.Target.Destination
             if let address = arguments.socket("ADDRESS:PORT") {

@@ -108,7 +108,7 @@ extension Directive {
         "without-servers", in: .vrrp, .optional,
         .either([
             "ignored", "fault",
-            .sequence(["weight", .value("N", .signed(-253...253, refused: [0: "write: without-servers ignored"]))]),
+            .sequence(["weight", .value("N", .signed(-253...253, refused: [0: "it changes nothing; write: without-servers ignored"]))]),
         ]), default: "weight -253",
         "What it means that no backend has a usable server here: by default the other host, when it has one, takes over.",
         reload: .inPlace,

@@ -44,6 +44,7 @@ extension Explanation {
 
     private func server(_ server: Configuration.ServerSettings) -> String {
         var text = "  Server \(server.name): \(written(server.host)), "
+        text = text.dropLast(2) + spoken(server) + ", "
         text += server.weight == 0 ? "only sessions that stick to it" : "weight \(server.weight)"
         if server.backup { text += ", only when no other is usable" }
         if server.disabled { text += ", disabled until somebody enables it" }

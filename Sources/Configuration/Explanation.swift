@@ -36,9 +36,10 @@ package struct Explanation: Sendable {
         let binds = listener.binds.map { written($0) }.joined(separator: ", ")
         if listener.protocol.isOpaque { return opaque(listener, binds) }
         let idle = listener.idleTimeout?.text ?? "1.5 × its own keep-alive"
-        var lines = ["Listener \(listener.name): MQTT on \(binds), to the backend \(listener.backend)."]
+        var lines = ["Listener \(listener.name): \(spoken(listener)) on \(binds), to the backend \(listener.backend)."]
         lines += listener.routes.map { "  Before that, to the backend \($0.backend) when \(written($0.condition))." }
         lines += listener.tls.map(encryption) ?? []
+        lines += trusted(listener)
         return lines + [
             "  A client must send its CONNECT within \(listener.connectDeadline.text), in at most "
                 + "\(SizeText.text(listener.maximumConnectSize)); a session ends after a silence of \(idle).",

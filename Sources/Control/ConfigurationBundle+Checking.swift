@@ -6,15 +6,17 @@ package import Wire
 extension ConfigurationBundle {
     /// Reads and checks the files of the bundle, as the supervisor did before it handed them out.
     ///
-    /// - Parameter addresses: the host's own, by which it recognises itself when no node is named.
-    package func check(addresses: [IPAddress] = []) -> Checker.Outcome {
+    /// - Parameters:
+    ///   - addresses: the host's own, by which it recognises itself when no node is named.
+    ///   - judge: judges the files of tls blocks; `nil`: the supervisor has done that.
+    package func check(addresses: [IPAddress] = [], judge: TLSJudge? = nil) -> Checker.Outcome {
         guard let main = files.first else { preconditionFailure("a bundle has a main file") }
         return Checker.check(
-            Source(name: main.path, bytes: main.bytes), as: Checker.Host(node: node, addresses: addresses)
-        ) { path throws(IncludeFailure) in
-            guard let file = self.file(at: path) else { throw IncludeFailure("the bundle does not have it") }
-            return file.bytes
-        }
+            Source(name: main.path, bytes: main.bytes), as: Checker.Host(node: node, addresses: addresses),
+            include: { path throws(IncludeFailure) in
+                guard let file = self.file(at: path) else { throw IncludeFailure("the bundle does not have it") }
+                return file.bytes
+            }, judge: judge)
     }
 
     /// The configuration the bundle means.

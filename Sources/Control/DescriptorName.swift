@@ -21,6 +21,15 @@ package enum DescriptorName: Hashable, Sendable, CustomStringConvertible {
         .secret("identity/\(String(stableHash(path), radix: 16))")
     }
 
+    /// What sealed session tickets are made from: the same on both hosts of a pair.
+    package static let ticketSecret = DescriptorName.secret("tickets")
+
+    /// Certificates, keys and authorities of a listener's tls block.
+    package static func tls(listener name: String) -> DescriptorName { .secret("tls/listen/\(name)") }
+
+    /// Authorities, and a certificate and key where there are some, of a backend's tls block.
+    package static func tls(backend name: String) -> DescriptorName { .secret("tls/backend/\(name)") }
+
     /// The memory of a stick table.
     package static func table(_ name: String) -> DescriptorName { .memory("table/\(name)") }
 

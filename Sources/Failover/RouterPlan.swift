@@ -59,14 +59,14 @@ package struct RouterPlan: Equatable, Sendable {
         name = router.name
         identity = Identity(interface: router.interface, family: family, routerID: router.routerID)
         prefixes = router.addresses
-        tracking = TrackingPlan(router.tracking, scripts: configuration.scripts)
+        tracking = TrackingPlan(router.tracking, family: family, scripts: configuration.scripts)
         nodeAddress = local.address
         settings = VirtualRouter.Settings(
             version: version, family: family, routerID: router.routerID, priority: router.priority,
             interval: router.advertInterval, preempt: Self.preempt(router.preempt),
             addresses: addresses.filter { $0.family == family }, unadvertised: addresses.filter { $0.family != family },
             peers: peers, settle: router.tracking.settle,
-            requiresWitness: router.tracking.witness?.isRequired ?? false)
+            requiresWitness: tracking.witness?.isRequired ?? false)
     }
 
     private static func preempt(_ value: Configuration.VirtualRouterSettings.Preempt) -> VirtualRouter.Settings.Preempt

@@ -12,7 +12,7 @@ import Wire
 package final class Lab {
     /// Programs a lab needs.
     package static let tools = [
-        "ip", "sh", "mount", "nsenter", "arping", "tcpdump", "mosquitto", "mosquitto_pub", "mosquitto_sub",
+        "ip", "sh", "mount", "nsenter", "arping", "tcpdump", "nft", "mosquitto", "mosquitto_pub", "mosquitto_sub",
     ]
     /// How long the pair may take until it serves.
     private static let readyLimit: Duration = .seconds(20)

@@ -93,6 +93,23 @@ package final class LabNetwork {
         }
     }
 
+    /// Drops what a host sends that one of these rules of nft(8) matches, such as `meta l4proto 112`, until ``unblock(_:)``.
+    @discardableResult
+    package func block(_ host: Host, _ rules: [String]) throws(LabError) -> Moment {
+        let lines =
+            ["add table inet lab", "add chain inet lab output { type filter hook output priority 0; }"]
+            + rules.map { "add rule inet lab output \($0) drop" }
+        return try Moment.around { () throws(LabError) in
+            _ = try bench.succeed(
+                ["ip", "netns", "exec", host.namespace, "nft", lines.joined(separator: "; ")])
+        }
+    }
+
+    /// Ends ``block(_:_:)``.
+    package func unblock(_ host: Host) throws(LabError) {
+        try bench.succeed(["ip", "netns", "exec", host.namespace, "nft", "delete table inet lab"])
+    }
+
     /// Makes a host forget every link-layer address, as it does by itself in a long separation.
     package func forgetNeighbours(_ host: Host) throws(LabError) {
         try bench.succeed(["ip", "-n", host.namespace, "neigh", "flush", "dev", "eth0"])

@@ -8,6 +8,9 @@ import Wire
 package enum Scenario: String, CaseIterable, Sendable {
     case hostLoss = "host-loss"
     case split
+    case longSplit = "long-split"
+    case brokersCut = "brokers-cut"
+    case advertsCut = "adverts-cut"
     case sessions
     case stepDown = "step-down"
     case bounce
@@ -27,6 +30,9 @@ package enum Scenario: String, CaseIterable, Sendable {
         switch self {
         case .hostLoss: "the active host's link is cut; time until a new CONNECT succeeds, overlap after the heal"
         case .split: "a switch isolates the active host, which does not know; the same figures"
+        case .longSplit: "the same for so long that the isolated host knows its brokers to be gone; who serves after the heal"
+        case .brokersCut: "the active host loses all its brokers; time until the other one serves"
+        case .advertsCut: "only the advertisements are lost, one way and both; nobody may take the address"
         case .sessions: "200 persistent clients lose the active host; all must find their session and messages again"
         case .stepDown: "the operator hands the address over; time without service"
         case .bounce: "the address is handed over and straight back; time without service"
@@ -73,6 +79,9 @@ package enum Scenario: String, CaseIterable, Sendable {
         switch self {
         case .hostLoss: try lab.loseHost(&findings)
         case .split: try lab.splitPair(&findings)
+        case .longSplit: try lab.splitForLong(&findings)
+        case .brokersCut: try lab.cutBrokers(&findings)
+        case .advertsCut: try lab.cutAdvertisements(&findings)
         case .sessions: try lab.loseHostWithSessions(200, &findings)
         case .stepDown: try lab.stepDown(&findings)
         case .bounce: try lab.bounce(&findings)

@@ -14,6 +14,38 @@ package enum File {
         package var isRegular: Bool
     }
 
+    /// What changes whenever a file is written or replaced.
+    package struct Stamp: Hashable, Sendable {
+        private var device: UInt64
+        private var number: UInt64
+        private var size: Int64
+        /// Nanoseconds since 1970 of the last change of the contents, and of the file's own data.
+        private var changes: [Int64]
+
+        fileprivate init(_ status: stat) {
+            device = UInt64(status.st_dev)
+            number = UInt64(status.st_ino)
+            size = Int64(status.st_size)
+            changes = [status.st_mtim, status.st_ctim].map { Int64($0.tv_sec) &* 1_000_000_000 &+ Int64($0.tv_nsec) }
+        }
+    }
+
+    /// The stamp of a file or directory; `nil` when there is none.
+    package static func stamp(_ path: String) -> Stamp? {
+        var status = stat()
+        // Sound: path and structure are lent for the duration of the call.
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        return Stamp(status)
+    }
+
+    /// The stamp of an open file.
+    package static func stamp(of number: Int32) throws(Errno) -> Stamp {
+        var status = stat()
+        // Sound: the structure lives on the stack for the duration of the call.
+        try check("fstat") { unsafe fstat(number, &status) }
+        return Stamp(status)
+    }
+
     /// Opens a file for reading.
     package static func open(reading path: String) throws(Errno) -> FileDescriptor {
         FileDescriptor(owning: try check("open \(path)") { unsafe cl_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0) })

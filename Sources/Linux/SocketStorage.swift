@@ -6,7 +6,9 @@ package import Wire
 
 extension SocketAddress {
     /// The kernel's form of the address, and its length in bytes.
-    package var storage: (sockaddr_storage, socklen_t) {
+    ///
+    /// `UInt32` is `socklen_t`, which belongs to one module of C or another as they are built.
+    package var storage: (sockaddr_storage, UInt32) {
         var storage = sockaddr_storage()
         // Sound: sockaddr_storage is large enough and aligned for both families.
         return unsafe withUnsafeMutablePointer(to: &storage) { pointer in

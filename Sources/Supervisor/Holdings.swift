@@ -3,6 +3,7 @@
 import Configuration
 import Control
 import Linux
+import TLS
 import Wire
 
 /// Listening sockets and memfds by what they are for.
@@ -33,12 +34,16 @@ struct Holdings {
     /// How many bytes the memory of a stick table takes.
     private let tableBytes: (Configuration.TableSettings) -> Int
     private var held: [Key: Holding] = [:]
+    /// Session tickets of a host that is alone are sealed with this: drawn once, so that they outlive the balancer.
+    private let ownTicketSecret: [UInt8]
 
     init(
         loops: @escaping (Configuration) -> Int, tableBytes: @escaping (Configuration.TableSettings) -> Int
     ) {
         self.loops = loops
         self.tableBytes = tableBytes
+        var generator = SystemRandomNumberGenerator()
+        ownTicketSecret = (0..<TicketKeys.secretCount).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     }
 
     /// Opens what a configuration needs and is not open yet. What another configuration needs stays open until
@@ -66,7 +71,20 @@ struct Holdings {
         }
         if let bytes = loaded.pairSecret { named[.pairSecret] = try secret("pair", bytes) }
         for (path, bytes) in loaded.identityKeys { named[.identityKey(path)] = try secret("identity", bytes) }
+        try openEncryption(for: loaded, &named)
         return named
+    }
+
+    /// What the balancer needs for TLS: it opens no file itself.
+    private mutating func openEncryption(for loaded: LoadedConfiguration, _ named: inout Named) throws(Errno) {
+        for (name, material) in loaded.tls.listeners {
+            named[.tls(listener: name)] = try secret("tls-listen-\(name)", material.encoded)
+        }
+        for (name, material) in loaded.tls.backends {
+            named[.tls(backend: name)] = try secret("tls-backend-\(name)", material.encoded)
+        }
+        guard !loaded.tls.listeners.isEmpty else { return }
+        named[.ticketSecret] = try secret("tickets", loaded.ticketSecret ?? ownTicketSecret)
     }
 
     private mutating func secret(_ name: String, _ contents: [UInt8]) throws(Errno) -> Holding {

@@ -15,6 +15,10 @@ struct LoadedConfiguration {
     var pairSecret: [UInt8]?
     /// The bytes of the files that client identities are hashed with, by their names.
     var identityKeys: [String: [UInt8]] = [:]
+    /// What both hosts of a pair seal session tickets with; `nil` on a host that is alone.
+    var ticketSecret: [UInt8]?
+    /// The files of tls blocks, read.
+    var tls: TLSFiles
     /// What the checker said besides.
     var warnings: String
 
@@ -29,16 +33,20 @@ struct LoadedConfiguration {
     /// - Parameter node: what `--node` says; `nil`: this host is recognised by its addresses.
     init(path: String, node: String?) throws(Refusal) {
         let outcome: Checker.Outcome
+        tls = TLSFiles()
+        let judge = tls.judge
         do throws(Errno) {
             let bytes = try File.read(path, limit: SourceLimits.fileBytes)
             let host = Checker.Host(node: node, addresses: try LocalAddresses.all())
-            outcome = Checker.check(Source(name: path, bytes: bytes), as: host) { path throws(IncludeFailure) in
-                do throws(Errno) {
-                    return try File.read(path, limit: SourceLimits.fileBytes)
-                } catch {
-                    throw IncludeFailure(Errno.text(error.code))
-                }
-            }
+            outcome = Checker.check(
+                Source(name: path, bytes: bytes), as: host,
+                include: { path throws(IncludeFailure) in
+                    do throws(Errno) {
+                        return try File.read(path, limit: SourceLimits.fileBytes)
+                    } catch {
+                        throw IncludeFailure(Errno.text(error.code))
+                    }
+                }, judge: judge)
         } catch {
             throw Refusal(description: "cannot read the configuration: \(error)")
         }
@@ -52,9 +60,12 @@ struct LoadedConfiguration {
         let refusals = ScriptCheck.refusals(configuration)
         guard refusals.isEmpty else { throw Refusal(description: refusals.joined(separator: "\n")) }
         if let pair = configuration.pair {
-            do throws(SecretFile.Refusal) {
-                pairSecret = try SecretFile.read(pair.secretPath).fileContents
-            } catch {
+            let secret: PairSecret
+            do throws(SecretFile.Refusal) { secret = try SecretFile.read(pair.secretPath) } catch {
+                throw Refusal(description: error.description)
+            }
+            pairSecret = secret.fileContents
+            do throws(TLSError) { ticketSecret = try secret.ticketSecret() } catch {
                 throw Refusal(description: error.description)
             }
         }
@@ -65,5 +76,29 @@ struct LoadedConfiguration {
                 throw Refusal(description: error.description)
             }
         }
+    }
+
+    /// The same configuration, whatever its files say by now, with the files of its tls blocks read again.
+    ///
+    /// - Throws: ``Refusal`` when they are not good, or when one of the certificates is not valid now.
+    func rereadingCertificates() throws(Refusal) -> LoadedConfiguration {
+        let files = TLSFiles()
+        let outcome = bundle.check(judge: files.judge)
+        guard outcome.configuration != nil else { throw Refusal(description: outcome.text) }
+        guard !files.hasInvalid else {
+            throw Refusal(description: "a new certificate is not valid at this time\n" + outcome.text)
+        }
+        var new = self
+        new.tls = files
+        new.warnings = outcome.text
+        return new
+    }
+
+    /// The tls blocks whose files hold something else than before, as a reload says it.
+    func changedFiles(since old: LoadedConfiguration) -> [String] {
+        let listeners = tls.listeners.filter { old.tls.listeners[$0.key].map { [now = $0.value] in $0 != now } ?? false }
+        let backends = tls.backends.filter { old.tls.backends[$0.key].map { [now = $0.value] in $0 != now } ?? false }
+        let titles = listeners.keys.sorted().map { "listen \($0)" } + backends.keys.sorted().map { "backend \($0)" }
+        return titles.map { "\($0) tls: the contents of its files changed (applies to new sessions)" }
     }
 }

@@ -3,6 +3,7 @@
 import Configuration
 import Control
 import Linux
+import TLS
 import Telemetry
 import Wire
 
@@ -101,8 +102,20 @@ extension SupervisorProcess {
             "worst_delay_us": JSON(loop.worstLateness.nanoseconds / 1000),
             "admin_refusals": JSON(admin?.refusals ?? 0),
             "processes": .array(ChildProcess.Role.allCases.sorted().map { describe($0, at: now) }),
+            "certificates": .array(current.loaded.tls.reports.map(describe)),
+            "certificate_reloads": JSON(certificates.reloads),
+            "certificate_problem": JSON(certificates.problem),
             "vip": answers[.vip] ?? .null,
             "balancer": answers[.balancer] ?? .null,
+        ]
+    }
+
+    private func describe(_ report: TLSFiles.Report) -> JSON {
+        [
+            "block": .string(report.block), "file": .string(report.path), "subject": .string(report.facts.subject),
+            "names": .array(report.facts.alternativeNames.map { .string($0) }),
+            "fingerprint": .string(report.facts.fingerprint), "not_after_s": JSON(report.facts.validity.upperBound),
+            "days_left": JSON(report.daysLeft(at: Clock.wallMicroseconds / 1_000_000)),
         ]
     }
 

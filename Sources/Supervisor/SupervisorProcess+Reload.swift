@@ -3,6 +3,7 @@
 import Configuration
 import Control
 import Linux
+import TLS
 import Telemetry
 import Wire
 
@@ -34,6 +35,14 @@ extension SupervisorProcess {
         guard loaded.pairSecret == current.loaded.pairSecret else {
             return refuse("only a restart can do this:\npair: the contents of the secret file changed (restart)")
         }
+        do throws(Errno) { try propose(loaded, difference) } catch { return refuse(error.description) }
+        if let asker { reloadAskers.append(asker) }
+    }
+
+    /// Opens what a new generation needs, and has the children vote on it.
+    ///
+    /// - Throws: `Errno` of what could not be opened; nothing has changed then.
+    func propose(_ loaded: LoadedConfiguration, _ difference: Configuration.Difference) throws(Errno) {
         lastGeneration += 1
         let number = lastGeneration
         do throws(Errno) {
@@ -43,9 +52,8 @@ extension SupervisorProcess {
             pending = (generation, difference)
         } catch {
             holdings.keep(only: current.named)
-            return refuse(error.description)
+            throw error
         }
-        if let asker { reloadAskers.append(asker) }
         notify.reloading(at: Clock.now)
         tell(.reload(roles: roles(of: loaded.configuration), generation: number))
     }
@@ -56,17 +64,20 @@ extension SupervisorProcess {
         let answer: JSON
         switch outcome {
         case .committed(let number):
+            let files = pending.generation.loaded.changedFiles(since: current.loaded)
             current = pending.generation
+            certificates.committed(current.loaded.tls.stamps)
             log.adopt(current.loaded.configuration.log)
             log.notice(
                 "The configuration was reloaded.",
-                ["generation": number, "changes": pending.difference.changes.count])
+                ["generation": number, "changes": pending.difference.changes.count + files.count])
             answer = [
                 "ok": true, "generation": JSON(number),
-                "changes": .array(pending.difference.changes.map { .string($0.line) }),
+                "changes": .array((pending.difference.changes.map(\.line) + files).map { .string($0) }),
                 "warnings": .string(pending.generation.loaded.warnings),
             ]
         case .refused(_, let reason):
+            certificates.refused(reason)
             log.error("The reload is refused; nothing has changed.", ["because": reason])
             answer = AdminConnection.refusal(reason)
         }

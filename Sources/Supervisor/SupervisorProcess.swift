@@ -3,6 +3,7 @@
 package import Configuration
 import Control
 import Linux
+import TLS
 import Telemetry
 import Wire
 
@@ -70,6 +71,8 @@ package final class SupervisorProcess {
     var stopAskers: [AdminConnection] = []
     var children: [ChildProcess.Role: ChildHandle] = [:]
     let questions = Questions()
+    /// The files of tls blocks, watched.
+    var certificates: CertificateWatch
     var admin: AdminServer?
     /// Whom the balancer becomes.
     let user: String?
@@ -125,6 +128,7 @@ package final class SupervisorProcess {
             number: 1, loaded: loaded, named: try holdings.open(for: loaded),
             bundle: FileDescriptorBox(try loaded.bundle.sealed()))
         self.holdings = holdings
+        certificates = CertificateWatch(loaded.tls.stamps)
         // Blocked before the log's thread starts, so that only the loop takes them.
         signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp], on: loop) { [unowned self] in
             receive($0)
@@ -150,6 +154,7 @@ package final class SupervisorProcess {
             "Understudy starts.",
             ["version": settings.version, "node": current.loaded.configuration.node ?? "alone"])
         tell(.start(roles: roles, generation: current.number))
+        watchCertificates()
         try loop.run()
         return status
     }

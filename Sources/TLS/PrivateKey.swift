@@ -33,3 +33,19 @@ import COpenSSL
         return unsafe X509_check_private_key(certificate.handle, handle) == 1
     }
 }
+
+extension PrivateKey {
+    /// PKCS #8 without a passphrase.
+    var encoded: [UInt8] {
+        ERR_clear_error()
+        // Sound: both objects are made and freed here; the second call writes as much as the first one said.
+        guard let info = unsafe EVP_PKEY2PKCS8(handle) else { return [] }
+        defer { unsafe PKCS8_PRIV_KEY_INFO_free(info) }
+        let count = Int(unsafe i2d_PKCS8_PRIV_KEY_INFO(info, nil))
+        guard count > 0 else { return [] }
+        return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            var next = buffer.baseAddress
+            filled = max(0, Int(unsafe i2d_PKCS8_PRIV_KEY_INFO(info, &next)))
+        }
+    }
+}

@@ -12,7 +12,7 @@ extension TLSContext {
     /// - Throws: `library`.
     convenience init(server chain: String, key: String, version: Int? = nil) throws(TLSError) {
         let owner = try Self.makeOwner(.server, version)
-        // Sound, here and below: the handle was just made and belongs to its owner.
+        // Sound: here and below, the handle was just made and belongs to its owner.
         guard unsafe SSL_CTX_use_certificate_chain_file(owner.handle, chain) == 1,
             unsafe SSL_CTX_use_PrivateKey_file(owner.handle, key, SSL_FILETYPE_PEM) == 1
         else { throw .library("SSL_CTX_use_certificate") }

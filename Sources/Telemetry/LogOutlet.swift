@@ -106,6 +106,12 @@ final class LogOutlet {
                 return true
             } catch {
                 forget()
+                // UDP says so of a datagram that was sent before: nobody listens there, and that one is lost.
+                if error.code == Errno.connectionRefused, case .syslog(let syslog) = target.sink,
+                    case .udp = syslog.place
+                {
+                    lost += 1
+                }
                 // A queue that is full is not emptied by asking again.
                 if error.isWouldBlock { return false }
             }

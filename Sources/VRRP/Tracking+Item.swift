@@ -38,6 +38,11 @@ extension Tracking {
             return weight > 0 ? (isWell ? weight : 0) : (isWell ? 0 : weight)
         }
 
+        /// Whether it makes the host worth less than it could be. A number in a file may also raise the priority.
+        var isWeak: Bool {
+            if case .file = item.subject, believed != nil, isReadable { weight < 0 } else { !isWell }
+        }
+
         /// Whether the file could be read; a number other than zero is not well, and still a number.
         private var isReadable = true
 

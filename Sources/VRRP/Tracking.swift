@@ -162,7 +162,7 @@ package struct Tracking: Sendable {
             var state = ItemState(item)
             if let old = known.first(where: { $0.item.subject.isSameThing(as: item.subject) }) {
                 state.inherit(old, at: now)
-            } else {
+            } else if item.patience > .zero {
                 state.wait(until: now + item.patience)
             }
             return state
@@ -216,7 +216,7 @@ package struct Tracking: Sendable {
             case .fault: if !state.isWell { verdict.faults.append(state.sentence) }
             case .weight:
                 verdict.weight += state.weight
-                if !state.isWell { verdict.weaknesses.append(state.sentence) }
+                if state.isWeak { verdict.weaknesses.append(state.sentence) }
             }
         }
         return verdict

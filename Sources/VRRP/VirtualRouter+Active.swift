@@ -56,6 +56,7 @@ extension VirtualRouter {
         // 6.4.3 (705): a farewell is answered at once. (760): so is a lower priority, and the addresses are announced
         // again, because the loser may have announced last.
         counters.losersHeard += 1
+        if priority > 0 { loserHeardAt = now }
         // Two routers that each take the other for the loser, as behind an address translation, would answer each
         // other's answers as fast as the network carries them.
         if priority > 0, let last = active.lastAdvert, now - last < settings.interval / 4 {

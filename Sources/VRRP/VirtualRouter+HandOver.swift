@@ -21,12 +21,14 @@ extension VirtualRouter {
     ///
     /// Priorities decide who *becomes* active; between hosts with `preempt never` they do not move the addresses, and must
     /// not. But a host that lost its servers serves nobody, and only it and its peer together know that the other does
-    /// better. A peer that is not in full health is no better, whatever the numbers say.
+    /// better. A peer that is not in full health is no better, whatever the numbers say. After a split both are given time
+    /// to see their servers again: its end costs at most one switch.
     ///
     /// - Returns: whether it did.
     mutating func handOver(to report: PeerReport, at now: Instant, _ actions: inout Actions) -> Bool {
         guard report.role == .backup, report.isWilling, let since = impairedSince,
             now - since >= Bounds.impairedPatience, isAdvertising,
+            loserHeardAt.map({ now - $0 >= Bounds.splitPause }) ?? true,
             handedOverAt.map({ now - $0 >= Bounds.handOverPause }) ?? true
         else { return false }
         handedOverAt = now

@@ -132,6 +132,8 @@ extension VirtualRouter {
         /// How long something must not have been well before an active router hands over because of it: checks of both
         /// hosts see the death of all servers at different times.
         package static let impairedPatience = Duration.seconds(1)
+        /// How long after the end of a split no router hands over because of its health.
+        package static let splitPause = Duration.seconds(10)
         /// How long a router that handed over because of it waits for the other to claim.
         package static let handOverHold = Duration.seconds(2)
         /// Such hand-overs are at least this far apart, so that faults that come and go do not move the address with them.

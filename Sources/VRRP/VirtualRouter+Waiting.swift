@@ -55,8 +55,8 @@ extension VirtualRouter {
     func reasonToWait(_ backup: Backup, at now: Instant) -> (Waiting, until: Instant)? {
         if case .silence = backup.expectation {
             if let settled = settledAt, now < settled { return (.link, settled) }
-            if let path = secondPath, path.report.role == .active, now < path.at + secondPathPatience {
-                return (.secondPath, path.at + secondPathPatience)
+            if let path = secondPath, path.report.role == .active, now < path.at + patience(with: path) {
+                return (.secondPath, path.at + patience(with: path))
             }
             if settings.requiresWitness, !hasWitness(for: backup, at: now) { return (.witness, .distantFuture) }
         }
@@ -68,14 +68,17 @@ extension VirtualRouter {
     ///
     /// One interval less than the patience with advertisements: on the death of a host, whose last report and last
     /// advertisement are at most an interval apart, the second path never makes the takeover later.
+    var secondPathPatience: Duration {
+        settings.interval * max(1, settings.downTimerAdverts - 1) + settings.skew(interval: settings.interval)
+    }
+
+    /// How long a report keeps a backup from claiming.
     ///
     /// Where several reports came and no advertisement, it is known that only the advertisements are lost. Then the
     /// reports may be as late as two busy hosts make them, and a claim would be a second active router.
-    var secondPathPatience: Duration {
-        let usual =
-            settings.interval * max(1, settings.downTimerAdverts - 1) + settings.skew(interval: settings.interval)
-        guard let path = secondPath, path.unheard >= Bounds.reportsWithoutAdvert else { return usual }
-        return max(usual, Bounds.longestSecondPathPatience)
+    private func patience(with path: SecondPath) -> Duration {
+        path.unheard < Bounds.reportsWithoutAdvert
+            ? secondPathPatience : max(secondPathPatience, Bounds.longestSecondPathPatience)
     }
 
     /// When a link that nobody was heard on counts as settled; `nil` when it does already.

@@ -53,6 +53,8 @@ package struct VirtualRouter: Sendable {
     var witnessAnsweredAt: Instant?
     /// Since when something that is tracked with a weight has not been well.
     var impairedSince: Instant?
+    /// When an active router of the weaker claim was last heard while active: the end of a split.
+    var loserHeardAt: Instant?
     /// When this router last handed over because a better one was known.
     var handedOverAt: Instant?
     /// Why the group keeps this member out, and whether it lets it claim.

@@ -14,6 +14,7 @@ struct StatusSummary {
         peer()
         backends()
         tables()
+        certificates()
         attention()
     }
 
@@ -92,6 +93,26 @@ struct StatusSummary {
     }
 
     /// What is not as it should be, or has been.
+    /// The certificate of each block that ends first, and what is wrong with the files on the disk.
+    private mutating func certificates() {
+        var first: [(block: String, certificate: JSON)] = []
+        for certificate in status["certificates"]?.array ?? [] {
+            let block = certificate["block"]?.string ?? "-"
+            if let index = first.firstIndex(where: { $0.block == block }) {
+                let known = first[index].certificate["days_left"]?.integer ?? 0
+                if certificate["days_left"]?.integer ?? 0 < known { first[index].certificate = certificate }
+            } else {
+                first.append((block, certificate))
+            }
+        }
+        for (block, certificate) in first {
+            line("tls        \(block): \(word("file", of: certificate)) is \(StatusText.rest(of: certificate))")
+        }
+        if let problem = status["certificate_problem"]?.string {
+            line("tls        NEW CERTIFICATES ARE NOT TAKEN: \(problem)")
+        }
+    }
+
     private mutating func attention() {
         var notes: [String] = []
         for process in status["processes"]?.array ?? [] {

@@ -16,6 +16,7 @@ struct StatusText {
         if status["stopping"]?.bool == true { line("stopping") }
         if status["reloading"]?.bool == true { line("a reload is being prepared") }
         table(status["processes"]?.array ?? [])
+        certificates(status)
         for role in ["vip", "balancer"] {
             let process = status["processes"]?.array?.first { $0["role"]?.string == role }
             if process?["phase"]?.string ?? "off" == "off" { continue }
@@ -25,6 +26,22 @@ struct StatusText {
             }
             show(part, title: role, level: 0)
         }
+    }
+
+    private mutating func certificates(_ status: JSON) {
+        for certificate in status["certificates"]?.array ?? [] {
+            let words = ["block", "file", "subject"].map { certificate[$0]?.string ?? "-" }
+            line("certificate of \(words[0]): \(words[1]), \(words[2]), \(Self.rest(of: certificate))")
+        }
+        if let problem = status["certificate_problem"]?.string {
+            line("new certificates on the disk are not taken: \(problem)")
+        }
+    }
+
+    /// `valid for 12 more days`, `EXPIRED 3 days ago`.
+    static func rest(of certificate: JSON) -> String {
+        let days = certificate["days_left"]?.integer ?? 0
+        return days < 0 ? "EXPIRED \(-days) days ago" : "valid for \(days) more days"
     }
 
     private mutating func line(_ line: String, level: Int = 0) {

@@ -2,6 +2,7 @@
 
 import Configuration
 import Linux
+import TLS
 import Wire
 
 /// The configuration of this host, read from its files.
@@ -17,12 +18,14 @@ enum SystemFacts {
     static func configuration(_ path: String, node: String?) throws(Errno) -> Checker.Outcome {
         let bytes = try File.read(path, limit: SourceLimits.fileBytes)
         let host = Checker.Host(node: node, addresses: try LocalAddresses.all())
-        return Checker.check(Source(name: path, bytes: bytes), as: host) { path throws(IncludeFailure) in
-            do throws(Errno) {
-                return try File.read(path, limit: SourceLimits.fileBytes)
-            } catch {
-                throw IncludeFailure(Errno.text(error.code))
-            }
-        }
+        return Checker.check(
+            Source(name: path, bytes: bytes), as: host,
+            include: { path throws(IncludeFailure) in
+                do throws(Errno) {
+                    return try File.read(path, limit: SourceLimits.fileBytes)
+                } catch {
+                    throw IncludeFailure(Errno.text(error.code))
+                }
+            }, judge: TLSFiles().judge)
     }
 }

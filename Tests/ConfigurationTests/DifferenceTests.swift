@@ -17,6 +17,8 @@ struct DifferenceTests {
         var new = old
         new.routers[0].advertInterval = .milliseconds(100)
         new.routers[0].addresses.removeLast()
+        new.routers[0].tracking.tracks[1].upDelay = .zero
+        new.routers[0].tracking.tracks.remove(at: 3)
         new.listeners[0].maximumSessions = 6000
         new.backends[0].servers[1].weight = 9
         new.backends[0].servers.remove(at: 0)
@@ -33,6 +35,8 @@ struct DifferenceTests {
                 loops was 4, is auto (needs a restart)
                 vrrp mqtt: address 10.0.0.20/32 removed (applied in place)
                 vrrp mqtt: advert-interval was 1.5s, is 100ms (applied in place)
+                vrrp mqtt: track interface eth2 was weight -20 up 2s down 200ms, is weight -20 down 200ms (applied in place)
+                vrrp mqtt: track file "/run/under study/drain" removed (applied in place)
                 listen mqtt: limit connections was 5000, is 6000 (applies to new sessions)
                 listen second: added (applied in place)
                 backend emqx: stick was on client-id table sessions, is not written (applies to new sessions)
@@ -72,6 +76,7 @@ struct DifferenceTests {
             backend other { server x 192.168.9.9:1883 }
             backend emqx { server x 192.168.9.9:1883 }
             stick-table sessions { }
+            script uplink { command /bin/true }
             """, as: Files.lb1)
         let encrypted = try Files.good(Files.encryption)
         let ordinary = try Files.good(

@@ -18,7 +18,23 @@ struct ExplanationTests {
         for sentence in [
             "Priority 80 here, 90 on lb2: when both start together, lb2 becomes active.",
             "A node of higher priority takes the address back once it is ready for 1m30s.",
-            "Also up must be: eth1, eth2.", "At most 5000 sessions at one time.",
+            "The interface eth1 must be up; else this host does not hold the address.",
+            "The interface eth2 must be up, believed down after 200ms, believed up after 2s; else the priority is 20 lower.",
+            "The backend emqx must have 2 usable servers; then the priority is 5 higher.",
+            "The file /run/under study/drain must say 0, or not be there; each one more lowers the priority by 10.",
+            "The script uplink (/usr/bin/test, every 2s, killed after 500ms) must succeed; else this host does not hold",
+            "Without a usable server this host does not hold the address.",
+            "A link that came up is given 30s before silence on it means anything.",
+            "This host takes over from silence only while 10.0.0.1 answers.",
+            "While active it asks every 1m whether somebody else has the address.",
+            "At most 20 of them from one source.", "At most 2000 (500 at once) new connections a second.",
+            "A source is an IPv4 address, or an IPv6 network /56.",
+            "A client ID that connects more than 10 times in 2m waits 7s each time.",
+            "Clients of 10.9.0.0/16 are kept out.", "Everybody else is kept out.",
+            "it logs to the journal and standard error (from level warning) and syslog at 10.0.0.5:514 (from level info) "
+                + "and this host's syslog from level debug up.",
+            "Each session is written down at its CONNACK and when it ends (tcplog).",
+            "At most 5000 sessions at one time.",
             "Server emqx1: 192.168.0.2:1883, only sessions that stick to it.",
             "Server emqx3: 192.168.0.4:1883, weight 1, disabled until somebody enables it.",
             "Connections from 10.1.0.0/16, 2001:db8::/32 begin with a PROXY header, whole within 5s; all others are clients",
@@ -69,6 +85,8 @@ struct ExplanationTests {
           A node that comes back leaves the address where it is (preempt never).
           Adverts carry an HMAC with a key derived from the pair secret; adverts without it are refused, and repeated ones are refused.
           keepalived before 2.4.2 refuses such adverts: beside it, write authentication none.
+          Without a usable server this host has priority 1, and hands over to a peer that has one.
+          While active it asks every 5s whether somebody else has the address.
 
         Listener mqtt: MQTT on *:1883, to the backend brokers.
           A client must send its CONNECT within 10s, in at most 64KiB; a session ends after a silence of 1.5 × its own keep-alive.
@@ -91,12 +109,12 @@ struct ExplanationTests {
           top level: resolver system every 30s timeout 2s; loops auto; user understudy; limit sessions 1000000
           node lb2: priority 100
           pair: port 7946
-          vrrp mqtt: advert-interval 100ms; preempt never; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic
-          listen mqtt: protocol mqtt; limit connections 1000000; limit connect-size 64KiB; timeout connect 10s; timeout idle keep-alive; backlog 4096; timeout proxy-protocol 3s
+          vrrp mqtt: advert-interval 100ms; preempt never; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic; without-servers weight -253; settle 0s; duplicate-probe 5s
+          listen mqtt: protocol mqtt; limit connections 1000000; limit connect-size 64KiB; timeout connect 10s; timeout idle keep-alive; backlog 4096; source-prefix 64; limit tracked 64K; timeout first-byte connect; refuse connack; timeout proxy-protocol 3s
           backend brokers: balance least-connections; check mqtt every 2s timeout 1s rise 2 fall 3; on-down close; timeout connect 2s; timeout connack 5s; tries 3; check-proxy-protocol local
           stick-table sessions: key client-id; size 1M; expire 30m
           admin: socket /run/understudy/admin.sock
-          log: to stderr; level info
+          log: to stderr; level info; sessions off; session-format fields; empty off
 
         """
 }

@@ -36,7 +36,14 @@ enum Files {
             priority lb1 80
             transport multicast
             track interface eth1
-            track interface eth2
+            track interface eth2 down 200ms weight -20 up 2s
+            track servers emqx weight 5 at-least 2
+            track file "/run/under study/drain" weight -10
+            track script uplink
+            without-servers fault
+            settle 30s
+            witness 10.0.0.1 required
+            duplicate-probe 1m
             down-timer-adverts 4
             checksum message-only
             authentication-mode permissive
@@ -45,6 +52,15 @@ enum Files {
             hmac-key 7 /etc/vrrp-7.key
             hmac-key 8 "/etc/under study/vrrp-8.key"
             active-key 8
+        }
+        script uplink {
+            command /usr/bin/test
+            argument -e
+            argument "/run/up link"
+            every 2s
+            timeout 500ms
+            rise 2
+            fall 3
         }
         vrrp old {
             interface eth0
@@ -60,7 +76,9 @@ enum Files {
         listen mqtt {
             bind *:1883
             bind 10.0.0.11:1884
-            protocol mqtt
+            protocol mqtt over websocket path "/mqtt" host MQTT.example.com host 10.0.0.10
+            trust forwarded-for 10.1.0.0/16
+            trust forwarded-for 2001:db8::/32
             use other when username "fleet-*"
             use emqx
             limit connections 5000
@@ -73,6 +91,19 @@ enum Files {
             rewrite client-id from client-id hashed "/etc/under study/identity.key"
             rewrite username from certificate-cn
             rewrite password remove
+            limit source-connections 20
+            source-prefix 56
+            limit connect-rate 2000/s burst 500
+            limit source-rate 5/s
+            limit client-rate 1/s burst 3
+            limit flapping 10 per 2m delay 7s
+            limit tracked 128K
+            timeout first-byte 2s
+            refuse silent
+            access deny 10.9.0.0/16
+            access allow 10.0.0.0/8
+            access allow 2001:db8::/32
+            access deny all
         }
         backend emqx {
             balance hash client-id
@@ -80,6 +111,7 @@ enum Files {
             server emqx1 192.168.0.2:1883 weight 0
             server emqx2 [2001:db8::3]:1883 backup weight 7
             server emqx3 192.168.0.4:1883 disabled
+            server emqx4 192.168.0.5:8083 websocket /mqtt?x=1 host broker.example.com
             check tcp fall 5 every 3s rise 4 timeout 250ms
             timeout connect 1s
             timeout connack 3s
@@ -93,7 +125,16 @@ enum Files {
         resolver 10.0.0.53:53 every 10s timeout 1s
         stick-table sessions { key client-id; size 2M; expire 2d; replicate }
         admin { socket /tmp/admin.sock; group adm }
-        log { to journal; level debug }
+        log {
+            to journal
+            to stderr level warning
+            to syslog 10.0.0.5:514 facility local3 format rfc5424 level info
+            to syslog local facility local7
+            level debug
+            sessions both
+            session-format tcplog
+            empty on
+        }
         loops 4
         user nobody
         limit sessions 20000

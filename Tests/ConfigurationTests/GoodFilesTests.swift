@@ -35,7 +35,22 @@ struct GoodFilesTests {
         #expect(router.preempt == .after(.seconds(90)))
         #expect(router.priority == 80)
         #expect(router.transport == .multicast)
-        #expect(router.trackedInterfaces == ["eth1", "eth2"])
+        let tracking = router.tracking
+        #expect(
+            tracking.tracks == [
+                .init(.interface("eth1")),
+                .init(.interface("eth2"), .weight(-20), upDelay: .seconds(2), downDelay: .milliseconds(200)),
+                .init(.servers(backend: "emqx", minimum: 2), .weight(5)),
+                .init(.file("/run/under study/drain"), .weight(-10)), .init(.script("uplink")),
+            ])
+        #expect(tracking.withoutServers == .effect(.fault))
+        #expect(tracking.settle == .seconds(30))
+        #expect(tracking.witness == .init(address: .v4(IPv4Address(10, 0, 0, 1)), isRequired: true))
+        #expect(tracking.duplicateProbe == .seconds(60))
+        let script = try #require(configuration.scripts.first)
+        #expect(script.command == "/usr/bin/test" && script.arguments == ["-e", "/run/up link"])
+        #expect(script.interval == .seconds(2) && script.timeout == .milliseconds(500))
+        #expect(script.rise == 2 && script.fall == 3)
 
         let listener = try #require(configuration.listeners.first)
         #expect(listener.binds == [SocketAddress("*:1883"), SocketAddress("10.0.0.11:1884")])
@@ -45,6 +60,22 @@ struct GoodFilesTests {
         #expect(listener.connectDeadline == .milliseconds(2500))
         #expect(listener.idleTimeout == .seconds(3600))
         #expect(listener.backlog == 128)
+        #expect(listener.webSocket == .init(path: "/mqtt", hosts: ["mqtt.example.com", "10.0.0.10"]))
+        #expect(listener.trustedForwarders.map(\.description) == ["10.1.0.0/16", "2001:db8::/32"])
+        let admission = listener.admission
+        #expect(admission.sourceConnections == 20)
+        #expect(admission.sourcePrefix == 56)
+        #expect(admission.connectRate == .init(perSecond: 2000, burst: 500))
+        #expect(admission.sourceRate == .init(perSecond: 5, burst: 5))
+        #expect(admission.clientRate == .init(perSecond: 1, burst: 3))
+        #expect(admission.flapping?.reconnects == 10)
+        #expect(admission.flapping?.window == .seconds(120))
+        #expect(admission.flapping?.delay == .seconds(7))
+        #expect(admission.tracked == 128 << 10)
+        #expect(admission.firstByteDeadline == .seconds(2))
+        #expect(admission.refusesSilently)
+        #expect(admission.access.map(\.action) == [.deny, .allow, .allow, .deny])
+        #expect(admission.access.map(\.networks.count) == [1, 1, 1, 2])
 
         #expect(listener.proxyAcceptance?.networks.map(\.description) == ["10.1.0.0/16", "2001:db8::/32"])
         #expect(listener.proxyAcceptance?.isOptional == true)
@@ -60,9 +91,10 @@ struct GoodFilesTests {
         #expect(backend.checkHeader == .addresses)
         #expect(backend.algorithm == .hashClientID())
         #expect(backend.stickTable == "sessions")
-        #expect(backend.servers.map(\.weight) == [0, 7, 1])
-        #expect(backend.servers.map(\.backup) == [false, true, false])
-        #expect(backend.servers.map(\.disabled) == [false, false, true])
+        #expect(backend.servers.map(\.weight) == [0, 7, 1, 1])
+        #expect(backend.servers.map(\.backup) == [false, true, false, false])
+        #expect(backend.servers.map(\.disabled) == [false, false, true, false])
+        #expect(backend.servers[3].webSocket == .init(target: "/mqtt?x=1", host: "broker.example.com"))
         #expect(backend.check.kind == .tcp)
         #expect(backend.check.interval == .seconds(3))
         #expect(backend.check.timeout == .milliseconds(250))
@@ -78,7 +110,15 @@ struct GoodFilesTests {
         #expect(table.replicates)
         #expect(configuration.admin.socketPath == "/tmp/admin.sock")
         #expect(configuration.admin.group == "adm")
-        #expect(configuration.log.target == .journal)
+        #expect(configuration.log.targets.map(\.destination) == [
+            .journal, .standardError, .syslog(try #require(SocketAddress("10.0.0.5:514"))), .localSyslog,
+        ])
+        #expect(configuration.log.targets.map(\.level) == [nil, .warning, .info, nil])
+        #expect(configuration.log.targets.map(\.facility) == [.daemon, .daemon, .local3, .local7])
+        #expect(configuration.log.targets[2].format == .rfc5424)
+        #expect(configuration.log.sessions == .both)
+        #expect(configuration.log.sessionFormat == .tcplog)
+        #expect(configuration.log.logsEmptySessions)
         #expect(configuration.log.level == .debug)
         #expect(configuration.loops == 4)
         #expect(configuration.user == "nobody")

@@ -20,8 +20,14 @@ struct ControlMessageTests {
     ]
 
     private static let beat = BalancerBeat(
-        serving: true, settled: true, inSync: false, peerLinked: true, sessions: 5000, usableServers: 2)
-    private static let notice = VipNotice(routers: [.init(name: "mqtt", role: .backup)], steppingDown: false)
+        serving: true, settled: true, inSync: false, peerLinked: true, sessions: 5000, usableServers: 2,
+        backends: [.init(name: "emqx", usableServers: 2), .init(name: "backup", usableServers: 0)],
+        peer: .init(number: 77, age: .microseconds(1500), routers: [report]))
+    private static let notice = VipNotice(
+        routers: [.init(name: "mqtt", role: .backup)], steppingDown: false, time: Instant(nanoseconds: 5_000_000_000),
+        reports: [report])
+    private static let report = PeerRouter(
+        name: "mqtt", isActive: true, isWilling: false, priority: 150, address: .v4(IPv4Address(10, 0, 0, 11)))
 
     private func octets(_ message: some ControlMessage) -> [UInt8] {
         var bytes: [UInt8] = []

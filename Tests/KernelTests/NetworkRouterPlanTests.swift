@@ -24,14 +24,14 @@ struct NetworkRouterPlanTests {
             addresses: try virtual.map { try #require(IPPrefix($0)) }, priority: 150)
         router.transport = transport
         router.preempt = .after(.seconds(30))
-        router.trackedInterfaces = ["eth1"]
+        router.tracking.tracks = [.init(.interface("eth1"))]
         configuration.routers = [router]
         return configuration
     }
 
     @Test func everySettingArrives() throws {
         let plan = try #require(try RouterPlan.plans(of: try Self.configuration(["10.0.0.10/24"])).first)
-        #expect(plan.name == "mqtt" && plan.trackedInterfaces == ["eth1"])
+        #expect(plan.name == "mqtt" && plan.tracking.interfaces == ["eth1"])
         #expect(plan.identity.interface == "eth0" && plan.identity.routerID == 51 && plan.identity.family == .ipv4)
         #expect(
             plan.settings

@@ -29,6 +29,8 @@ final class VipHost {
     var beat: BalancerBeat?
     private(set) var messages: [ChildMessage] = []
     private(set) var notices: [VipNotice] = []
+    /// Called with each notice, as the balancer would be.
+    var onNotice: (VipNotice) -> Void = { _ in }
     private var replies: [UInt64: JSON] = [:]
     private var nextQuery: UInt64 = 1
 
@@ -39,7 +41,8 @@ final class VipHost {
     ) throws {
         self.name = name
         beat = BalancerBeat(
-            serving: serving, settled: settled, inSync: true, peerLinked: true, sessions: 0, usableServers: 1)
+            serving: serving, settled: settled, inSync: true, peerLinked: true, sessions: 0, usableServers: 1,
+            backends: [.init(name: "brokers", usableServers: 1)])
         self.loop = loop
         netlink = try Netlink()
         self.interface = try netlink.interface(interface)
@@ -81,8 +84,22 @@ final class VipHost {
         let pair = try Socket.messagePair()
         supervisor.send(.balancerLink, [pair.second.number])
         let link = try ControlChannel<VipNotice, BalancerBeat>(try pair.first.duplicate(), on: loop)
-        link.onMessage = { [weak self] notice, _ in self?.notices.append(notice) }
+        link.onMessage = { [weak self] notice, _ in
+            self?.notices.append(notice)
+            self?.onNotice(notice)
+        }
         balancer = link
+    }
+
+    /// The pair link: passes what the other host's vip says about itself, as its balancer and ours do.
+    func listen(to other: VipHost) {
+        other.onNotice = { [weak self] notice in
+            guard let self, beat != nil else { return }
+            beat?.peer = BalancerBeat.PeerReport(
+                number: UInt64(clamping: notice.time.nanoseconds), age: Clock.now - notice.time,
+                routers: notice.reports)
+            if let beat { balancer?.send(beat) }
+        }
     }
 
     /// The balancer dies.
@@ -126,6 +143,18 @@ final class VipHost {
 }
 
 extension EventLoop {
+    /// Runs a shell command in the calling thread's namespace while this loop, and with it every beat, goes on; the command
+    /// must succeed.
+    func shell(_ command: String) throws {
+        let process = try Linux.Process(
+            .init(
+                path: "/bin/sh", arguments: ["sh", "-c", command],
+                environment: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]))
+        var ending: Linux.Process.Ending?
+        try process.watch(on: self) { ending = $0 }
+        guard try waitFor({ ending != nil }), ending?.isClean == true else { throw CommandFailed(command: command) }
+    }
+
     /// Turns until the condition holds; gives up after ten seconds.
     func waitFor(_ condition: () -> Bool) throws -> Bool {
         let end = Clock.now + .seconds(10)

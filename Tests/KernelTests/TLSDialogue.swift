@@ -29,9 +29,13 @@ final class TLSDialogue {
         }.joined()
     }
 
-    init(client: TLSContext, server: TLSContext) throws {
-        self.client = try TLSSession(client)
-        self.server = try TLSSession(server)
+    init(client: TLSSession, server: TLSSession) {
+        self.client = client
+        self.server = server
+    }
+
+    convenience init(client: TLSContext, server: TLSContext) throws {
+        try self.init(client: TLSSession(client), server: TLSSession(server))
     }
 
     /// Dialler and answerer of the pair link; each side believes in its own secret and names.

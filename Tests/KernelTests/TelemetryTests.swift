@@ -120,3 +120,82 @@ struct MetricsTests {
         #expect(metrics.samples.map(\.kind) == [.counter, .gauge])
     }
 }
+
+@Suite("Log targets")
+struct LogTargetTests {
+    private static let loopback = SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 0)
+
+    @Test("syslog has both forms of record, and cuts what is too long between characters")
+    func syslog() throws {
+        let record = LogRecord(.warning, at: 1_750_000_000_123_456, "Something is wrong.", ["why": "é"])
+        let address = try #require(SocketAddress("10.0.0.5:514"))
+        func text(_ sink: SyslogSink) -> String {
+            String(decoding: sink.datagram(record, process: "vip", pid: 7, host: "lb1"), as: UTF8.self)
+        }
+        let old = text(SyslogSink(.udp(address), facility: 19))
+        #expect(
+            old.wholeMatch(
+                of: #/<156>Jun 1\d \d\d:\d\d:\d\d lb1 understudy-vip\[7\]: Something is wrong\. why=é/#) != nil, "\(old)")
+        // On the host itself nobody asks for its name.
+        let own = text(SyslogSink(.socket(path: "/dev/log"), facility: 3))
+        #expect(own.wholeMatch(of: #/<28>.{15} understudy-vip\[7\]: .*/#) != nil, "\(own)")
+        let new = text(SyslogSink(.udp(address), facility: 19, format: .rfc5424))
+        #expect(new == "<156>1 2025-06-15T15:06:40.123456Z lb1 understudy 7 vip - Something is wrong. why=é")
+        let long = LogRecord(
+            .info, at: 0, line: String(repeating: "é", count: 10_000), fields: [])
+        let bytes = SyslogSink(.udp(address)).datagram(long, process: "p", pid: 1, host: "h")
+        #expect(bytes.count <= SyslogSink.datagramLimit && bytes.count > SyslogSink.datagramLimit - 4)
+        #expect(String(validating: bytes, as: UTF8.self) != nil)
+    }
+
+    @Test("several take the same records, each from its own level on, and are changed while the log runs")
+    func several() throws {
+        let first = try DatagramSocket.receiver(at: Self.loopback)
+        let second = try DatagramSocket.receiver(at: Self.loopback)
+        func target(_ socket: borrowing FileDescriptor, _ level: LogLevel?) throws -> LogTarget {
+            let address = try #require(Socket.localAddress(socket.number))
+            return LogTarget(.syslog(SyslogSink(.udp(address))), level: level)
+        }
+        func next(_ number: Int32) throws -> Substring? {
+            try Descriptor.waitReadable(number, until: Clock.now + .seconds(20))
+            return String(decoding: try Descriptor.read(number, limit: 10_000), as: UTF8.self).split(separator: ": ").last
+        }
+        let log = try Log(process: "test", level: .notice, sink: .lines(descriptor: 2))
+        log.setTargets([try target(first, nil), try target(second, .debug)])
+        try log.start()
+        defer { log.close() }
+        log.debug("A detail.")
+        log.notice("A change.")
+        #expect(try next(first.number) == "A change.")
+        #expect(try next(second.number) == "A detail.")
+        #expect(try next(second.number) == "A change.")
+        log.setTargets([try target(first, .error)])
+        log.warning("Not this.")
+        log.error("A fault.")
+        #expect(try next(first.number) == "A fault.")
+        #expect(!log.isEnabled(.warning))
+        #expect(log.undeliveredRecords == 0)
+    }
+
+    @Test("a pipe nobody reads costs its own records, and the other targets none")
+    func stalled() throws {
+        let pipe = try Pipe.make()
+        let receiver = try DatagramSocket.receiver(at: Self.loopback)
+        let address = try #require(Socket.localAddress(receiver.number))
+        let log = try Log(process: "test", sink: .lines(descriptor: 2))
+        log.setTargets([
+            LogTarget(.lines(descriptor: pipe.second.number)), LogTarget(.syslog(SyslogSink(.udp(address)))),
+        ])
+        try log.start()
+        // More than a pipe holds, each from another place in the program.
+        let long = String(repeating: "x", count: 3000)
+        for number in 0..<100 {
+            log.notice("Event \(number). \(long)", line: UInt(number))
+            try Descriptor.waitReadable(receiver.number, until: Clock.now + .seconds(20))
+            let text = String(decoding: try Descriptor.read(receiver.number, limit: 10_000), as: UTF8.self)
+            #expect(text.contains("Event \(number)."))
+        }
+        log.close()
+        #expect(log.undeliveredRecords > 0)
+    }
+}

@@ -12,11 +12,23 @@ extension TwoHosts {
         @Test("a host that does not know it is cut off gives way at once when it is back", .timeLimit(.minutes(4)))
         func split() throws { try Setting.demand(.split) }
 
+        @Test("after a long split the host that served goes on serving", .timeLimit(.minutes(4)))
+        func longSplit() throws { try Setting.demand(.longSplit) }
+
         @Test("200 of 200 clients find their session, and the messages sent meanwhile", .timeLimit(.minutes(4)))
         func sessions() throws { try Setting.demand(.sessions) }
 
         @Test("a dead daemon leaves no address behind", .timeLimit(.minutes(4)))
         func crash() throws { try Setting.demand(.crash) }
+    }
+
+    @Suite("When a part of the network is lost", .serialized)
+    struct Cuts {
+        @Test("a host that lost its brokers gives the address to one that has them", .timeLimit(.minutes(4)))
+        func brokers() throws { try Setting.demand(.brokersCut) }
+
+        @Test("lost advertisements alone move nothing", .timeLimit(.minutes(4)))
+        func adverts() throws { try Setting.demand(.advertsCut) }
     }
 
     @Suite("When the address is handed over", .serialized)

@@ -16,7 +16,12 @@ struct LimitTests {
     func listener() throws {
         let broker = try Broker()
         defer { broker.stop() }
-        let rig = try Rig([broker.address], loops: 1, listener: { $0.maximumSessions = 3 })
+        let rig = try Rig(
+            [broker.address], loops: 1,
+            listener: {
+                $0.maximumSessions = 3
+                $0.admission.refusesSilently = true
+            })
         let clients = try (0..<3).map { try rig.session("device-\($0)") }
         #expect(try rig.client().receiveToEnd().bytes == [])
         #expect(rig.count(.limitListener) == 1)

@@ -33,8 +33,10 @@ final class Peer: Sendable {
     deinit { close() }
 
     /// A client, connected.
-    convenience init(to address: SocketAddress, receiveBuffer: Int32? = nil, sendBuffer: Int32? = nil) throws {
-        self.init(try Socket.connect(address))
+    convenience init(
+        to address: SocketAddress, from source: IPAddress? = nil, receiveBuffer: Int32? = nil, sendBuffer: Int32? = nil
+    ) throws {
+        self.init(try Socket.connect(address, from: source))
         if let receiveBuffer { try Socket.set(number, SOL_SOCKET, SO_RCVBUF, receiveBuffer, "SO_RCVBUF") }
         if let sendBuffer { try Socket.set(number, SOL_SOCKET, SO_SNDBUF, sendBuffer, "SO_SNDBUF") }
         try wait(POLLOUT, "connect")

@@ -25,6 +25,7 @@ final class Rig {
 
     init(
         _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
+        recording: SessionRecording? = nil,
         tls: TLSContext? = nil, serverTLS: TLSContext? = nil, keys: [String: IdentityKey] = [:],
         listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
         backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in },
@@ -50,7 +51,8 @@ final class Rig {
             checksMoved: { moved.add(1) })
         (listener, address) = try Rig.listen(
             "mqtt", loops: count, number: 0, routes: routes, tls: tls, keys: keys, change)
-        let snapshot = Snapshot(listeners: [listener], backends: [backend] + others, tables: [table])
+        let snapshot = Snapshot(
+            listeners: [listener], backends: [backend] + others, tables: [table], recording: recording)
         var started: [LoopHandle] = []
         for number in 0..<count {
             started.append(
@@ -82,7 +84,8 @@ final class Rig {
         return (listener, address)
     }
 
-    func client() throws -> Peer { try Peer(to: address) }
+    /// A client that is connected, from an address of its own if one is given.
+    func client(from source: IPAddress? = nil) throws -> Peer { try Peer(to: address, from: source) }
 
     /// A client that was let in.
     func session(_ clientID: String, _ version: ProtocolVersion = .v311, keepAlive: UInt16 = 0) throws -> Peer {
@@ -159,6 +162,9 @@ final class Rig {
         #expect(listener.sessions.value == 0, sourceLocation: location)
         #expect(connectedEntries == 0, sourceLocation: location)
     }
+
+    /// Ends the loops with whatever sessions there are.
+    func finishNow() { post(.stop) }
 
     /// Waits as ``settles(_:)``, then ends the loops.
     func finish(_ location: SourceLocation = #_sourceLocation) {

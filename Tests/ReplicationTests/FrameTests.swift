@@ -58,6 +58,14 @@ struct FrameTests {
         #expect(feed(&session, [4, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 77]).isEmpty)
         #expect(feed(&session, [2, 0, 0, 5, 99, 3, 1, 2, 3]).count == 1)
         #expect(session.peerFacts == NodeFacts())
+        // A router with an address of an unknown family, and more routers than are kept.
+        let odd: [UInt8] = [5, 5, 1, 100, 1, 9, 97]
+        let usual: [UInt8] = [5, 8, 1, 100, 4, 10, 0, 0, 1, 97]
+        let many = odd + (0..<20).flatMap { _ in usual }
+        let length = [UInt8(many.count >> 8), UInt8(many.count & 0xFF)]
+        #expect(feed(&session, [2, 0] + length + many).count == 1)
+        #expect(session.peerFacts?.routers.count == RouterFacts.maximum)
+        #expect(session.peerFacts?.routers.first?.name == "a")
     }
 
     @Test(
@@ -72,6 +80,8 @@ struct FrameTests {
             ([3, 0, 0, 14, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0], .emptyKey),
             ([3, 0, 0, 14, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 9], .short(type: 3)),
             ([2, 0, 0, 3, 4, 1, 0], .short(type: 2)),
+            ([2, 0, 0, 5, 5, 3, 1, 100, 4], .short(type: 2)),
+            ([2, 0, 0, 4, 6, 2, 0, 0], .short(type: 2)),
             ([6, 0, 0, 4, 0, 0, 1, 0], .buckets(256)),
         ] as [([UInt8], PeerRefusal.Malformation)])
     func malformed(bytes: [UInt8], reason: PeerRefusal.Malformation) {

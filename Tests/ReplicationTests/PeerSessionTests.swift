@@ -19,6 +19,16 @@ struct PeerSessionTests {
         facts.router = .active
         facts.isReady = true
         facts.stepDownHold = 600_000
+        facts.reportNumber = 1 << 40
+        facts.reportAge = 1500
+        facts.routers = [
+            RouterFacts(
+                name: "mqtt", isActive: true, isWilling: false, priority: 150,
+                address: .v4(IPv4Address(10, 0, 0, 11))),
+            RouterFacts(
+                name: "über", isActive: false, isWilling: true, priority: 1,
+                address: .v6(IPv6Address(high: 0xFE80 << 48, low: 1))),
+        ]
         #expect(pair.nodes[0].session.handle(.facts(facts), at: pair.now).isEmpty)
         #expect(pair.nodes[0].session.nextDeadline == nil)
         pair.connect()

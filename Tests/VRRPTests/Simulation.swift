@@ -112,9 +112,10 @@ struct Simulation {
     /// What the node is, over the pair link: in order, never lost.
     private mutating func reportToPeers(_ index: Int) {
         nodes[index].nextReport = now + plan.interval
+        let router = nodes[index].router
         let report = VirtualRouter.PeerReport(
-            role: nodes[index].router.role, priority: nodes[index].router.settings.priority,
-            address: nodes[index].address)
+            role: router.role == .active && !router.isAdvertising ? .claiming : router.role,
+            priority: router.settings.priority, address: nodes[index].address, isWilling: router.isWilling(at: now))
         for to in nodes.indices where to != index { schedule(.report(report), to: to, after: .milliseconds(1)) }
     }
 
@@ -216,7 +217,7 @@ struct Simulation {
         case .ready(let ready): tell(index, .ready(ready, reason: ready ? "serving" : "balancer silent"))
         case .interface(let up): tell(index, .interface(up: up))
         case .stepDown: tell(index, .stepDown(for: nil))
-        case .weight(let sum): tell(index, .weight(sum))
+        case .weight(let sum): tell(index, .weight(sum, isImpaired: sum < 0))
         case .restart:
             // What the old process had asked of the kernel is done or never will be.
             queue.removeAll {

@@ -6,6 +6,7 @@ import Wire
 
 @Suite struct TrackingTests {
     typealias Item = Tracking.Item
+    typealias Verdict = Tracking.Verdict
     static let gateway = IPAddress.v4(IPv4Address(10, 0, 0, 1))
 
     /// An item, an observation that is well, and one that is not.
@@ -177,5 +178,48 @@ import Wire
         tracking.configure([Item(.interface("eth1"), .weight(-10), downDelay: .seconds(2))], at: .zero)
         #expect(tracking.verdict.weight == 0)
         #expect(tracking.timeout(at: .zero + .seconds(2))?.weight == -10)
+    }
+
+    @Test func aNumberThatRaisesThePriorityIsNoWeakness() {
+        var tracking = Tracking([Item(.file("/f"), .weight(2))])
+        _ = tracking.handle(.file("/f", value: 10), at: .zero)
+        #expect(tracking.verdict == Verdict(faults: [], weight: 20))
+        _ = tracking.handle(.file("/f", value: -10), at: .zero)
+        #expect(tracking.verdict.weight == -20 && tracking.verdict.isImpaired)
+    }
+
+    // MARK: All servers, and what is new
+
+    @Test func aHostWithoutAnyServerIsWorthLess() {
+        var tracking = Tracking([Item(.anyServer, .weight(-253))])
+        #expect(tracking.verdict.weight == -253 && tracking.verdict.isImpaired, "unknown is failed")
+        #expect(!tracking.isComplete)
+        #expect(tracking.handle(.anyServer(usable: 1), at: .zero) == Verdict(faults: [], weight: 0))
+        #expect(tracking.isComplete)
+        #expect(
+            tracking.handle(.anyServer(usable: 0), at: .zero)
+                == Verdict(faults: [], weight: -253, weaknesses: ["servers of all backends: 0 usable"]))
+        #expect(tracking.handle(.anyServer(usable: nil), at: .zero)?.weight == -253)
+    }
+
+    /// A new configuration must not move the addresses: what it adds is waited for, then it has failed.
+    @Test func whatIsAddedLaterIsWaitedFor() {
+        var tracking = Tracking([Item(.file("/f"))])
+        _ = tracking.handle(.file("/f", value: 0), at: .zero)
+        let script = Item(.script("s"), rise: 1, fall: 2, patience: .seconds(5))
+        tracking.configure([Item(.file("/f")), script], at: Instant.zero + .seconds(10))
+        #expect(tracking.verdict.isReady && !tracking.isComplete)
+        #expect(tracking.nextDeadline == Instant.zero + .seconds(15))
+        #expect(tracking.timeout(at: Instant.zero + .milliseconds(14_999)) == nil)
+        #expect(tracking.timeout(at: Instant.zero + .seconds(15))?.faults == ["script s: not observed yet"])
+        #expect(tracking.nextDeadline == nil)
+        #expect(tracking.handle(.script("s", .succeeded), at: Instant.zero + .seconds(16))?.isReady == true)
+        // Seen in time: the first failure is patience's end as well, when so many are believed.
+        tracking.configure([Item(.script("t"), patience: .seconds(5))], at: Instant.zero + .seconds(20))
+        #expect(tracking.verdict.isReady)
+        let result = Tracking.ScriptResult.couldNotRun(errno: 2)
+        #expect(
+            tracking.handle(.script("t", result), at: Instant.zero + .seconds(21))?.faults
+                == ["script t: could not run (errno 2)"])
     }
 }

@@ -34,8 +34,9 @@ import Wire
         #expect(
             dialogue.router.why(at: dialogue.now)
                 == "not active: no advertisement arrives, but the peer says over the pair link that it is active")
-        // It falls silent there too.
-        #expect(dialogue.run(for: .milliseconds(200)).first == .claim(1))
+        // It falls silent there too. By now it is known that only advertisements are lost, so a late report is waited for.
+        #expect(dialogue.run(for: .milliseconds(899)) == [])
+        #expect(dialogue.run(for: .milliseconds(1)).first == .claim(1))
     }
 
     @Test(arguments: [VirtualRouter.Role.initialize, .backup, .claiming])
@@ -90,6 +91,21 @@ import Wire
         let transitions = winner.router.counters.transitions
         _ = Self.say(Self.report(.active), to: &winner, for: .seconds(10))
         #expect(winner.router.counters.transitions == transitions)
+    }
+
+    /// Two busy hosts pass reports on late: no reason for a second active router, once only advertisements are lost.
+    @Test func aLateReportIsWaitedForWhenOnlyAdvertisementsAreLost() {
+        var dialogue = Dialogue.backup()
+        _ = Self.say(Self.report(.active), to: &dialogue, for: .seconds(1))
+        for _ in 0..<20 {
+            #expect(dialogue.run(for: .milliseconds(700)) == [])
+            dialogue.tell(.peerAlive(Self.report(.active), at: dialogue.now))
+        }
+        // An advertisement is heard again: then the two paths say the same, and patience is as short as ever.
+        dialogue.hear(150)
+        let last = dialogue.now
+        while dialogue.router.role == .backup { dialogue.runToDeadline() }
+        #expect(dialogue.now == last + BackupTests.down)
     }
 
     @Test func anOldReportIsNoReasonToGiveWay() {

@@ -2,7 +2,7 @@
 
 package import Configuration
 package import VRRP
-import Wire
+package import Wire
 
 /// What one virtual router tracks.
 package struct TrackingPlan: Equatable, Sendable {
@@ -19,8 +19,9 @@ package struct TrackingPlan: Equatable, Sendable {
     /// How long something new may take to be seen for the first time, when it is added while the router runs.
     private static let patience = Duration.seconds(2)
 
-    package init(_ tracking: Configuration.Tracking, scripts: [Configuration.ScriptSettings]) {
-        witness = tracking.witness
+    /// - Parameter family: of the advertisements; a witness of the other one is not on their path.
+    package init(_ tracking: Configuration.Tracking, family: AddressFamily, scripts: [Configuration.ScriptSettings]) {
+        witness = tracking.witness.flatMap { $0.address.family == family ? $0 : nil }
         duplicateProbe = tracking.duplicateProbe
         interfaces = tracking.interfaces
         if case .effect(let effect) = tracking.withoutServers {

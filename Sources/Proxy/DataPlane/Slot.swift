@@ -85,7 +85,8 @@ struct Slot: BitwiseCopyable {
     var isListed = false
     /// Its record was written before it lingers.
     var isRecorded = false
-    /// Raw value of the ``AdmissionRefusal`` it is to be told once its CONNECT is there; 0: none.
+    /// Raw value of the ``AdmissionRefusal`` it is to be told once its CONNECT is there, with ``AdmissionBounds/untold``
+    /// when it is not to be told; 0: none.
     var doom: UInt8 = 0
     /// Counted at its source, which is the network of this prefix length; 0: not counted.
     var sourcePrefix: UInt8 = 0

@@ -90,9 +90,9 @@ extension Loop {
         } catch {
             // The client was gone before we looked, or the kernel is out of memory: the descriptor closes here.
             leaveListener(slots[index])
+            if slots[index].doom == 0 { counters.add(EndCause.failure) }
             slots.free(index)
             counters.add(.closed)
-            counters.add(EndCause.failure)
             return
         }
         slots[index].client = client.release()

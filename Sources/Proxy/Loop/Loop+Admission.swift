@@ -13,6 +13,8 @@ enum AdmissionBounds {
     static let refusingTime: Int64 = 5_000_000_000
     /// Flapping clients whose CONNECT waits, each with a buffer; what is beyond is refused.
     static let held = 256
+    /// Marks in a slot a refusal whose client is not told.
+    static let untold: UInt8 = 0x80
 }
 
 extension Loop {
@@ -26,7 +28,9 @@ extension Loop {
         if listener.sessions.value >= listener.settings.maximumSessions {
             return doom(index, .listenerConnections, listener)
         }
-        guard awaitsProxy || judgeSource(index, listener) else { return false }
+        // Behind a proxy that we trust the client is another one: it is judged once the proxy has named it.
+        let isForwarded = awaitsProxy || isForwarded(index, listener)
+        guard isForwarded || judgeSource(index, listener) else { return false }
         if slots[index].doom == 0 {
             listener.sessions.add(1)
             slots[index].isListed = true
@@ -34,7 +38,12 @@ extension Loop {
         return true
     }
 
-    /// Judges a connection by where it comes from.
+    /// Whether the session's peer is a proxy that names its clients in HTTP.
+    func isForwarded(_ index: UInt32, _ listener: ListenerRuntime) -> Bool {
+        listener.webSocket?.trusts(slots[index].peer.address) ?? false
+    }
+
+    /// Judges a connection by where it comes from; again once somebody we trust has said that it comes from elsewhere.
     ///
     /// - Returns: `false` when it is to be closed without a word; it was counted then.
     func judgeSource(_ index: UInt32, _ listener: ListenerRuntime) -> Bool {
@@ -52,7 +61,11 @@ extension Loop {
     private func doom(_ index: UInt32, _ refusal: AdmissionRefusal, _ listener: ListenerRuntime) -> Bool {
         counters.add(refusal.counter)
         counters.add(refusal.cause)
-        slots[index].doom = refusal.rawValue
+        if slots[index].isListed {
+            listener.sessions.add(-1)
+            slots[index].isListed = false
+        }
+        slots[index].doom = refusal.rawValue | AdmissionBounds.untold
         guard !listener.settings.admission.refusesSilently else { return false }
         guard refusing < AdmissionBounds.refusing else {
             counters.add(.limitRefusing)
@@ -79,14 +92,14 @@ extension Loop {
     /// The cause of an end by a deadline in the preamble.
     func preambleTimeout(_ index: UInt32) -> EndCause {
         let listener = snapshot.listeners[Int(slots[index].listener)]
-        let isMute = slots[index].up.received == 0 && listener.settings.admission.firstByteDeadline != nil
+        let isMute = slots[index].up.isEmpty && listener.settings.admission.firstByteDeadline != nil
         return isMute ? .firstByteDeadline : .connectDeadline
     }
 
     // MARK: Clients
 
-    /// Judges a client whose CONNECT is whole; the session goes on, waits, or is refused.
-    func judgeClient(_ index: UInt32, _ clientID: [UInt8]) {
+    /// Judges a client whose CONNECT is whole; the session goes on to a server, waits, or is refused.
+    func judgeClient(_ index: UInt32) {
         let listener = snapshot.listeners[Int(slots[index].listener)]
         if let refusal = AdmissionRefusal(rawValue: slots[index].doom) {
             // Counted when it was found.
@@ -94,11 +107,11 @@ extension Loop {
             return
         }
         // Clients without an ID are as many as they like: their addresses are limited.
-        guard listener.judgesClients, !clientID.isEmpty else {
+        guard listener.judgesClients, slots[index].keyLength > 0 else {
             chooseServer(index)
             return
         }
-        switch listener.admission.connecting(clientID, at: now) {
+        switch listener.admission.connecting(keys.load(slots[index]), at: now) {
         case .admitted: chooseServer(index)
         case .refused(let limit): turnAway(index, AdmissionRefusal(limit), listener)
         case .delayed(let delay):
@@ -136,7 +149,7 @@ extension Loop {
         let listener = snapshot.listeners[Int(slot.listener)]
         if slot.isListed { listener.sessions.add(-1) }
         if slot.sourcePrefix != 0 { listener.admission.left(slot.peer.address, prefix: slot.sourcePrefix) }
-        if slot.doom != 0 { refusing -= 1 }
+        if slot.doom != 0, slot.doom & AdmissionBounds.untold == 0 { refusing -= 1 }
         if slot.phase == .held { held -= 1 }
     }
 }

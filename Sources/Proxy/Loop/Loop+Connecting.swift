@@ -253,10 +253,10 @@ extension Loop {
     /// - Parameter idle: silence that ends the session, in nanoseconds; `Int64.max`: never.
     private func relay(_ index: UInt32, idle: Int64) {
         if !prefaces.isEmpty { forgetPreface(index, isEstablished: true) }
-        // Only records tell of them from here on.
+        // Only records tell of these from here on.
         if snapshot.recording == nil, !facts.isEmpty { facts[index] = nil }
         slots[index].phase = .relaying
-        if slots[index].edge != 0 { privates(index).settle() }
+        if slots[index].edge != 0 { settleEdge(index) }
         slots[index].lastActivity = now
         slots[index].connackAfter = slots[index].after(now)
         recordConnack(index)

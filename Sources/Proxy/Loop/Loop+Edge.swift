@@ -87,6 +87,11 @@ extension Loop {
         edges[edge].up.sent = 0
     }
 
+    /// The relay begins: what only the stages before it needed is forgotten.
+    func settleEdge(_ index: UInt32) {
+        privates(index).settle()
+    }
+
     // MARK: Chunks
 
     func releaseInput(_ edge: UInt32, isUp: Bool) {

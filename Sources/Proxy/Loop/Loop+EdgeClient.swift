@@ -173,17 +173,17 @@ extension Loop {
         let mine = privates(index)
         mine.request = nil
         mine.host = request.host
+        let isForwarded = isForwarded(index, listener)
         if let rules = listener.webSocket, let chain = request.forwardedFor, rules.trusts(slots[index].peer.address) {
             mine.forwardedFor = chain
             if let client = rules.client(in: chain) {
                 mine.forwarder = slots[index].peer.address
-                if slots[index].sourcePrefix != 0 {
-                    // Counted at the proxy, which is not the source.
-                    listener.admission.left(slots[index].peer.address, prefix: slots[index].sourcePrefix)
-                    slots[index].sourcePrefix = 0
-                }
                 slots[index].setPeer(SocketAddress(client, port: 0))
             }
+        }
+        if isForwarded, slots[index].doom == 0, !judgeSource(index, listener) {
+            linger(index, .limit)
+            return
         }
         guard say(index, toClient: true, request.acceptance) else {
             counters.add(.limitChunks)

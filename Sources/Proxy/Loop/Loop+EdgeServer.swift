@@ -17,10 +17,11 @@ extension Loop {
     /// The connection to a server that speaks TLS or WebSocket is there. `false` when the session went elsewhere or ended.
     func beginServerEdge(_ index: UInt32) -> Bool {
         let transport = privates(index).transport
+        let backend = snapshot.backends[Int(slots[index].backendNumber)]
         slots[index].phase = .opening
         guard let context = transport.tls else { return offerUpgrade(index) }
         do throws(TLSError) {
-            privates(index).serverTLS = try TLSSession(context)
+            privates(index).serverTLS = try TLSSession(context, to: backend.address(Int(slots[index].serverIndex)).address)
         } catch {
             counters.add(.serverHandshakesFailed)
             retry(index)

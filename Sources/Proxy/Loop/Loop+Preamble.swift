@@ -94,18 +94,24 @@ extension Loop {
         let (own, username) = chunks.withBytes(of: chunk, length: connect.length) { bytes in
             (connect.clientID.bytes(in: bytes), connect.username?.bytes(in: bytes) ?? [])
         }
-        remember(index, username: username)
+        let routes = snapshot.listeners[Int(slots[index].listener)].routes
         let policy = snapshot.listeners[Int(slots[index].listener)].identity
-        guard let id = policy.isEmpty ? own : rewrite(index, connect, chunk, policy, own, username) else { return }
-        if let routes = snapshot.listeners[Int(slots[index].listener)].routes {
-            slots[index].backendNumber = route(index, id, username, by: routes)
+        var id = own
+        if routes != nil || snapshot.recording != nil || !policy.isEmpty {
+            let known = gather(index, username)
+            if !policy.isEmpty {
+                guard let rewritten = rewrite(index, connect, chunk, policy, own, known) else { return }
+                id = rewritten
+            }
+            remember(index, known)
+            if let routes { slots[index].backendNumber = route(index, id, known, by: routes) }
         }
         guard keys.store(id.span, in: &slots[index]) else {
             counters.add(.limitClientIDs)
             refuse(index, code: .serverBusy, .limit)
             return
         }
-        judgeClient(index, id)
+        judgeClient(index)
     }
 
     // MARK: Refusing

@@ -57,10 +57,11 @@ extension Loop {
             slots[index].up.skipped = UInt32(header.length)
             slots[index].up.received -= UInt64(header.length)
             chunks.removeFirst(header.length, of: chunk, held: held)
-            guard judgeSource(index, snapshot.listeners[Int(slots[index].listener)]) else {
+            let listener = snapshot.listeners[Int(slots[index].listener)]
+            if slots[index].doom == 0, !isForwarded(index, listener), !judgeSource(index, listener) {
                 // Counted when it was found.
-                refusing += 1
-                end(index, AdmissionRefusal(rawValue: slots[index].doom)?.cause ?? .denied)
+                let refusal = AdmissionRefusal(rawValue: slots[index].doom & ~AdmissionBounds.untold)
+                end(index, refusal?.cause ?? .limit)
                 return .refused
             }
             return .taken
@@ -119,7 +120,7 @@ extension Loop {
         }
         slots[index].isOpaque = true
         if let routes = snapshot.listeners[Int(slots[index].listener)].routes {
-            slots[index].backendNumber = route(index, [], [], by: routes)
+            slots[index].backendNumber = route(index, [], facts[index] ?? SessionFacts(), by: routes)
         }
         chooseServer(index)
     }
@@ -180,13 +181,11 @@ extension Loop {
     ///
     /// - Parameters:
     ///   - own: the client ID as it was sent.
-    ///   - username: as it was sent; empty: none.
+    ///   - known: of the client, with the username it sent.
     func rewrite(
         _ index: UInt32, _ connect: Connect, _ chunk: UInt32, _ policy: IdentityPolicy, _ own: [UInt8],
-        _ username: [UInt8]
+        _ known: SessionFacts
     ) -> [UInt8]? {
-        var known = facts[index] ?? SessionFacts()
-        known.username = username
         do {
             let rewrite = try policy.rewrite(clientID: own, address: slots[index].peer.address, known)
             var preface = Preface()

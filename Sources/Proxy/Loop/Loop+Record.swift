@@ -4,13 +4,21 @@ import Balancing
 import Configuration
 import Linux
 import MQTT
+import TLS
 import Wire
 
 extension Loop {
+    /// What is known of a client besides its slot.
+    func gather(_ index: UInt32, _ username: [UInt8]) -> SessionFacts {
+        var known = facts[index] ?? SessionFacts()
+        known.username = username
+        return known
+    }
+
     /// Keeps what the record will tell beyond the slot; nothing when nobody writes records.
-    func remember(_ index: UInt32, username: [UInt8]) {
+    func remember(_ index: UInt32, _ known: SessionFacts) {
         guard snapshot.recording != nil else { return }
-        facts[index, default: SessionFacts()].username = username
+        facts[index] = known
     }
 
     /// Writes the record of a CONNACK that reached the client.

@@ -8,11 +8,9 @@ import Wire
 extension Loop {
     /// The backend of a session's client, by the rules of its listener; touched once for each CONNECT, and only where a
     /// listener has rules.
-    func route(_ index: UInt32, _ id: [UInt8], _ username: [UInt8], by routes: RouteTable) -> UInt32 {
-        let known = facts[index]
-        let handshake = known?.tls ?? (slots[index].edge == 0 ? nil : tls(index, client: true)?.facts)
-        return routes.backend(
-            clientID: id.span, username: username, serverName: known?.serverName ?? handshake?.serverName,
-            certificateName: handshake?.certificate?.commonName, address: slots[index].peer)
+    func route(_ index: UInt32, _ id: [UInt8], _ known: SessionFacts, by routes: RouteTable) -> UInt32 {
+        routes.backend(
+            clientID: id.span, username: known.username, serverName: known.serverName ?? known.tls?.serverName,
+            certificateName: known.tls?.certificate?.commonName, address: slots[index].peer)
     }
 }

@@ -49,7 +49,7 @@ extension SessionRecord {
             fields.append(("keep_alive", JSON(keepAlive)))
             fields.append(("user", .string(LogRecord.value(facts.username))))
         }
-        if let name = facts.tls?.certificate?.commonName {
+        if let name = facts.tls?.certificate?.commonName, !name.isEmpty {
             fields.append(("certificate", .string(LogRecord.value(Array(name.utf8)))))
         }
         if let name = facts.serverName ?? facts.tls?.serverName {

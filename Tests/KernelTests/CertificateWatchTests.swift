@@ -1,0 +1,88 @@
+// Certificates that are replaced under a running daemon.
+
+import Linux
+import Testing
+import Wire
+
+@testable import Supervisor
+
+@Suite("Certificates on the disk", .serialized)
+struct CertificateWatchTests {
+    private func stamp(_ text: String) throws -> File.Stamp? {
+        let path = "/tmp/understudy-stamp-\(ProcessSelf.pid)-\(UInt32.random(in: 0 ... .max))"
+        try FileTree.write(path, Array(text.utf8))
+        defer { File.remove(path) }
+        return File.stamp(path)
+    }
+
+    @Test func `are read again when they have changed and come to rest`() throws {
+        let (a, b, c) = (try stamp("a"), try stamp("b"), try stamp("c"))
+        var watch = CertificateWatch(["/a": a])
+        func looks(_ stamps: [File.Stamp?]) -> [Bool] { stamps.map { watch.observe(["/a": $0]) } }
+        // While somebody writes, every look is another.
+        #expect(looks([a, b, c, nil, c]) == [false, false, false, false, false])
+        #expect(looks([c, c]) == [true, false])
+        watch.refused("broken")
+        #expect(watch.problem == "broken" && watch.reloads == 0)
+        // Once is enough for a bad one; the next change is looked at anew.
+        #expect(looks([c, b, b]) == [false, false, true])
+        watch.committed(["/a": b])
+        #expect(watch.problem == nil && watch.reloads == 1)
+        #expect(looks([b, b]) == [false, false])
+    }
+
+    @Test func `of another reload count for nothing here`() throws {
+        var watch = CertificateWatch([:])
+        watch.refused("the operator's mistake")
+        #expect(watch.problem == nil)
+        watch.committed([:])
+        #expect(watch.reloads == 0)
+    }
+
+    @Test func `are taken up by a running daemon, and bad ones are not`() throws {
+        let made = TLSWorkshop.directory
+        func copy(_ name: String, to path: String) throws {
+            try FileTree.write(path, try File.read("\(made)/\(name)", limit: 65_536), mode: 0o600)
+        }
+        let daemon = try Daemon(prepare: { directory in
+            try copy("combined.pem", to: "\(directory)/server.pem")
+            let text = String(decoding: try File.read("\(directory)/understudy.conf", limit: 65_536), as: UTF8.self)
+            let tls = "tls { certificate \(directory)/server.pem; client-ca \(made)/root.crt; client-certificate none }"
+            let file = text.replacing("use brokers", with: "use brokers; \(tls)")
+            try FileTree.write("\(directory)/understudy.conf", Array(file.utf8))
+        })
+        try daemon.turn { daemon.isTold("READY=1") }
+        func status() throws -> JSON { try daemon.ask(["command": "status"]) }
+        func subject() throws -> String? { try status()["certificates"]?.array?.first?["subject"]?.string }
+        #expect(try subject() == "CN=broker.example.com,O=Example")
+        #expect(try status()["certificates"]?.array?.first?["block"]?.string == "listen mqtt")
+        #expect(try status()["certificates"]?.array?.first?["days_left"]?.integer ?? 0 > 1000)
+        let balancer = try daemon.balancer()["pid"]?.integer
+        let path = "\(daemon.directory)/server.pem"
+
+        // Half of a file: the old one stays.
+        try FileTree.write(path, Array(try File.read("\(made)/other.pem", limit: 65_536).prefix(200)), mode: 0o600)
+        try daemon.turn { try status()["certificate_problem"]?.string != nil }
+        #expect(try status()["certificate_problem"]?.string?.contains("has no certificate") == true)
+        #expect(try subject() == "CN=broker.example.com,O=Example")
+
+        // The whole of it: taken up, by the same balancer.
+        try copy("other.pem", to: path)
+        try daemon.turn { try subject() == "CN=other.example.net" }
+        #expect(try status()["certificate_problem"] == .null)
+        #expect(try status()["certificate_reloads"]?.integer == 1)
+        #expect(try daemon.balancer()["pid"]?.integer == balancer)
+        #expect(daemon.log.contains("Certificates were replaced on the disk."))
+        #expect(daemon.log.contains("New certificates are not taken; the old ones stay in use."))
+
+        // One that has expired is no replacement.
+        try FileTree.write(
+            path,
+            try File.read("\(made)/expired.crt", limit: 65_536) + File.read("\(made)/expired.key", limit: 65_536),
+            mode: 0o600)
+        try daemon.turn { try status()["certificate_problem"]?.string?.contains("not valid at this time") == true }
+        #expect(try subject() == "CN=other.example.net")
+        _ = try daemon.ask(["command": "stop"])
+        try daemon.turn { daemon.ending != nil }
+    }
+}
