@@ -72,6 +72,7 @@ extension Loop {
             return false
         }
         refusing += 1
+        slots[index].doom = refusal.rawValue
         return true
     }
 
