@@ -49,7 +49,7 @@ let package = Package(
         swift("TLS", ["Wire", "Configuration", "Linux", "COpenSSL"]),
         swift("Telemetry", ["Wire", "Configuration", "Linux"]),
         swift("Control", ["Wire", "Configuration", "Linux"]),
-        swift("Failover", ["Wire", "VRRP", "Configuration", "Linux", "Telemetry", "Control"]),
+        swift("Failover", ["Wire", "VRRP", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
         swift(
             "Proxy",
             [

@@ -75,7 +75,9 @@ extension CrossCheck {
         let listener = configuration.listeners[bind.object.index]
         // What is passed as it is may be anything.
         guard !listener.protocol.isOpaque else { return true }
-        let isFramed = listener.webSocket != nil
+        // A protocol that was not understood may have meant it.
+        let isDoubtful = draft.isWritten(.protocol, in: bind.object) && draft.first(.protocol, in: bind.object) == nil
+        let isFramed = listener.webSocket != nil || isDoubtful
         return switch port {
         case 8883: isEncrypted(bind)
         case 8083: isFramed

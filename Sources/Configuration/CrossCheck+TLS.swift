@@ -76,7 +76,9 @@ extension CrossCheck {
     }
 
     private mutating func checkResumption(_ object: Draft.Object, _ tls: Configuration.ListenerTLS) {
-        guard !tls.tickets, tls.sessionCache == 0, let timeout = draft.first(.sessionTimeout, in: object) else { return }
+        guard !tls.tickets, tls.sessionCache == 0,
+            let timeout = draft.first(.sessionTimeout, in: object)
+        else { return }
         warn(
             "no session is ever resumed: there are neither tickets nor a session cache", at: timeout.range,
             help: "leave session-timeout out, or one of the two in")

@@ -30,6 +30,18 @@ package enum DescriptorName: Hashable, Sendable, CustomStringConvertible {
     /// Authorities, and a certificate and key where there are some, of a backend's tls block.
     package static func tls(backend name: String) -> DescriptorName { .secret("tls/backend/\(name)") }
 
+    /// The same for `vip`, which derives the key of advertisements from it.
+    package static let vrrpSecret = DescriptorName.secret("vrrp/pair")
+
+    /// The secret that is accepted for advertisements while one replaces the other.
+    package static let vrrpAcceptedSecret = DescriptorName.secret("vrrp/accepted")
+
+    /// A key of a virtual router shared with other programs, by its number.
+    package static func vrrpKey(_ router: String, _ id: UInt8) -> DescriptorName { .secret("vrrp/key/\(router)/\(id)") }
+
+    /// Whether it is for `vip`; everything else is for the balancer.
+    package var isForVip: Bool { if case .secret(let name) = self { name.hasPrefix("vrrp/") } else { false } }
+
     /// The memory of a stick table.
     package static func table(_ name: String) -> DescriptorName { .memory("table/\(name)") }
 

@@ -17,6 +17,7 @@ extension RouterDriver {
             case .announce: announce()
             case .transition(let from, let to, let cause):
                 roleSince = Clock.now
+                onEvent(.moved(from: from, to: to, because: "\(cause)"))
                 around.log.notice("Was \(from.rawValue), is \(to.rawValue): \(cause).", ["router": name])
                 onTransition()
             case .refused(let reason, let source):
@@ -26,23 +27,6 @@ extension RouterDriver {
                     ["router": name, "reason": reason.rawValue, "from": source])
             }
         }
-    }
-
-    private func advertise(_ priority: UInt8) {
-        guard let socket, let source = router.source else { return waiting.append(.sendFailed(errno: ENOTCONN)) }
-        if priority > 0 { showPresence(from: source) }
-        let advertisement = router.advertisement(priority: priority)
-        let group = plan.identity.family == .ipv4 ? Advertisement.ipv4Group : Advertisement.ipv6Group
-        for destination in plan.settings.peers.isEmpty ? [group] : plan.settings.peers {
-            do throws(Errno) {
-                try socket.send(
-                    advertisement.write(from: source, to: destination, checksum: plan.settings.checksum), from: source,
-                    to: destination)
-            } catch {
-                waiting.append(.sendFailed(errno: error.code))
-            }
-        }
-        if priority > 0 { onAdvertisement() }
     }
 
     private func claim(_ attempt: VirtualRouter.Attempt) {

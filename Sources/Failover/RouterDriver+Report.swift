@@ -10,6 +10,10 @@ extension RouterDriver {
         [
             "name": .string(name),
             "interface": .string(plan.identity.interface),
+            "family": .string("\(plan.identity.family)"),
+            "version": JSON(plan.settings.version.rawValue),
+            "group": JSON(plan.group),
+            "authentication": authenticationReport,
             "interface_up": JSON(interface?.isReady ?? false),
             "router_id": JSON(plan.identity.routerID),
             "state": .string(router.role.rawValue),
@@ -29,12 +33,32 @@ extension RouterDriver {
                 router.counters.refusals.sorted { $0.key.rawValue < $1.key.rawValue }.map {
                     JSON.Member($0.key.rawValue, JSON($0.value))
                 }),
+            "refused": history.refusalReport(at: now),
+            "other_router_ids": .array(
+                strangers.sorted { $0.key < $1.key }.map {
+                    [
+                        "router_id": JSON($0.key), "count": JSON($0.value.count),
+                        "from": .string($0.value.from.description), "age_ms": milliseconds(now - $0.value.at),
+                    ]
+                }),
             "last_refusal": router.lastRefusal.map {
                 [
                     "reason": .string($0.reason.rawValue), "from": .string($0.source.description),
                     "age_ms": milliseconds(now - $0.at),
                 ]
             } ?? .null,
+        ]
+    }
+
+    private var authenticationReport: JSON {
+        guard let settings = authentication?.settings else {
+            return ["kind": plan.settings.authentication == .none ? "none" : "password"]
+        }
+        return [
+            "kind": "hmac", "mode": .string(settings.mode.rawValue),
+            "anti_replay": .string(settings.antiReplay.rawValue),
+            "keys": .array(settings.keys.map { JSON($0.id) }), "active_key": JSON(settings.activeKey),
+            "clock_difference_s": authentication?.lastClockDifference.map { JSON($0) } ?? .null,
         ]
     }
 

@@ -30,13 +30,23 @@ final class RouterDriver {
     /// Announcements the kernel refused to send.
     var announcementFailures: UInt64 = 0
     /// Packets whose IP header made no sense.
-    private(set) var senselessPackets: UInt64 = 0
+    var senselessPackets: UInt64 = 0
+    /// Router identifiers heard that are none of this host's; at most 255.
+    var strangers: [UInt8: StrangerID] = [:]
+    /// The trailer of advertisements; `nil`: they have none.
+    var authentication: HMACAuthentication?
+    /// The last ten minutes.
+    private(set) var history = History()
     /// What the kernel showed at the last look.
     private(set) var interface: Interface?
     private(set) var addresses: [InterfaceAddress] = []
 
     /// Called after each change of role.
     var onTransition: () -> Void = {}
+    /// Called for what subscribers of events want to know.
+    var onEvent: (RouterEvent) -> Void = { _ in }
+    /// Hears how the router stands after everything it was told; `nil`: it moves alone.
+    weak var group: RouterGroup?
     /// Called after each advertisement that says that we are active.
     var onAdvertisement: () -> Void = {}
     /// Whether a router identifier on this interface belongs to another router of this host.
@@ -81,12 +91,14 @@ final class RouterDriver {
 
     /// Reports on effects, and events that came while others were fed.
     var waiting: [VirtualRouter.Event] = []
+    private var orders: [VirtualRouter.GroupOrder] = []
     private var isFeeding = false
 
     init(_ plan: RouterPlan, _ around: Surroundings) {
         self.plan = plan
         self.around = around
         router = VirtualRouter(plan.settings)
+        authentication = plan.authentication.map { HMACAuthentication($0) }
         timer = DeadlineTimer(on: around.loop)
         patienceTimer = DeadlineTimer(on: around.loop)
         tracking = Tracking(plan.tracking.items)
@@ -127,12 +139,16 @@ final class RouterDriver {
         feed(.started(holding: holding))
     }
 
+    /// Tells the group how the router stands now; what it orders is obeyed at once.
+    func tellStanding() { group?.hear(router.standing(at: Clock.now), of: self) }
+
     /// Lives by another plan of the same identity, without leaving its state.
     func apply(_ new: RouterPlan, _ interfaces: [Interface]) {
         precondition(new.identity == plan.identity, "another identity")
         guard new != plan else { return }
         let dropped = plan.prefixes.filter { !new.prefixes.contains($0) }
         plan = new
+        configureAuthentication()
         if let index = interface?.index {
             for prefix in dropped {
                 attempt("release \(prefix)") { () throws(Errno) in
@@ -145,6 +161,16 @@ final class RouterDriver {
         feed(.configure(new.settings))
         look(interfaces)
         tellReadiness()
+    }
+
+    /// What was seen of the senders stays, so that a reload opens no gap for a repetition.
+    private func configureAuthentication() {
+        guard let settings = plan.authentication else { return authentication = nil }
+        if authentication == nil {
+            authentication = HMACAuthentication(settings)
+        } else {
+            authentication?.configure(settings)
+        }
     }
 
     /// Says goodbye, releases, and is never used again.
@@ -266,40 +292,16 @@ final class RouterDriver {
         self.socket = nil
     }
 
-    private func receive() {
-        guard let socket else { return }
-        var packets: [AdvertisementSocket.Packet] = []
-        do throws(Errno) {
-            senselessPackets += UInt64(try socket.drain(limit: Self.advertisementsPerTurn) { packets.append($0) })
-        } catch {
-            // ENETDOWN and its like: the kernel tells about the link itself.
-            around.log.debug("Advertisements cannot be read.", ["router": name, "error": error])
-        }
-        for packet in packets { take(packet) }
-    }
-
-    private func take(_ packet: AdvertisementSocket.Packet) {
-        do throws(Advertisement.Discard) {
-            let advertisement = try Advertisement(
-                parsing: packet.payload.span, from: packet.source, to: packet.destination, hopLimit: packet.hopLimit)
-            if advertisement.routerID != plan.identity.routerID, isSibling(advertisement.routerID) { return }
-            // A peer is active: no reason to wait any longer with the addresses of a predecessor.
-            if !hasStarted, advertisement.priority > 0, advertisement.routerID == plan.identity.routerID,
-                plan.settings.peers.isEmpty || plan.settings.peers.contains(packet.source)
-            {
-                start()
-            }
-            feed(.received(advertisement, from: packet.source, to: packet.destination))
-        } catch {
-            feed(.refused(error, from: packet.source))
-        }
-    }
+    /// A peer is active: the addresses of a predecessor wait no longer.
+    func startOnNews() { if !hasStarted { start() } }
 
     private func deadlineCame() {
         // What has arrived comes before the judgement that nothing did.
         receive()
+        let now = Clock.now
+        if let deadline = router.nextDeadline, deadline <= now { history.woke(due: deadline, at: now) }
         isFeeding = true
-        perform(router.timeout(at: Clock.now))
+        obey(router.timeout(at: now), to: nil, at: now)
         isFeeding = false
         feedWaiting()
     }
@@ -311,14 +313,28 @@ final class RouterDriver {
         if !isFeeding { feedWaiting() }
     }
 
+    /// An order of the group: obeyed before anything that has come meanwhile.
+    func feed(_ order: VirtualRouter.GroupOrder) {
+        orders.append(order)
+        if !isFeeding { feedWaiting() }
+    }
+
     /// Feeds events until none is left; what actions report while they are obeyed comes after them.
     private func feedWaiting() {
         isFeeding = true
-        while !waiting.isEmpty {
-            perform(router.handle(waiting.removeFirst(), at: Clock.now))
+        while !waiting.isEmpty || !orders.isEmpty {
+            let event = orders.isEmpty ? waiting.removeFirst() : .group(orders.removeFirst())
+            let now = Clock.now
+            obey(router.handle(event, at: now), to: event, at: now)
         }
         isFeeding = false
         timer.follow(router.nextDeadline)
         probe.follow(router.role)
+    }
+
+    private func obey(_ actions: VirtualRouter.Actions, to event: VirtualRouter.Event?, at now: Instant) {
+        history.note(event, actions, at: now)
+        perform(actions)
+        group?.hear(router.standing(at: now), of: self)
     }
 }

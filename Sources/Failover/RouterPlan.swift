@@ -18,55 +18,93 @@ package struct RouterPlan: Equatable, Sendable {
         package var routerID: UInt8
     }
 
-    /// The name of the block.
+    /// The name of the block; behind it `/ipv4` or `/ipv6` when the block has both families.
     package var name: String
     package var identity: Identity
-    /// The virtual addresses with their prefix lengths, in the order of the file.
+    /// The virtual addresses of the family with their prefix lengths, in the order of the file.
     package var prefixes: [IPPrefix]
     /// What it depends on besides its own interface.
     package var tracking: TrackingPlan
-    /// The node's own address: adverts leave from it, at least in unicast.
-    package var nodeAddress: IPAddress
+    /// The node's own address of the family: adverts leave from it, at least in unicast; `nil`: it has none.
+    package var nodeAddress: IPAddress?
     package var settings: VirtualRouter.Settings
+    /// How adverts are authenticated by a trailer; `nil`: they have none, and none is understood.
+    package var authentication: HMACAuthentication.Settings?
+    /// The group it moves with; `nil`: it moves alone.
+    package var group: String?
 
-    /// The plans of all `vrrp` blocks, in the order of the file.
-    package static func plans(of configuration: Configuration) throws(Impossible) -> [RouterPlan] {
+    /// The plans of all `vrrp` blocks, in the order of the file; one for each family of a block.
+    package static func plans(
+        of configuration: Configuration, secrets: RouterSecrets = RouterSecrets()
+    ) throws(Impossible) -> [RouterPlan] {
         var plans: [RouterPlan] = []
-        for router in configuration.routers { plans.append(try RouterPlan(router, in: configuration)) }
+        for router in configuration.routers {
+            guard !router.families.isEmpty else { throw Impossible(description: "vrrp \(router.name): no address") }
+            for family in router.families {
+                plans.append(try RouterPlan(router, family, in: configuration, secrets))
+            }
+        }
         return plans
     }
 
-    package init(_ router: Configuration.VirtualRouterSettings, in configuration: Configuration) throws(Impossible) {
+    private init(
+        _ router: Configuration.VirtualRouterSettings, _ family: AddressFamily, in configuration: Configuration,
+        _ secrets: RouterSecrets
+    ) throws(Impossible) {
         guard let local = configuration.local else {
             throw Impossible(description: "vrrp \(router.name): this host is none of the nodes")
-        }
-        guard let family = router.addresses.first?.address.family else {
-            throw Impossible(description: "vrrp \(router.name): no address")
         }
         guard let version = Advertisement.Version(rawValue: router.version) else {
             throw Impossible(description: "vrrp \(router.name): version \(router.version) is not known")
         }
-        var peers: [IPAddress] = []
-        if router.transport == .unicast {
-            peers = configuration.nodes.filter { $0.name != local.name }.map(\.address)
-            guard !peers.isEmpty, (peers + [local.address]).allSatisfy({ $0.family == family }) else {
-                throw Impossible(
-                    description:
-                        "vrrp \(router.name): unicast needs another node, and nodes of the family of the address")
-            }
-        }
-        let addresses = router.addresses.map(\.address)
-        name = router.name
+        name = router.families.count > 1 ? "\(router.name)/\(family)" : router.name
         identity = Identity(interface: router.interface, family: family, routerID: router.routerID)
-        prefixes = router.addresses
+        prefixes = router.addresses(of: family)
         tracking = TrackingPlan(router.tracking, family: family, scripts: configuration.scripts)
-        nodeAddress = local.address
+        nodeAddress = local.address(of: family)
+        group =
+            configuration.syncGroups.first { $0.routers.contains(router.name) }?.name
+            ?? (router.families.count > 1 ? router.name : nil)
+        do throws(RouterSecrets.Missing) {
+            authentication = try secrets.authentication(of: router, in: configuration)
+        } catch {
+            throw Impossible(description: "vrrp \(router.name): \(error)")
+        }
         settings = VirtualRouter.Settings(
             version: version, family: family, routerID: router.routerID, priority: router.priority,
-            interval: router.advertInterval, preempt: Self.preempt(router.preempt),
-            addresses: addresses.filter { $0.family == family }, unadvertised: addresses.filter { $0.family != family },
-            peers: peers, settle: router.tracking.settle,
-            requiresWitness: tracking.witness?.isRequired ?? false)
+            interval: router.advertInterval, downTimerAdverts: router.downTimerAdverts,
+            preempt: Self.preempt(router.preempt), addresses: prefixes.map(\.address),
+            peers: try Self.peers(of: router, family, local, configuration),
+            authentication: Self.password(router.authentication.kind),
+            checksum: router.checksum == .messageOnly ? .messageOnly : .pseudoHeader, settle: router.tracking.settle,
+            requiresWitness: tracking.witness?.isRequired ?? false, isGrouped: group != nil)
+    }
+
+    /// To whom adverts go one by one; empty for multicast.
+    private static func peers(
+        of router: Configuration.VirtualRouterSettings, _ family: AddressFamily, _ local: Configuration.Node,
+        _ configuration: Configuration
+    ) throws(Impossible) -> [IPAddress] {
+        guard router.transport == .unicast else { return [] }
+        let own = local.address(of: family)
+        // The file is the same on every host, so the list may name this one too.
+        let peers =
+            router.peers.isEmpty
+            ? configuration.nodes.filter { $0.name != local.name }.compactMap { $0.address(of: family) }
+            : router.peers.filter { $0.family == family && $0 != own }
+        guard !peers.isEmpty, own != nil else {
+            throw Impossible(
+                description:
+                    "vrrp \(router.name): unicast needs another node or a peer, and a node's address of the family")
+        }
+        return peers
+    }
+
+    private static func password(
+        _ kind: Configuration.VirtualRouterSettings.Authentication.Kind
+    ) -> Advertisement.Authentication {
+        guard case .password(let word) = kind else { return .none }
+        return Advertisement.Authentication(password: word) ?? .none
     }
 
     private static func preempt(_ value: Configuration.VirtualRouterSettings.Preempt) -> VirtualRouter.Settings.Preempt
@@ -85,7 +123,9 @@ package struct RouterPlan: Equatable, Sendable {
         let own = shown.filter { address in
             address.family == identity.family && !prefixes.contains { $0.address == address }
         }
-        if own.contains(nodeAddress), !(identity.family == .ipv6 && settings.peers.isEmpty) { return nodeAddress }
+        if let nodeAddress, own.contains(nodeAddress), !(identity.family == .ipv6 && settings.peers.isEmpty) {
+            return nodeAddress
+        }
         guard settings.peers.isEmpty else { return nil }
         return identity.family == .ipv4 ? own.first : own.first { $0.isLinkLocal }
     }

@@ -9,11 +9,13 @@ extension VipProcess {
     /// Answers `{"command": …}`.
     ///
     /// - `status`: what every router does and why, the balancer as heard, and the delay of this process.
+    /// - `history`, perhaps of one `router`: the last ten minutes.
     /// - `step-down`, perhaps with `for_ms`: hand the addresses over; the peer has so many milliseconds for itself.
     func answer(_ request: JSON) -> JSON {
         switch request["command"]?.string {
         case "status": return statusReport
         case "step-down": return stepDown(request)
+        case "history": return history(request)
         case let other?: return ["error": .string("vip does not know the command \(other)")]
         case nil: return ["error": "a request without a command"]
         }
@@ -39,6 +41,9 @@ extension VipProcess {
         let now = Clock.now
         return [
             "routers": .array(drivers.map { $0.report(at: now) }),
+            "groups": .array(groups.map(\.report)),
+            "event_subscribers": JSON(events.count),
+            "events_lost": JSON(events.lost),
             "balancer": balancerReport(at: now),
             "stepping_down_for_ms": steppingDownUntil.map { milliseconds($0 - now) } ?? .null,
             "scheduling": [

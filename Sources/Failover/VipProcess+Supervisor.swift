@@ -3,25 +3,40 @@
 import Configuration
 import Control
 import Linux
+import TLS
 import Telemetry
 import Wire
 
 extension VipProcess {
     func obey(_ message: SupervisorMessage, _ descriptors: DescriptorBag) {
         switch message {
-        case .descriptors: break
+        case .descriptors(let names): takeSecrets(names, descriptors)
         case .prepare(let generation): prepare(generation, descriptors)
         case .commit(let generation): commit(generation)
         case .cancel(let generation): if prepared?.generation == generation { prepared = nil }
         case .query(let id, let request): control.send(.reply(id: id, answer: answer(request)))
         case .admin(let request):
-            if let connection = descriptors.take(0) {
+            if request["command"] == "events", let connection = descriptors.take(0) {
+                subscribe(connection)
+            } else if let connection = descriptors.take(0) {
                 let text = Array((answer(request).text + "\n").utf8)
                 _ = try? Descriptor.write(connection.number, text.span)
             }
         case .balancerLink: if let socket = descriptors.take(0) { openBalancerLink(socket) }
         case .vipLink: break
         case .stop(let deadline): stop(by: deadline)
+        }
+    }
+
+    /// Reads what was handed over at once; a descriptor that cannot be read is missed when a key is made of it.
+    private func takeSecrets(_ names: [DescriptorName], _ descriptors: DescriptorBag) {
+        for (place, name) in names.enumerated() where name.isForVip {
+            guard let number = descriptors[place] else { continue }
+            do throws(Errno) {
+                secrets.take(name, try Memfd.contents(number, limit: PairSecret.maximumFileSize))
+            } catch {
+                around.log.error("A secret cannot be read.", ["name": name, "error": error])
+            }
         }
     }
 
@@ -35,7 +50,7 @@ extension VipProcess {
                 control.send(.refused(generation: generation, reason: outcome.text))
                 return
             }
-            prepared = (generation, try RouterPlan.plans(of: configuration), configuration.log)
+            prepared = (generation, try RouterPlan.plans(of: configuration, secrets: secrets), configuration.log)
             control.send(.prepared(generation: generation))
         } catch {
             control.send(.refused(generation: generation, reason: "\(error)"))
@@ -65,15 +80,20 @@ extension VipProcess {
     /// Routers of the same identity go on, others end before new ones begin.
     private func apply(_ plans: [RouterPlan], _ interfaces: [Interface]) {
         var kept: [RouterPlan.Identity: RouterDriver] = [:]
-        for driver in drivers {
-            if plans.contains(where: { $0.identity == driver.plan.identity }) {
-                kept[driver.plan.identity] = driver
-            } else {
-                driver.end()
-            }
+        for driver in drivers where plans.contains(where: { $0.identity == driver.plan.identity }) {
+            kept[driver.plan.identity] = driver
         }
+        let ended = drivers.filter { kept[$0.plan.identity] == nil }
         tracker.observe(AttendantOrder(joining: plans.map(\.tracking.order)))
         drivers = plans.map { plan in kept[plan.identity] ?? RouterDriver(plan, around) }
+        // A group that changes lets its members go first: one that ends must not take the others along.
+        let former = groups
+        let wanted = Self.members(plans, drivers)
+        groups = wanted.map { name, members in
+            former.first { $0.name == name && $0.consists(of: members) } ?? RouterGroup(name, members)
+        }
+        for group in former where !groups.contains(where: { $0 === group }) { group.end() }
+        for driver in ended { driver.end() }
         for (driver, plan) in zip(drivers, plans) {
             let identity = plan.identity
             driver.isSibling = { id in
@@ -84,10 +104,33 @@ extension VipProcess {
             } else {
                 driver.onAdvertisement = { [weak self] in self?.notifyBalancer(isPaced: true) }
                 driver.onTransition = { [weak self, unowned driver] in self?.roleChanged(isActive: driver.isActive) }
+                follow(driver)
                 driver.begin(interfaces)
                 driver.balancer(isReady: watch.isReady, reason: watch.reason, isInSync: watch.isInSync)
             }
         }
+        for group in groups where !former.contains(where: { $0 === group }) { begin(group) }
+    }
+
+    private func begin(_ group: RouterGroup) {
+        group.onRole = { [weak self, unowned group] role in
+            self?.events.publish(Self.event("group", group.name, role, []))
+        }
+        group.begin()
+    }
+
+    /// The drivers of each group, in the order of the file.
+    private static func members(_ plans: [RouterPlan], _ drivers: [RouterDriver]) -> [(String, [RouterDriver])] {
+        var members: [(String, [RouterDriver])] = []
+        for (plan, driver) in zip(plans, drivers) {
+            guard let name = plan.group else { continue }
+            if let index = members.firstIndex(where: { $0.0 == name }) {
+                members[index].1.append(driver)
+            } else {
+                members.append((name, [driver]))
+            }
+        }
+        return members
     }
 
     /// Takes away what an earlier run left and this configuration does not know.

@@ -23,6 +23,11 @@ package final class VipProcess {
     let control: ControlChannel<SupervisorMessage, ChildMessage>
     let tracker: Tracker
     var drivers: [RouterDriver] = []
+    /// Groups of routers; each router is in one at most.
+    var groups: [RouterGroup] = []
+    let events: EventStream
+    /// What the supervisor handed over, for the keys of advertisements.
+    var secrets = RouterSecrets()
 
     var watch = BalancerWatch()
     let watchTimer: DeadlineTimer
@@ -75,6 +80,7 @@ package final class VipProcess {
         control = try ControlChannel(socket, on: loop)
         watchTimer = DeadlineTimer(on: loop)
         stepDownTimer = DeadlineTimer(on: loop)
+        events = EventStream(on: loop)
 
         try loop.add(monitor.number, .readable) { [weak self] _ in self?.readNews() }
         control.onMessage = { [weak self] message, descriptors in self?.obey(message, descriptors) }
@@ -119,8 +125,11 @@ package final class VipProcess {
     }
 
     private func end() {
+        for group in groups { group.end() }
+        groups = []
         tracker.close()
         for driver in drivers { driver.end() }
+        events.close()
         loop.stop()
     }
 

@@ -81,6 +81,12 @@ extension Lab {
         let cut = try network.isolate(active.host)
         findings.add("CONNECT succeeds after the cut", try waitForAnswer(prober, after: cut), .medianAtMost(500))
         try waitForServers(active, there: false)
+        // Adverts of before wait in the kernel's queue for the neighbour that does not answer, at most 3 s, and would be
+        // heard after the heal: the split is longer than that.
+        let weak = try bench.wait(for: Self.checkLimit) {
+            (try? active.status()["vip"]?["routers"]?.array?.first?["priority_in_force"]?.integer) == 1
+        }
+        guard weak else { throw LabError("\(active.host.name) does not lower its priority") }
         for proxy in proxies { try network.forgetNeighbours(proxy.host) }
         try bench.pass(.milliseconds(1300))
         let heal = try network.heal(active.host)

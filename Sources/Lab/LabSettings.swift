@@ -14,6 +14,8 @@ package struct LabSettings: Hashable, Sendable {
     package var preempt = "never"
     /// The configuration's `transport` of the virtual router.
     package var transport = "unicast"
+    /// The configuration's `authentication` of the virtual router.
+    package var authentication = "hmac"
     /// The configuration's `check` of the backend.
     package var check = "mqtt every 500ms timeout 300ms rise 1 fall 2"
     /// The configuration's `balance`.

@@ -21,6 +21,7 @@ enum PairConfiguration {
             "    advert-interval  \(settings.advertInterval.text)",
             "    preempt          \(settings.preempt)",
             "    transport        \(settings.transport)",
+            "    authentication   \(settings.authentication)",
             "}",
             "",
             "listen mqtt { bind *:1883; protocol mqtt; use brokers }",

@@ -35,12 +35,26 @@ package enum Memfd {
         return file
     }
 
-    /// The whole contents of a memfd that somebody else made.
+    /// The whole contents of a memfd that somebody else made, whatever other readers of it do at the same moment.
     ///
     /// - Throws: `Errno`; `EFBIG` when it holds more than `limit` bytes.
     package static func contents(_ number: Int32, limit: Int) throws(Errno) -> [UInt8] {
-        try check("lseek") { lseek(number, 0, SEEK_SET) }
-        return try Descriptor.readAll(number, limit: limit)
+        // At offsets of our own: the position of the file is shared by all processes that were handed it.
+        let size = try size(number)
+        guard size <= limit else { throw Errno(EFBIG, "read \(size) bytes") }
+        var bytes = [UInt8](repeating: 0, count: size)
+        var done = 0
+        while done < size {
+            // Sound: the buffer is lent with what is left of it for the duration of the call.
+            let count = try check("pread") {
+                unsafe bytes.withUnsafeMutableBytes { buffer in
+                    unsafe pread(number, buffer.baseAddress?.advanced(by: done), size - done, done)
+                }
+            }
+            guard count > 0 else { return Array(bytes[..<done]) }
+            done += count
+        }
+        return bytes
     }
 
     /// Whether a descriptor somebody else gave is a memfd that can never change: reading it neither blocks nor surprises.

@@ -68,7 +68,7 @@ final class AdminConnection {
         if body(number) {
             close()
         } else {
-            answer(Self.refusal("the balancer takes no requests now"))
+            answer(Self.refusal("the process that would answer takes no requests now"))
         }
     }
 

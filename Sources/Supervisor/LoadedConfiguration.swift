@@ -19,6 +19,8 @@ struct LoadedConfiguration {
     var ticketSecret: [UInt8]?
     /// The files of tls blocks, read.
     var tls: TLSFiles
+    /// Contents of the secrets that `vip` needs, by the names it knows them by.
+    var vrrpSecrets: [DescriptorName: [UInt8]] = [:]
     /// What the checker said besides.
     var warnings: String
 
@@ -69,11 +71,27 @@ struct LoadedConfiguration {
                 throw Refusal(description: error.description)
             }
         }
-        for path in configuration.identityKeyFiles {
-            do throws(SecretFile.Refusal) {
-                identityKeys[path] = try SecretFile.read(path, as: "the identity key").fileContents
-            } catch {
-                throw Refusal(description: error.description)
+        do throws(SecretFile.Refusal) {
+            try readRouterSecrets()
+            for path in configuration.identityKeyFiles {
+                identityKeys[path] = try SecretFile.read(path, as: "identity key").fileContents
+            }
+        } catch {
+            throw Refusal(description: error.description)
+        }
+    }
+
+    private mutating func readRouterSecrets() throws(SecretFile.Refusal) {
+        let authentications = configuration.routers.map(\.authentication)
+        if authentications.contains(where: \.usesPairSecret) {
+            vrrpSecrets[.vrrpSecret] = pairSecret
+            if let path = configuration.pair?.acceptedSecretPath {
+                vrrpSecrets[.vrrpAcceptedSecret] = try SecretFile.read(path).fileContents
+            }
+        }
+        for router in configuration.routers where router.authentication.kind == .hmac {
+            for key in router.authentication.keys {
+                vrrpSecrets[.vrrpKey(router.name, key.id)] = try SecretFile.readKey(key.path)
             }
         }
     }

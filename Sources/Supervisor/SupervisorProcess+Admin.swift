@@ -15,20 +15,23 @@ extension SupervisorProcess {
     ///
     /// - `status`: everything about this host. `reload`: answered when it is committed or refused. `stop`: answered when
     ///   everything has ended.
-    /// - `step-down` (`for_ms`) goes to `vip`; `drain` (`server`, `rate`), `enable`, `disable` (`server`) and `weight`
+    /// - `step-down` (`for_ms`) and `history` (`router`) go to `vip`, and `events` is answered by it on this very connection:
+    ///   one JSON value a line for each change of role, until the asker closes.
+    /// - `drain` (`server`, `rate`), `enable`, `disable` (`server`) and `weight`
     ///   (`server`, `weight`) go to the balancer.
     /// - `clients` (`server`) and `table` (`table`, `key`, `clear`, `set`) are answered by the balancer on this very
     ///   connection: one JSON value a line, the last one with `ok`.
     func answer(_ request: JSON, _ connection: AdminConnection) {
         let command = request["command"]?.string ?? ""
-        if command != "status", command != "clients" { log.notice("An operator asks.", ["command": command]) }
+        if !["status", "clients", "history", "events"].contains(command) { log.notice("An operator asks.", ["command": command]) }
         switch command {
         case "status": answerStatus(connection)
         case "reload": reload(connection)
         case "stop":
             stopAskers.append(connection)
             tell(.stop)
-        case "step-down": pass(request, to: .vip, connection)
+        case "step-down", "history": pass(request, to: .vip, connection)
+        case "events": hand(request, to: .vip, connection)
         case "drain", "enable", "disable", "weight": pass(request, to: .balancer, connection)
         case "clients", "table": hand(request, to: .balancer, connection)
         default: connection.answer(AdminConnection.refusal("there is no command \"\(command)\""))

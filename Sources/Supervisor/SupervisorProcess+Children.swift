@@ -70,7 +70,7 @@ extension SupervisorProcess {
         guard let child = children[role] else { return }
         let generation = generation(number)
         // `vip` needs none of the balancer's sockets, and has rights that should not meet them.
-        let named = role == .balancer ? generation.named : [:]
+        let named = generation.named.filter { $0.key.isForVip == (role == .vip) }
         if !child.prepare(number, generation.bundle.descriptor.number, named) {
             log.error("A child does not take its configuration.", ["role": role.rawValue])
         }

@@ -20,21 +20,25 @@ package enum SecretFile {
         case foreignOwner(UInt32)
         /// What it contains is no secret.
         case contents(PairSecret.Problem)
+        /// What it contains is no key: so many octets in hexadecimal, or something else.
+        case noKey(octets: Int?)
     }
 
     /// A refused file.
     package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         package var path: String
         package var problem: Problem
-        /// What the file is, in words.
-        package var name = "the pair secret"
+        /// What the file should have been: `pair secret`.
+        package var purpose = "pair secret"
 
         /// `the pair secret /etc/understudy/pair.secret can be read by others (mode 0644); run: chmod 600 …`.
         package var description: String {
-            let file = "\(name) \(path)"
+            let file = "the \(purpose) \(path)"
             switch problem {
             case .missing:
-                return "\(file) is missing; understudy keygen writes one, and both hosts need the same"
+                return "\(file) is missing; "
+                    + (purpose == "key" ? "all routers" : "understudy keygen writes one, and both hosts")
+                    + " need the same"
             case .unreadable(let errno):
                 return "\(file) cannot be read: \(errno)"
             case .notAFile:
@@ -47,24 +51,51 @@ package enum SecretFile {
                 return "\(file) belongs to user \(user), who could change it; run: chown root \(path)"
             case .contents(let problem):
                 return "\(file) \(problem); understudy keygen writes one"
+            case .noKey(let octets):
+                let found = octets.map { "has \($0) bytes" } ?? "is not hexadecimal"
+                return "\(file) \(found); write 32 to 64 bytes in hexadecimal, as: openssl rand -hex 32"
             }
         }
     }
 
     /// Reads and checks the file; the same for `check`, the supervisor and a reload.
     ///
-    /// - Parameter name: what the file is, for the refusal.
-    package static func read(_ path: String, as name: String = "the pair secret") throws(Refusal) -> PairSecret {
+    /// - Parameter purpose: what the file should be, for the refusal.
+    package static func read(_ path: String, as purpose: String = "pair secret") throws(Refusal) -> PairSecret {
         let bytes: [UInt8]
         do throws(Problem) {
             bytes = try contents(path)
         } catch {
-            throw Refusal(path: path, problem: error, name: name)
+            throw Refusal(path: path, problem: error, purpose: purpose)
         }
         do throws(PairSecret.Problem) {
             return try PairSecret(parsing: bytes)
         } catch {
-            throw Refusal(path: path, problem: .contents(error), name: name)
+            throw Refusal(path: path, problem: .contents(error), purpose: purpose)
+        }
+    }
+
+    /// Octets a key for adverts may have (draft-cassen-vrrp-auth-hmac).
+    package static let keyCounts = 32...64
+
+    /// Reads and checks a file with one key in hexadecimal; white space around it does not matter.
+    package static func readKey(_ path: String) throws(Refusal) -> [UInt8] {
+        do throws(Problem) {
+            let digits = try contents(path).split { $0 == 0x20 || (0x09...0x0D).contains($0) }
+            guard digits.count == 1, let word = digits.first, word.count % 2 == 0 else { throw Problem.noKey(octets: nil) }
+            var octets: [UInt8] = []
+            var high: UInt8?
+            for character in word {
+                guard character < 0x80, let digit = Character(UnicodeScalar(character)).hexDigitValue else {
+                    throw Problem.noKey(octets: nil)
+                }
+                if let first = high { octets.append(first << 4 | UInt8(digit)) }
+                high = high == nil ? UInt8(digit) : nil
+            }
+            guard keyCounts.contains(octets.count) else { throw Problem.noKey(octets: octets.count) }
+            return octets
+        } catch {
+            throw Refusal(path: path, problem: error, purpose: "key")
         }
     }
 

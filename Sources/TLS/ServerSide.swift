@@ -122,7 +122,7 @@ extension ContextHandle {
     fileprivate func judgeClients(
         _ tls: Configuration.ListenerTLS, _ material: TLSMaterial
     ) throws(TLSError) {
-        // Sound, here and below: the handle is this object's and not yet shared.
+        // Sound: here and below, the handle is this object's and not yet shared.
         switch tls.clientCertificate {
         case .none:
             unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_NONE, nil)

@@ -49,7 +49,7 @@ import COpenSSL
     /// - Throws: `library`.
     package convenience init(presharedKey: PresharedKey, role: Role) throws(TLSError) {
         let owner = try ContextHandle(role)
-        // Sound, here and below: the handle was just made and is owned by this object.
+        // Sound: here and below, the handle was just made and is owned by this object.
         let handle = unsafe owner.handle
         guard unsafe cssl_ctx_set_min_version(handle, TLS1_3_VERSION) == 1,
             unsafe cssl_ctx_set_max_version(handle, TLS1_3_VERSION) == 1,

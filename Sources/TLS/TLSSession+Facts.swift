@@ -9,7 +9,7 @@ extension TLSSession {
         case .established, .ended, .closed: break
         case .handshaking, .failed: return nil
         }
-        // Sound, here and below: texts of the library are static or live as long as the session, and are copied; the
+        // Sound: here and below, texts of the library are static or live as long as the session, and are copied; the
         // certificate comes with a reference of its own.
         let version = unsafe SSL_get_version(handle).map { unsafe String(cString: $0) } ?? ""
         let cipher = unsafe SSL_CIPHER_get_name(SSL_get_current_cipher(handle)).map { unsafe String(cString: $0) } ?? ""

@@ -8,7 +8,7 @@
 /// least as long as a ticket is good, so a ticket never outlives its keys.
 ///
 /// Who learns the secret can decrypt tickets; sessions of TLS 1.3 stay secret nevertheless, because each resumption
-/// has a fresh key exchange (RFC 8446, 2.2), and those of TLS 1.2 do not (docs/security.md).
+/// has a fresh key exchange (RFC 8446, 2.2), and those of TLS 1.2 do not (docs/architecture.md).
 package struct TicketKeys: Hashable, Sendable {
     /// One epoch's keys.
     struct Keys: Hashable, Sendable {

@@ -65,5 +65,13 @@ extension Advertisement {
         case hmacReplayed = "hmac-replayed"
         /// Our own cryptographic library failed, so nothing could be verified.
         case hmacUnverifiable = "hmac-unverifiable"
+
+        /// Whether it may have been the peer's, with another key or none.
+        package var isUnverified: Bool {
+            switch self {
+            case .hmacMissing, .hmacUnknownKey, .hmacMismatch, .hmacUnverifiable: true
+            default: false
+            }
+        }
     }
 }

@@ -10,12 +10,16 @@ extension Advertisement {
     ///   - source: the source address of the IP header; of the same family as `destination`.
     ///   - destination: the destination address of the IP header.
     ///   - hopLimit: the TTL or hop limit it arrived with; `nil` only where the operator switched this check off.
+    ///   - ignoresTrailer: a trailer of authentication is passed over instead of being refused, so that the nodes need
+    ///     not begin with it at one moment.
     /// - Throws: the first rule the packet breaks. Rules that need the router's settings are checked by
     ///   ``VirtualRouter``.
     package init(
-        parsing bytes: Span<UInt8>, from source: IPAddress, to destination: IPAddress, hopLimit: UInt8?
+        parsing bytes: Span<UInt8>, from source: IPAddress, to destination: IPAddress, hopLimit: UInt8?,
+        ignoresTrailer: Bool = false
     ) throws(Discard) {
-        self = try Self.read(bytes, from: source, to: destination, hopLimit: hopLimit, mayBeSealed: false).message
+        self =
+            try Self.read(bytes, from: source, to: destination, hopLimit: hopLimit, mayBeSealed: ignoresTrailer).message
     }
 
     /// The virtual router identifier of what looks like an advertisement; `nil` when it is too short for one.

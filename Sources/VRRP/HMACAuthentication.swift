@@ -34,7 +34,8 @@ package struct HMACAuthentication: Sendable {
     /// How far the clock of the last sender of a stale trailer is behind ours, in whole seconds; negative when it is
     /// ahead. For the operator: hosts that refuse each other as stale want their clocks set.
     package private(set) var lastClockDifference: Int64?
-    private var sent: UInt64 = 0
+    /// The last number sent, or a larger one heard of a peer; `nil` before both.
+    private var sent: UInt64?
     private var senders: [Sender] = []
     private var heardCount: UInt64 = 0
 
@@ -73,13 +74,18 @@ package struct HMACAuthentication: Sendable {
 
     /// The larger of the clock and the last number plus one.
     ///
-    /// A clock that was set back would leave our numbers in the future, where receivers call them stale, so time mode
+    /// The first advert of a node whose clock was set back while it was down would be taken for a repetition by peers that
+    /// remember it. So numbers follow those of the peers (Lamport): who has heard one advert of them sends a larger one
+    /// than any of them has heard of us, for theirs have followed ours.
+    ///
+    /// In time mode a clock that was set back would leave our numbers in the future, where receivers call them stale, so it
     /// starts over from the clock once they are out of the window; receivers then forget the mark they had.
     private mutating func nextSequence(wall: Duration) -> UInt64 {
         let clock = Self.sequence(wall: wall)
-        let isStranded = settings.antiReplay == .time && !isFresh(sent, wall: wall)
-        sent = isStranded || Self.isAfter(clock, sent) ? clock : sent &+ 1
-        return sent
+        let isStranded = settings.antiReplay == .time && !(sent.map { isFresh($0, wall: wall) } ?? true)
+        let next = sent.map { isStranded || Self.isAfter(clock, $0) ? clock : $0 &+ 1 } ?? clock
+        sent = next
+        return next
     }
 
     // MARK: Receiving
@@ -117,8 +123,14 @@ package struct HMACAuthentication: Sendable {
         }
         guard difference == 0 else { throw .hmacMismatch }
         guard advance(source, to: trailer.sequence, wall: wall) else { throw .hmacReplayed }
+        if settings.antiReplay == .monotonic, sent.map({ Self.isAfter(trailer.sequence, $0) }) ?? true {
+            sent = trailer.sequence
+        }
         return message
     }
+
+    /// Whether an advertisement of this sender has ever fitted one of the keys.
+    package func hasVerified(_ sender: IPAddress) -> Bool { senders.contains { $0.address == sender } }
 
     /// Raises the mark of a sender; false when the number does not grow.
     private mutating func advance(_ source: IPAddress, to sequence: UInt64, wall: Duration) -> Bool {

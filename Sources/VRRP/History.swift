@@ -147,14 +147,7 @@ package struct History: Sendable {
                         "cause": .string($0.cause),
                     ]
                 }),
-            "refusals": .array(
-                refusals.filter { Self.second($0.last) > oldest }.map {
-                    [
-                        "reason": .string($0.reason.rawValue), "from": .string($0.from.description),
-                        "count": JSON($0.count), "first_age_ms": Self.age($0.first, now),
-                        "last_age_ms": Self.age($0.last, now),
-                    ]
-                }),
+            "refusals": refusalReport(at: now, since: oldest),
             "refusals_forgotten": JSON(refusalsForgotten),
             "transitions_forgotten": JSON(transitionsForgotten),
             "rows": .array(
@@ -165,6 +158,18 @@ package struct History: Sendable {
                     ]
                 }),
         ]
+    }
+
+    /// The refusals still remembered, by reason and sender, that came again after this second; all by default.
+    package func refusalReport(at now: Instant, since oldest: Int64 = -1) -> JSON {
+        .array(
+            refusals.filter { Self.second($0.last) > oldest }.map {
+                [
+                    "reason": .string($0.reason.rawValue), "from": .string($0.from.description),
+                    "count": JSON($0.count), "first_age_ms": Self.age($0.first, now),
+                    "last_age_ms": Self.age($0.last, now),
+                ]
+            })
     }
 
     private func delayReport(_ rows: [Bucket]) -> JSON {

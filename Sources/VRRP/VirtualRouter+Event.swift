@@ -21,6 +21,12 @@ extension VirtualRouter {
         case received(Advertisement, from: IPAddress, to: IPAddress)
         /// Something arrived that ``Advertisement/init(parsing:from:to:hopLimit:)`` refused.
         case refused(Advertisement.Discard, from: IPAddress)
+        /// What could not be authenticated may have been the peer's: no advertisement of this sender has fitted a key yet.
+        ///
+        /// It is refused, moves nothing and is believed in nothing; only a backup does not claim while it goes on. So two
+        /// nodes with different keys are a node that does not take over, and not two active ones. Once a key has fitted,
+        /// forgeries delay nothing.
+        case unverified(from: IPAddress)
         /// The kernel shows all addresses of this claim (read back, not assumed).
         case addressesClaimed(Attempt)
         /// The claim failed with this errno.

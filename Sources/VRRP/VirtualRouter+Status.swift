@@ -59,6 +59,8 @@ extension VirtualRouter {
         package internal(set) var secondPathWaits: UInt64 = 0
         /// Claims put off because the witness did not answer.
         package internal(set) var witnessWaits: UInt64 = 0
+        /// Claims put off because somebody advertised with a key that was never ours.
+        package internal(set) var doubtWaits: UInt64 = 0
         /// Claims put off until the other members of the group were ready for theirs.
         package internal(set) var groupWaits: UInt64 = 0
         /// Times an active router gave way to what it learned over the second path.
@@ -108,6 +110,8 @@ extension VirtualRouter {
         case .link: "nobody else is heard, the link is given \((until - now).coarse) more to settle"
         case .secondPath: "no advertisement arrives, but the peer says over the pair link that it is active"
         case .witness: "nobody else is heard, and the witness has not answered since"
+        case .doubt:
+            "\(doubt.map { "\($0.from)" } ?? "somebody") advertises with a key that is not ours; are the secrets the same?"
         case .group: "ready, but other members of the group are not"
         }
     }
@@ -119,6 +123,7 @@ extension VirtualRouter {
         case .secondPath: counters.secondPathWaits += 1
         case .witness: counters.witnessWaits += 1
         case .group: counters.groupWaits += 1
+        case .doubt: counters.doubtWaits += 1
         }
     }
 }

@@ -46,6 +46,8 @@ extension VirtualRouter {
         case witness
         /// The other members of the group are not ready to claim.
         case group
+        /// Somebody advertises who could be the peer, and no key was ever seen to fit his: perhaps ours is wrong.
+        case doubt
     }
 
     /// What keeps a backup from claiming at `now`, and when to look again; `nil` when nothing does.
@@ -57,6 +59,9 @@ extension VirtualRouter {
             if let settled = settledAt, now < settled { return (.link, settled) }
             if let path = secondPath, path.report.role == .active, now < path.at + patience(with: path) {
                 return (.secondPath, path.at + patience(with: path))
+            }
+            if let doubt, now < doubt.at + settings.downInterval(interval: settings.interval) {
+                return (.doubt, doubt.at + settings.downInterval(interval: settings.interval))
             }
             if settings.requiresWitness, !hasWitness(for: backup, at: now) { return (.witness, .distantFuture) }
         }
@@ -99,6 +104,12 @@ extension VirtualRouter {
         backup.deadline = now
         state = .backup(backup)
         downTimer(backup, at: now, &actions)
+    }
+
+    /// The last advertisement that could not be verified, from whom none ever was.
+    struct Doubt: Equatable, Sendable {
+        var from: IPAddress
+        var at: Instant
     }
 
     // MARK: The second path

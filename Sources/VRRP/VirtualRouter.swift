@@ -51,6 +51,7 @@ package struct VirtualRouter: Sendable {
     var isLinkProven = false
     var secondPath: SecondPath?
     var witnessAnsweredAt: Instant?
+    var doubt: Doubt?
     /// Since when something that is tracked with a weight has not been well.
     var impairedSince: Instant?
     /// When an active router of the weaker claim was last heard while active: the end of a split.
@@ -96,6 +97,7 @@ package struct VirtualRouter: Sendable {
         case .received(let advertisement, let from, let to):
             receive(advertisement, from: from, to: to, at: now, &actions)
         case .refused(let discard, let from): refuse(discard, from: from, at: now, &actions)
+        case .unverified(let from): doubt = Doubt(from: from, at: now)
         case .addressesClaimed(let attempt): claimed(attempt, at: now, &actions)
         case .addressClaimFailed(let attempt, let errno):
             if attempt == pendingAttempt { claimFailed(.claimFailed(errno: errno), at: now, &actions) }

@@ -29,6 +29,7 @@ enum Understudy {
         RunCommand.subcommand, CheckCommand.subcommand, ReloadCommand.subcommand, StopCommand.subcommand,
         StatusCommand.subcommand, ClientsCommand.subcommand, TableCommand.subcommand, ServerCommands.drain,
         ServerCommands.enable, ServerCommands.disable, ServerCommands.weight, StepDownCommand.subcommand,
+        VrrpCommand.subcommand, EventsCommand.subcommand,
         KeygenCommand.subcommand, ExplainCommand.subcommand, ReleaseCommand.subcommand, LabCommand.subcommand,
         VersionCommand.subcommand,
     ]

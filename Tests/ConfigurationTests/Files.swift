@@ -36,14 +36,6 @@ enum Files {
             priority lb1 80
             transport multicast
             track interface eth1
-            track interface eth2 down 200ms weight -20 up 2s
-            track servers emqx weight 5 at-least 2
-            track file "/run/under study/drain" weight -10
-            track script uplink
-            without-servers fault
-            settle 30s
-            witness 10.0.0.1 required
-            duplicate-probe 1m
             down-timer-adverts 4
             checksum message-only
             authentication-mode permissive
@@ -52,6 +44,14 @@ enum Files {
             hmac-key 7 /etc/vrrp-7.key
             hmac-key 8 "/etc/under study/vrrp-8.key"
             active-key 8
+            track interface eth2 down 200ms weight -20 up 2s
+            track servers emqx weight 5 at-least 2
+            track file "/run/under study/drain" weight -10
+            track script uplink
+            without-servers fault
+            settle 30s
+            witness 10.0.0.1 required
+            duplicate-probe 1m
         }
         script uplink {
             command /usr/bin/test
@@ -111,7 +111,7 @@ enum Files {
             server emqx1 192.168.0.2:1883 weight 0
             server emqx2 [2001:db8::3]:1883 backup weight 7
             server emqx3 192.168.0.4:1883 disabled
-            server emqx4 192.168.0.5:8083 websocket /mqtt?x=1 host broker.example.com
+            server emqx5 192.168.0.6:8083 websocket /mqtt?x=1 host broker.example.com
             check tcp fall 5 every 3s rise 4 timeout 250ms
             timeout connect 1s
             timeout connack 3s

@@ -7,7 +7,9 @@ import Wire
 
 @Suite("A good configuration")
 struct GoodFilesTests {
-    @Test(arguments: ["understudy.conf", "minimal.conf", "single.conf"])
+    @Test(arguments: [
+        "understudy.conf", "minimal.conf", "single.conf", "examples/vrrp-full.conf", "examples/keepalived-peer.conf",
+    ])
     func `is every file of conf, without a warning`(_ name: String) throws {
         let outcome = Checker.check(try Files.shipped(name), as: Files.lb1)
         #expect(outcome.text.isEmpty)
@@ -35,6 +37,21 @@ struct GoodFilesTests {
         #expect(router.preempt == .after(.seconds(90)))
         #expect(router.priority == 80)
         #expect(router.transport == .multicast)
+        #expect(router.downTimerAdverts == 4 && router.checksum == .messageOnly)
+        var authentication = Configuration.VirtualRouterSettings.Authentication()
+        authentication.mode = .permissive
+        authentication.antiReplay = .time
+        authentication.window = .seconds(10)
+        authentication.keys = [.init(id: 7, path: "/etc/vrrp-7.key"), .init(id: 8, path: "/etc/under study/vrrp-8.key")]
+        authentication.activeKey = 8
+        #expect(router.authentication == authentication)
+        let old = configuration.routers[1]
+        #expect(old.version == 2 && old.advertInterval == .seconds(2))
+        #expect(old.authentication.kind == .password("se cret"))
+        #expect(old.peers.map(\.description) == ["10.0.0.30", "10.0.0.31"])
+        #expect(configuration.syncGroups.map(\.routers) == [["mqtt", "old"]])
+        #expect(configuration.local?.address(of: .ipv6)?.description == "2001:db8::11")
+        #expect(configuration.pair?.acceptedSecretPath == "/etc/next.key")
         let tracking = router.tracking
         #expect(
             tracking.tracks == [

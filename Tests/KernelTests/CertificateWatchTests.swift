@@ -1,6 +1,7 @@
 // Certificates that are replaced under a running daemon.
 
 import Linux
+import TLS
 import Testing
 import Wire
 
@@ -39,6 +40,31 @@ struct CertificateWatchTests {
         #expect(watch.reloads == 0)
     }
 
+    /// The name in the certificate a new client is shown.
+    private func shown(_ port: UInt16) throws -> String? {
+        let socket = try Socket.connect(SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: port))
+        let session = try TLSSession(TLSWorkshop.context(backend: "verify none"))
+        try carry(session, socket.number) { session.state == .established }
+        return session.facts?.certificate?.commonName
+    }
+
+    /// Carries bytes between a session and its socket until something has come about.
+    private func carry(_ session: TLSSession, _ socket: Int32, until done: () throws -> Bool) throws {
+        let limit = Clock.now + .seconds(20)
+        while true {
+            try? Descriptor.writeAll(socket, session.takeCiphertext(limit: 1 << 20))
+            if try done() { return }
+            try #require(Clock.now < limit, "\(session.state)")
+            do throws(Errno) {
+                try Descriptor.waitReadable(socket, until: Clock.now + .milliseconds(100))
+                let bytes = try Descriptor.read(socket, limit: 65_536)
+                try? session.receive(bytes.span)
+            } catch {
+                // Not there yet.
+            }
+        }
+    }
+
     @Test func `are taken up by a running daemon, and bad ones are not`() throws {
         let made = TLSWorkshop.directory
         func copy(_ name: String, to path: String) throws {
@@ -48,7 +74,7 @@ struct CertificateWatchTests {
             try copy("combined.pem", to: "\(directory)/server.pem")
             let text = String(decoding: try File.read("\(directory)/understudy.conf", limit: 65_536), as: UTF8.self)
             let tls = "tls { certificate \(directory)/server.pem; client-ca \(made)/root.crt; client-certificate none }"
-            let file = text.replacing("use brokers", with: "use brokers; \(tls)")
+            let file = text.replacing("use brokers", with: "use brokers; timeout connect 200s; \(tls)")
             try FileTree.write("\(directory)/understudy.conf", Array(file.utf8))
         })
         try daemon.turn { daemon.isTold("READY=1") }
@@ -59,6 +85,13 @@ struct CertificateWatchTests {
         #expect(try status()["certificates"]?.array?.first?["days_left"]?.integer ?? 0 > 1000)
         let balancer = try daemon.balancer()["pid"]?.integer
         let path = "\(daemon.directory)/server.pem"
+
+        // A session that lives through all of this.
+        let living = try Socket.connect(SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: daemon.port))
+        let session = try TLSSession(TLSWorkshop.context(backend: "verify none"))
+        try carry(session, living.number) { session.state == .established }
+        #expect(session.facts?.certificate?.commonName == "broker.example.com")
+        #expect(try shown(daemon.port) == "broker.example.com")
 
         // Half of a file: the old one stays.
         try FileTree.write(path, Array(try File.read("\(made)/other.pem", limit: 65_536).prefix(200)), mode: 0o600)
@@ -72,6 +105,15 @@ struct CertificateWatchTests {
         #expect(try status()["certificate_problem"] == .null)
         #expect(try status()["certificate_reloads"]?.integer == 1)
         #expect(try daemon.balancer()["pid"]?.integer == balancer)
+        #expect(try shown(daemon.port) == "other.example.net")
+        // The old session is still served: it is answered, which takes a CONNECT and the lack of any server.
+        try session.write(([0x10, 0x0D, 0, 4] + Array("MQTT".utf8) + [4, 2, 0, 60, 0, 1, 0x61] as [UInt8]).span)
+        var answer: [UInt8] = []
+        try carry(session, living.number) {
+            answer += try session.readPlaintext()
+            return answer.count >= 4
+        }
+        #expect(answer.prefix(2) == [0x20, 2])
         #expect(daemon.log.contains("Certificates were replaced on the disk."))
         #expect(daemon.log.contains("New certificates are not taken; the old ones stay in use."))
 

@@ -16,7 +16,8 @@ final class Keepalived {
     static let path = "/usr/sbin/keepalived"
     static let isInstalled = unsafe access(path, X_OK) == 0
 
-    init(priority: Int, _ transport: NetworkKeepalivedTests.Transport) throws {
+    /// - Parameter password: of version 2 at one advert a second; `nil`: version 3 at ten.
+    init(priority: Int, _ transport: NetworkKeepalivedTests.Transport, password: String? = nil) throws {
         directory = "/tmp/understudy-keepalived-\(getpid())-\(Clock.now.nanoseconds)"
         try shell("mkdir -p \(directory)")
         let configuration = """
@@ -25,8 +26,9 @@ final class Keepalived {
                 interface right
                 virtual_router_id 51
                 priority \(priority)
-                advert_int 0.1
-                version 3
+                advert_int \(password == nil ? "0.1" : "1")
+                version \(password == nil ? 3 : 2)
+                \(password.map { "authentication { auth_type PASS\nauth_pass \($0) \n}" } ?? "")
                 \(transport.keepalived)
                 virtual_ipaddress {
                     \(transport.prefix) dev right
@@ -72,7 +74,7 @@ struct NetworkKeepalivedTests {
         }
 
         /// The words of ours.
-        var ours: String { self == .unicast ? "transport unicast" : "transport multicast" }
+        var ours: String { "authentication none; transport \(self == .unicast ? "unicast" : "multicast")" }
 
         /// The virtual address, without its prefix length and with it.
         var address: String { self == .multicastIPv6 ? "fd09::10" : "10.9.0.10" }
@@ -185,6 +187,39 @@ struct NetworkKeepalivedTests {
         }
     }
 
+    @Test("version 2 with a password: keepalived believes us, and we believe it")
+    func versionTwo() async throws {
+        let transport = Transport.unicast
+        try await NetworkPair.run { pair in
+            let loop = try EventLoop()
+            let other = try pair.inRight { try Netlink() }
+            let host = try VipHost(
+                "left", on: loop,
+                configuration: VipPair.configuration(
+                    interface: "left", router: "version 2; authentication password sesame"),
+                interface: "left")
+            try #require(try loop.waitFor { host.holds(transport.address) })
+            let keepalived = try pair.inRight { try Keepalived(priority: 100, transport, password: "sesame") }
+            // Without believing us it would be active after 3.6 s.
+            let sent = try Self.counter(host, "advertisements_sent")
+            try #require(try loop.waitFor { (try? Self.counter(host, "advertisements_sent")) ?? 0 >= sent + 6 })
+            #expect(try !Self.isShown(other, transport) && host.holds(transport.address))
+
+            _ = try host.ask(["command": "step-down"])
+            try #require(
+                try loop.waitFor { (try? Self.isShown(other, transport)) == true && !host.holds(transport.address) })
+            try #require(
+                try loop.waitFor {
+                    (try? host.router()?["why"]?.string?.contains(" is active with priority 100")) == true
+                })
+            #expect(try host.router()?["refusals"]?.members?.isEmpty == true)
+            keepalived.stop()
+            try #require(try loop.waitFor { host.holds(transport.address) })
+            host.killSupervisor()
+            try #require(try loop.waitFor { host.exitStatus != nil })
+        }
+    }
+
     @Test("we preempt keepalived of lower priority when told to, and it lets go")
     func wePreempt() async throws {
         let transport = Transport.unicast
@@ -197,7 +232,7 @@ struct NetworkKeepalivedTests {
             try #require(try loop.waitFor { (try? Self.isShown(other, transport)) == true })
             let host = try VipHost(
                 "left", on: loop,
-                configuration: VipPair.configuration(interface: "left", router: "preempt after 200ms"),
+                configuration: VipPair.configuration(interface: "left", router: "authentication none; preempt after 200ms"),
                 interface: "left")
             try #require(
                 try loop.waitFor { host.holds(transport.address) && (try? Self.isShown(other, transport)) == false })

@@ -1,7 +1,9 @@
 // From the configuration to the settings of a virtual router, as values.
 
 import Configuration
+import Control
 import Failover
+import TLS
 import Testing
 import VRRP
 import Wire
@@ -23,6 +25,7 @@ struct NetworkRouterPlanTests {
             name: "mqtt", interface: "eth0", routerID: 51,
             addresses: try virtual.map { try #require(IPPrefix($0)) }, priority: 150)
         router.transport = transport
+        router.authentication.kind = .none
         router.preempt = .after(.seconds(30))
         router.tracking.tracks = [.init(.interface("eth1"))]
         configuration.routers = [router]
@@ -78,5 +81,64 @@ struct NetworkRouterPlanTests {
         let linkLocal = try Self.address("fe80::1")
         #expect(plan.source(among: [try Self.address("fd00::11"), linkLocal]) == linkLocal)
         #expect(plan.source(among: [try Self.address("fd00::11")]) == nil)
+    }
+
+    @Test func bothFamiliesAreTwoRoutersOfOneGroup() throws {
+        var configuration = try Self.configuration(["10.0.0.10/24", "fd00::10/64"])
+        configuration.nodes[0].otherAddress = try Self.address("fd00::11")
+        configuration.nodes[1].otherAddress = try Self.address("fd00::12")
+        let plans = try RouterPlan.plans(of: configuration)
+        #expect(plans.map(\.name) == ["mqtt/ipv4", "mqtt/ipv6"] && plans.map(\.group) == ["mqtt", "mqtt"])
+        #expect(plans.map(\.identity.family) == [.ipv4, .ipv6])
+        #expect(plans.map(\.settings.peers) == [[try Self.address("10.0.0.12")], [try Self.address("fd00::12")]])
+        #expect(plans.allSatisfy { $0.settings.isGrouped && $0.settings.unadvertised.isEmpty })
+        configuration.syncGroups = [.init(name: "all")]
+        configuration.syncGroups[0].routers = ["mqtt"]
+        #expect(try RouterPlan.plans(of: configuration).map(\.group) == ["all", "all"])
+    }
+
+    @Test func peersReplaceTheOtherNodeAndLeaveOutThisOne() throws {
+        var configuration = try Self.configuration(["10.0.0.10/24"])
+        configuration.routers[0].peers = try ["10.0.0.11", "10.0.0.30"].map(Self.address)
+        #expect(try RouterPlan.plans(of: configuration)[0].settings.peers == [try Self.address("10.0.0.30")])
+        configuration.routers[0].peers = [try Self.address("10.0.0.11")]
+        #expect(throws: RouterPlan.Impossible.self) { try RouterPlan.plans(of: configuration) }
+    }
+
+    @Test func keysFollowFromTheSecretsInTheConfiguration() throws {
+        var configuration = try Self.configuration(["10.0.0.10/24"])
+        configuration.routers[0].authentication.kind = .hmac
+        configuration.pair = .init(secretPath: "/k")
+        #expect(throws: RouterPlan.Impossible.self) { try RouterPlan.plans(of: configuration) }
+        var secrets = RouterSecrets()
+        let file = PairSecret.generate().fileContents
+        secrets.take(.vrrpSecret, file)
+        let settings = try #require(try RouterPlan.plans(of: configuration, secrets: secrets)[0].authentication)
+        #expect(settings.mode == .enforce && settings.antiReplay == .monotonic && settings.keys.count == 1)
+        #expect(settings.keys[0].secret.count == 32 && settings.activeKey == settings.keys[0].id)
+
+        // The same secret twice gives one number twice.
+        configuration.pair?.acceptedSecretPath = "/other"
+        #expect(throws: RouterPlan.Impossible.self) { try RouterPlan.plans(of: configuration, secrets: secrets) }
+        secrets.take(.vrrpAcceptedSecret, file)
+        #expect(throws: RouterPlan.Impossible.self) { try RouterPlan.plans(of: configuration, secrets: secrets) }
+
+        configuration.routers[0].authentication.keys = [.init(id: 7, path: "/7"), .init(id: 8, path: "/8")]
+        configuration.routers[0].authentication.activeKey = 8
+        secrets.take(.vrrpKey("mqtt", 7), Array(repeating: 1, count: 32))
+        #expect(throws: RouterPlan.Impossible.self) { try RouterPlan.plans(of: configuration, secrets: secrets) }
+        secrets.take(.vrrpKey("mqtt", 8), Array(repeating: 2, count: 64))
+        let own = try #require(try RouterPlan.plans(of: configuration, secrets: secrets)[0].authentication)
+        #expect(own.keys.map(\.id) == [7, 8] && own.activeKey == 8)
+    }
+
+    @Test func versionTwoCarriesItsPassword() throws {
+        var configuration = try Self.configuration(["10.0.0.10/24"])
+        configuration.routers[0].version = 2
+        configuration.routers[0].advertInterval = .seconds(1)
+        configuration.routers[0].authentication.kind = .password("secret")
+        let settings = try RouterPlan.plans(of: configuration)[0].settings
+        #expect(settings.version == .two)
+        #expect(settings.authentication == Advertisement.Authentication(password: "secret"))
     }
 }

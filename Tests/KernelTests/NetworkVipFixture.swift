@@ -5,6 +5,7 @@ import Failover
 import Foundation
 import Linux
 import Synchronization
+import TLS
 import Telemetry
 import Testing
 import Wire
@@ -37,7 +38,7 @@ final class VipHost {
     /// Starts a host in the calling thread's namespace, which its thread inherits.
     init(
         _ name: String, on loop: EventLoop, configuration: String, interface: String,
-        serving: Bool = true, settled: Bool = true
+        serving: Bool = true, settled: Bool = true, secret: PairSecret? = VipPair.secret
     ) throws {
         self.name = name
         beat = BalancerBeat(
@@ -64,6 +65,7 @@ final class VipHost {
         thread.start()
 
         try linkBalancer()
+        if let secret { try hand(secret.fileContents, as: .vrrpSecret) }
         try configure(configuration, generation: 1)
         supervisor.send(.commit(generation: 1))
         sendBeats()
@@ -75,6 +77,12 @@ final class VipHost {
             node: name, files: [.init(path: "understudy.conf", bytes: Array(text.utf8))])
         let memfd = try bundle.sealed()
         supervisor.send(.prepare(generation: generation), [memfd.number])
+    }
+
+    /// Hands over a secret, which belongs to the next configuration.
+    func hand(_ contents: [UInt8], as name: DescriptorName) throws {
+        let memfd = try Memfd.sealed(name: "understudy-test", contents)
+        supervisor.send(.descriptors([name]), [memfd.number])
     }
 
     func commit(generation: UInt64) { supervisor.send(.commit(generation: generation)) }
@@ -168,6 +176,8 @@ extension EventLoop {
 
 /// The file both hosts read, but for the interface's name.
 enum VipPair {
+    static let secret = PairSecret.generate()
+
     static func configuration(
         interface: String, address: String = "10.9.0.10/24", nodes: [String] = ["10.9.0.1", "10.9.0.2"],
         router: String = ""

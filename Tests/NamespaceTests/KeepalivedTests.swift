@@ -18,6 +18,7 @@ extension TwoHosts {
         static func settings(_ transport: String) -> LabSettings {
             var settings = Setting.settings
             settings.transport = transport
+            settings.authentication = "none"
             return settings
         }
 

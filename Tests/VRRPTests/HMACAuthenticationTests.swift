@@ -299,4 +299,36 @@ import Wire
             #expect(unsealed == (sample.from.family == .ipv4 ? .hmacMissing : .badChecksum), "\(replay)")
         }
     }
+
+    @Test func aClockSetBackWhileTheSenderWasDownIsOvertakenByWhatItHears() throws {
+        // Two nodes, no clocks in common. The left one dies and comes back in 1970.
+        var left = try Self.authentication(antiReplay: .monotonic)
+        var right = try Self.authentication(antiReplay: .monotonic)
+        #expect(Self.verdict(&right, try Self.write(&left)) == nil)
+        left = try Self.authentication(antiReplay: .monotonic)
+        let dawn = Duration.seconds(100)
+        let lost = try Self.write(&left, wall: dawn)
+        #expect(Self.verdict(&right, lost) == .hmacReplayed)
+        // The right one took over meanwhile, and one of its adverts is enough.
+        let news = try Self.write(&right, from: Self.to, to: Self.from)
+        #expect(Self.verdict(&left, news, from: Self.to, to: Self.from, wall: dawn) == nil)
+        #expect(Self.verdict(&right, try Self.write(&left, wall: dawn)) == nil)
+    }
+
+    @Test func aClockBeyond2038IsNoReasonToBeginAtZero() throws {
+        var sender = try Self.authentication(antiReplay: .monotonic)
+        let late = Duration.seconds(0x9000_0000)
+        let bytes = try Self.write(&sender, wall: late)
+        #expect(bytes[16] == 0x90)
+    }
+
+    @Test func whoHasNeverFittedAKeyIsKnownToBeUnproven() throws {
+        var sender = try Self.authentication(keys: [Self.key(1, seed: 9)])
+        var receiver = try Self.authentication()
+        let verdict = try #require(Self.verdict(&receiver, try Self.write(&sender)))
+        #expect(verdict == .hmacMismatch && verdict.isUnverified && !receiver.hasVerified(Self.from))
+        sender = try Self.authentication()
+        #expect(Self.verdict(&receiver, try Self.write(&sender)) == nil && receiver.hasVerified(Self.from))
+        #expect(!Discard.hmacReplayed.isUnverified && !Discard.badChecksum.isUnverified)
+    }
 }

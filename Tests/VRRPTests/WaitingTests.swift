@@ -235,4 +235,26 @@ import Wire
         #expect(dialogue.run(for: .milliseconds(19_999)) == [])
         #expect(dialogue.runToDeadline().first == .claim(1))
     }
+
+    // MARK: Doubt
+
+    @Test func whoHearsAdvertsThatNoKeyHasEverFittedDoesNotClaim() {
+        var dialogue = Dialogue.backup()
+        var actions: [Action] = []
+        for _ in 0..<50 {
+            actions += dialogue.tell(.unverified(from: Example.lower))
+            actions += dialogue.run(for: .milliseconds(100))
+        }
+        #expect(actions == [] && dialogue.router.role == .backup)
+        #expect(dialogue.router.counters.doubtWaits == 1)
+        #expect(dialogue.router.why(at: dialogue.now).contains("are the secrets the same?"))
+        // They end: nobody is there any more.
+        #expect(dialogue.run(for: .milliseconds(500)).first == .claim(1))
+    }
+
+    @Test func doubtMovesNobodyWhoIsActive() {
+        var dialogue = Dialogue.active()
+        #expect(dialogue.tell(.unverified(from: Example.lower)) == [])
+        #expect(dialogue.router.role == .active)
+    }
 }

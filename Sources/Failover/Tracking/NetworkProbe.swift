@@ -15,6 +15,11 @@ final class NetworkProbe {
     private static let shortestInterval = Duration.milliseconds(20)
     /// Another holder is reported at most this often.
     private static let reportInterval = Duration.seconds(1)
+    /// So much later another holder must still be there. At the end of a split both hosts speak for the address for an
+    /// interval; one of them gives way by its adverts, and must not have announced itself once more just before.
+    private static let confirmation = Duration.milliseconds(500)
+    /// A sighting that is older is no first one.
+    private static let sightingLimit = Duration.seconds(10)
     /// Packets read in one turn, so that a flood cannot keep everything else waiting.
     private static let packetsPerTurn = 64
 
@@ -38,6 +43,8 @@ final class NetworkProbe {
     private var source: IPAddress?
     private var prefixes: [IPPrefix] = []
     private var role = VirtualRouter.Role.initialize
+    /// Another holder that was seen and is asked for again.
+    private var suspect: (mac: MACAddress, since: Instant, last: Instant)?
     private var arp: ARPSocket?
     private var icmp: ICMPSocket?
     private var sequence: UInt16 = 0
@@ -76,6 +83,7 @@ final class NetworkProbe {
     func follow(_ role: VirtualRouter.Role) {
         guard role != self.role else { return }
         self.role = role
+        suspect = nil
         arm()
     }
 
@@ -215,6 +223,16 @@ final class NetworkProbe {
         guard role == .active, addresses().contains(address) else { return }
         counters.others += 1
         let now = Clock.now
+        guard let known = suspect, known.mac == mac, now - known.last <= Self.sightingLimit else {
+            suspect = (mac, now, now)
+            around.loop.schedule(at: now + Self.confirmation) { [weak self] in
+                guard let self, role == .active, suspect?.mac == mac else { return }
+                ask(for: address)
+            }
+            return
+        }
+        suspect?.last = now
+        guard now - known.since >= Self.confirmation else { return }
         guard lastOther.map({ now - $0.at >= Self.reportInterval }) ?? true else { return }
         lastOther = (address, mac, now)
         onOtherHolder(address, mac)

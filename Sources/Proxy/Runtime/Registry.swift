@@ -28,6 +28,8 @@ final class Registry {
     /// Where records about sessions go, once there are loops.
     var sessionLog: SessionLog?
 
+    /// The contexts in force.
+    private var encryption = Encryption()
     private let hashKey: StickTable.HashKey
     private let node: UInt32
     private let seed: UInt64
@@ -55,6 +57,7 @@ final class Registry {
         fileprivate let sockets: [String: [[Int32]]]
         fileprivate let regions: [String: MemoryRegion]
         fileprivate let identityKeys: [String: IdentityKey]
+        fileprivate let encryption: Encryption
     }
 
     /// Looks whether everything the configuration names is there.
@@ -99,9 +102,10 @@ final class Registry {
             throw Refusal(reason: "backend \(backend.name) has more than \(Backend.maximumServers / 2) servers")
         }
         try checkSources(configuration)
+        let encryption = try Encryption(configuration, former: encryption, descriptor: descriptor)
         return Prepared(
             configuration: configuration, sockets: sockets, regions: regions,
-            identityKeys: try Self.identityKeys(configuration, descriptor))
+            identityKeys: try Self.identityKeys(configuration, descriptor), encryption: encryption)
     }
 
     /// The keys of client identities, by the names of their files.
@@ -173,6 +177,7 @@ final class Registry {
     func commit(_ prepared: Prepared) throws(Refusal) -> Snapshot {
         let configuration = prepared.configuration
         let now = Clock.now
+        encryption = prepared.encryption
         for settings in configuration.tables {
             if let known = tables.first(where: { $0.fits(settings) }) {
                 known.apply(settings)
@@ -199,12 +204,14 @@ final class Registry {
             do throws(Backend.TooManyServers) {
                 if let known = backends.first(where: { $0.name == settings.name }) {
                     try known.apply(
-                        settings, answers: answers, sources: sources, table: table, seed: seed, at: now)
+                        settings, answers: answers, sources: sources, table: table,
+                        tls: encryption.backend(settings.name), seed: seed, at: now)
                     activeBackends.append(known)
                 } else {
                     let backend = try BackendRuntime(
                         number: UInt32(backends.count), settings: settings, answers: answers, sources: sources,
-                        table: table, seed: seed, at: now, checksMoved: checksMoved)
+                        table: table, tls: encryption.backend(settings.name), seed: seed, at: now,
+                        checksMoved: checksMoved)
                     backends.append(backend)
                     activeBackends.append(backend)
                 }
@@ -235,7 +242,8 @@ final class Registry {
                 admission: place < next.count ? next[place].admission : nil,
                 identity: IdentityPolicy(
                     settings.rewriting,
-                    keys: prepared.identityKeys.filter { settings.rewriting.keyFiles.contains($0.key) }))
+                    keys: prepared.identityKeys.filter { settings.rewriting.keyFiles.contains($0.key) }),
+                tls: encryption.listener(settings.name))
             if place < next.count { next[place] = listener } else { next.append(listener) }
         }
         listeners = next
