@@ -120,7 +120,7 @@ extension Golden {
                 test.conf:1:50: error: rewrite client-id knows no "remove"
                     1 | listen m { bind *:1883; use b; rewrite client-id remove }
                       |                                                  ^~~~~~
-                      = write: rewrite client-id from (client-id | username | certificate-serial | certificate-dn | certificate-cn | certificate-san | certificate-fingerprint | sni | source-address) [hashed KEYFILE]
+                      = write: rewrite client-id from (client-id | username | certificate-serial | certificate-dn | certificate-cn | certificate-san | certificate-fingerprint | sni | source-address) [OPTION …]
                 """#),
         Golden(
             "a key file without a path", as: .anybody,
@@ -144,7 +144,7 @@ extension Golden {
                 test.conf:1:32: error: no client of this listener shows a certificate, so none has a certificate-cn
                     1 | listen m { bind *:1883; use b; rewrite username from certificate-cn }
                       |                                ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
-                      = add to its tls: client-certificate CHOICE
+                      = add to its tls: client-certificate required | optional | optional-unverified | none
                 """#),
         Golden(
             "rewriting what is not read", as: .anybody,
