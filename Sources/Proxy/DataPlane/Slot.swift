@@ -60,7 +60,7 @@ struct Flow: BitwiseCopyable {
 
 /// A session: both sockets, both directions, its deadline, and what the tools show of it.
 ///
-/// Plain data, so that it can live in a memfd beyond the process and be counted: about 250 bytes, and all that an idle
+/// Plain data, so that it can live in a memfd beyond the process and be counted: about 300 bytes, and all that an idle
 /// session weighs in user memory besides its table entry.
 struct Slot: BitwiseCopyable {
     /// Raised each time the slot is freed; part of every tag, so that late events find nobody.
