@@ -23,6 +23,9 @@ needed=(
     "python3-paho-mqtt /usr/share/doc/python3-paho-mqtt"
     "rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server"
     "sslscan sslscan"
+    "haproxy haproxy"
+    "nginx nginx"
+    "libnginx-mod-stream /usr/lib/nginx/modules/ngx_stream_module.so"
 )
 
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -47,7 +50,7 @@ if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
     exit 1
 fi
 
-# The brokers and keepalived are for the lab alone: their services must not start on this machine.
+# The brokers and the other proxies are for the lab and the tests alone: their services must not start on this machine.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
     trap 'rm -f "$policy"' EXIT
@@ -55,7 +58,7 @@ if [[ ! -e $policy ]]; then
     chmod 755 "$policy"
 fi
 services=()
-for service in mosquitto keepalived rabbitmq-server; do
+for service in mosquitto keepalived haproxy nginx rabbitmq-server; do
     for package in "${missing[@]}"; do
         if [[ $package == "$service" ]]; then services+=("$service"); fi
     done
