@@ -197,7 +197,7 @@ def body():
                 everything(listener, version, payload)
                 if listener not in FRAMED:
                     tools(listener, version, payload)
-                print(f"ok {listener} {version} in {time.monotonic() - began:.1f} s")
+                print(f"ok {listener} {version} in {time.monotonic() - began:.1f} s\n", end="")
             except Exception as error:
                 import traceback
                 errors.append(f"{listener} {version}: {error!r}\n{traceback.format_exc()}")

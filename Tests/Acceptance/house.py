@@ -76,7 +76,7 @@ def main(body):
         import traceback
         traceback.print_exc()
         for log in sorted(SCRATCH.glob("*.log")):
-            print(f"--- {log.name}\n" + log.read_text(errors="replace")[-3000 if "understudy" in log.name else -600:])
+            print(f"--- {log.name}\n" + log.read_text(errors="replace")[-3000 if "understudy" in log.name or log.name == "rabbit.log" else -600:])
         print(f"FAILED: {error}")
         sys.stdout.flush()
         os._exit(1)
@@ -120,10 +120,11 @@ def build_hosts(hosts, names=(), sources=()):
         run(*inside(host), "ip", "-batch", "-", input="\n".join(commands) + "\n")
         for address in addresses:
             run("ip", "route", "add", f"{address}/32", "via", there)
-    if names:
-        hosts = SCRATCH / "hosts"
-        hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for name, address in names))
-        run("mount", "--bind", hosts, "/etc/hosts")
+    # Nobody waits for a name server that is not there.
+    lines = [f"127.0.0.1 localhost {socket.gethostname()}\n"] + [f"{address} {name}\n" for name, address in names]
+    for file, text in [("hosts", "".join(lines)), ("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")]:
+        (SCRATCH / file).write_text(text)
+        run("mount", "--bind", SCRATCH / file, f"/etc/{file}")
 
 
 def is_open(address, port):
@@ -258,6 +259,7 @@ class Client:
         answer = self.read(4)
         expect(answer[0] == 0x20, name, "was answered", answer)
         self.session_present, self.code = answer[2] & 1, answer[3]
+        expect(self.code == 0, name, "is refused with", self.code)
         if level == 5:
             self.read(answer[1] - 2)
 
