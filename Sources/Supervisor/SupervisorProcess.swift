@@ -144,6 +144,9 @@ package final class SupervisorProcess {
             admin?.close()
             log.close()
         }
+        // Holders and successors become ours when their parents end.
+        try Orphans.adopt()
+        reapOrphans()
         try openAdmin()
         if let limit = notify.watchdogLimit { pingWatchdog(every: limit / 3) }
         let roles = roles(of: current.loaded.configuration)

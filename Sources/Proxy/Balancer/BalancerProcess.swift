@@ -18,6 +18,10 @@ package final class BalancerProcess {
     let loop: EventLoop
     let log: Log
     private let control: ControlChannel<SupervisorMessage, ChildMessage>
+    /// The row of processes this one stands in.
+    let survival: Survival
+    /// The supervisor knows that it speaks to this process: what it said before was for a predecessor.
+    private var isWelcome: Bool
     var vip: ControlChannel<VipNotice, BalancerBeat>?
     var notice: VipNotice?
     var descriptors: [DescriptorName: Int32] = [:]
@@ -28,6 +32,7 @@ package final class BalancerProcess {
     private var prepared: (generation: UInt64, value: Registry.Prepared)?
     private var isCommitted = false
     var loops: [LoopHandle] = []
+    private var listeningLoops = 0
     var prober: Prober?
     var pairLink: PairLink?
     let checksBell: Bell
@@ -53,14 +58,17 @@ package final class BalancerProcess {
         Signals.ignorePipe()
         do throws(Errno) {
             try dropPrivileges()
+            let survival = try follow()
             let log = try Log(process: "balancer", sink: .toStandardError)
             try log.start()
             defer { log.close() }
             do throws(Errno) {
-                let process = try BalancerProcess(log: log)
+                let process = try BalancerProcess(log: log, survival: survival)
                 try process.loop.run()
+                survival.end()
                 return 0
             } catch {
+                survival.end()
                 log.error("The balancer cannot run.", ["error": "\(error)"])
                 return 1
             }
@@ -70,9 +78,23 @@ package final class BalancerProcess {
         }
     }
 
+    /// Takes the predecessor's place, or begins. Before there is another thread: the holder is a copy of this one.
+    private static func follow() throws(Errno) -> Survival {
+        do {
+            return try Survival.begin()
+        } catch let error as Errno {
+            throw error
+        } catch {
+            try? Descriptor.writeAll(2, Array("understudy balancer: \(error)\n".utf8))
+            ProcessSelf.exit(1)
+        }
+    }
+
     /// Becomes the user the supervisor names, and keeps no right: every socket it needs is handed to it.
     private static func dropPrivileges() throws(Errno) {
         try ResourceLimits.forbidCore()
+        // A successor is what its predecessor was; its parent is a holder, whose end is no reason to die.
+        guard ProcessSelf.environment(SurvivalState.variable) == nil else { return }
         try ProcessSelf.setParentDeathSignal(Signals.kill)
         var user: User?
         if Privileges.isRoot, let name = ProcessSelf.environment(ChildProcess.userVariable) {
@@ -83,8 +105,10 @@ package final class BalancerProcess {
         try ProcessSelf.setParentDeathSignal(Signals.kill)
     }
 
-    private init(log: Log) throws(Errno) {
+    private init(log: Log, survival: Survival) throws(Errno) {
         self.log = log
+        self.survival = survival
+        isWelcome = !survival.isSuccessor
         loop = try EventLoop()
         checksBell = try Bell()
         tablesBell = try Bell()
@@ -93,6 +117,7 @@ package final class BalancerProcess {
         control.onMessage = { [unowned self] message, bag in receive(message, bag) }
         control.onClosed = { [unowned self] ending in
             log.notice("the supervisor is gone: the balancer ends", ["ending": "\(ending)"])
+            survival.end()
             loop.stop()
         }
         try loop.add(checksBell.number, .readable) { [unowned self] _ in
@@ -108,6 +133,7 @@ package final class BalancerProcess {
             namesBell.silence()
             namesChanged()
         }
+        control.send(survival.isSuccessor ? .succeeded(pid: ProcessSelf.pid) : .held)
         beat()
         beatLink()
         keepHouse()
@@ -116,7 +142,12 @@ package final class BalancerProcess {
     // MARK: The supervisor
 
     private func receive(_ message: SupervisorMessage, _ bag: DescriptorBag) {
+        guard isWelcome else {
+            if case .welcome(let supervisor) = message { welcomed(supervisor) }
+            return
+        }
         switch message {
+        case .welcome: break
         case .descriptors(let names):
             for (place, name) in names.enumerated() {
                 if let descriptor = bag.take(place) { pending.append((name, descriptor.release())) }
@@ -128,6 +159,7 @@ package final class BalancerProcess {
                 control.send(.prepared(generation: generation))
             } catch {
                 forgetPending()
+                if !isCommitted { survival.end() }
                 control.send(.refused(generation: generation, reason: error.reason))
             }
         case .commit(let generation): commit(generation)
@@ -139,6 +171,21 @@ package final class BalancerProcess {
         case .vipLink: if let end = bag.take(0) { linkVip(end) }
         case .balancerLink: break
         case .stop(let deadline): stop(by: deadline)
+        }
+    }
+
+    /// The supervisor takes this process for its balancer, and is its parent or will be.
+    private func welcomed(_ supervisor: Int32) {
+        isWelcome = true
+        awaitParent(supervisor)
+    }
+
+    /// Sets the net below the end of the control socket, once the holder that started this process is gone.
+    private func awaitParent(_ supervisor: Int32) {
+        if ProcessSelf.parent == supervisor {
+            try? ProcessSelf.setParentDeathSignal(Signals.kill)
+        } else {
+            loop.schedule(at: Clock.now + .milliseconds(100)) { [unowned self] in awaitParent(supervisor) }
         }
     }
 
@@ -199,12 +246,16 @@ package final class BalancerProcess {
                 registry.sessionLog = SessionLog(loops: loopCount(prepared.value.configuration), writtenBy: log)
             }
             let snapshot = try registry.commit(prepared.value)
+            // Taken before ours is written over it.
+            let inheritance = loops.isEmpty ? survival.inheritance(to: snapshot) : nil
             replaced += forgetRemoved(prepared.value.configuration)
             configuration = prepared.value.configuration
             log.adopt(prepared.value.configuration.log)
             if loops.isEmpty {
-                try startLoops(prepared.value.configuration, snapshot)
+                try startLoops(prepared.value.configuration, snapshot, inheritance)
+                remember(snapshot)
             } else {
+                remember(snapshot)
                 for handle in loops { handle.mailbox.post(.adopt(snapshot)) }
             }
             close(replaced)
@@ -214,6 +265,7 @@ package final class BalancerProcess {
             control.send(.serving(generation: generation))
         } catch {
             log.error("the configuration could not be put in force", ["error": "\(error)"])
+            if !isCommitted { survival.end() }
             control.send(.refused(generation: generation, reason: "\(error)"))
         }
     }
@@ -242,12 +294,22 @@ package final class BalancerProcess {
         for handle in loops { handle.mailbox.post(.passed(fence)) }
     }
 
+    /// Loops that listen; others only serve what loops of a predecessor left.
     private func loopCount(_ configuration: Configuration) -> Int {
-        loops.isEmpty ? LoopCount.effective(configuration) : loops.count
+        loops.isEmpty ? LoopCount.effective(configuration) : listeningLoops
     }
 
-    private func startLoops(_ configuration: Configuration, _ snapshot: Snapshot) throws(Errno) {
+    /// Writes down what the numbers in slots mean, for a successor.
+    func remember(_ snapshot: Snapshot) {
+        guard !survival.state.store(SurvivalDirectory(snapshot)) else { return }
+        log.error("The names of the configuration are too long to be left to a successor.")
+    }
+
+    private func startLoops(
+        _ configuration: Configuration, _ snapshot: Snapshot, _ inheritance: SurvivalDirectory.Translation?
+    ) throws(Errno) {
         let count = LoopCount.effective(configuration)
+        listeningLoops = count
         let wanted = UInt64(configuration.maximumSessions * Self.socketsPerSession + Self.reservedDescriptors)
         let limit = try ResourceLimits.raiseOpenFiles(to: min(wanted, try ResourceLimits.openFiles().hard))
         let affordable = max(0, Int(limit) - Self.reservedDescriptors) / Self.socketsPerSession
@@ -259,12 +321,22 @@ package final class BalancerProcess {
         }
         let longest = configuration.listeners.map(\.maximumConnectSize).max() ?? 0
         let chunkSize = (max(65_536, longest) + 4095) / 4096 * 4096
-        for number in 0..<count {
+        let inherited = survival.loops
+        for number in 0..<max(count, inherited.count) {
+            let memory: LoopMemory
+            if number < inherited.count, let known = inherited[number] {
+                memory = known
+            } else {
+                memory = try LoopMemory(capacity: max(1, (sessions + count - 1) / count), chunkSize: chunkSize)
+                survival.state.store(memory.record, loop: number)
+            }
             loops.append(
-                try LoopHandle.start(
-                    number: number, capacity: max(1, (sessions + count - 1) / count), chunkSize: chunkSize,
-                    snapshot: snapshot))
+                try LoopHandle.start(number: number, memory: memory, snapshot: snapshot, inheritance: inheritance))
         }
+        guard survival.isSuccessor else { return }
+        log.notice(
+            "A balancer has died; this one has its sessions.",
+            ["deaths": "\(survival.state.deaths)", "loops": "\(inherited.count)"])
     }
 
     private func startProber(_ configuration: Configuration) {
@@ -328,6 +400,8 @@ package final class BalancerProcess {
     private func keepHouse() {
         let now = Clock.now
         for table in registry?.tables ?? [] { table.expire(at: now) }
+        survival.keep()
+        if isServing, now - started > Survival.settling { survival.state.serves() }
         loop.schedule(at: now + .milliseconds(200)) { [unowned self] in keepHouse() }
     }
 
@@ -362,6 +436,7 @@ package final class BalancerProcess {
     }
 
     private func stop(by deadline: Instant) {
+        survival.end()
         for handle in loops { handle.mailbox.post(.stop) }
         pairLink?.close()
         waitForEnd(by: deadline)

@@ -206,6 +206,7 @@ extension Loop {
             counters.add(.established)
             self.learn(index, backend, server)
         }
+        keepBeyondProcess(index)
         slots[index].phase = .relaying
         if slots[index].edge != 0 { settleEdge(index) }
         slots[index].lastActivity = now
