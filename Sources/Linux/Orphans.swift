@@ -2,6 +2,7 @@
 
 import CLinux
 import Glibc
+package import Wire
 
 /// Grandchildren: the parent of the process that started them takes them over, when it asked for that.
 package enum Orphans {
@@ -12,6 +13,14 @@ package enum Orphans {
 
     /// Whether a process is a child of this one.
     package static func isChild(_ pid: Int32) -> Bool { pid > 0 && cl_is_child(pid) == 1 }
+
+    /// Waits for all children to end, and reaps them.
+    package static func reapAll(until deadline: Instant) {
+        while cl_ended_child() >= 0, Clock.now < deadline {
+            reap(except: [])
+            ProcessSelf.pause(.milliseconds(2))
+        }
+    }
 
     /// Most that are reaped in one call.
     private static let most = 64

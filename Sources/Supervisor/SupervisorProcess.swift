@@ -159,6 +159,8 @@ package final class SupervisorProcess {
         tell(.start(roles: roles, generation: current.number))
         watchCertificates()
         try loop.run()
+        // The last holder sees its balancer's end and follows it at once.
+        Orphans.reapAll(until: Clock.now + .milliseconds(500))
         return status
     }
 

@@ -21,7 +21,7 @@ package final class BalancerProcess {
     /// The row of processes this one stands in.
     let survival: Survival
     /// The supervisor knows that it speaks to this process: what it said before was for a predecessor.
-    private var isWelcome: Bool
+    var isWelcome: Bool
     var vip: ControlChannel<VipNotice, BalancerBeat>?
     var notice: VipNotice?
     var descriptors: [DescriptorName: Int32] = [:]
@@ -32,7 +32,7 @@ package final class BalancerProcess {
     private var prepared: (generation: UInt64, value: Registry.Prepared)?
     private var isCommitted = false
     var loops: [LoopHandle] = []
-    private var listeningLoops = 0
+    var listeningLoops = 0
     var prober: Prober?
     var pairLink: PairLink?
     let checksBell: Bell
@@ -46,9 +46,9 @@ package final class BalancerProcess {
     var streamRefusals: UInt64 = 0
     let started = Clock.now
     /// Sockets per session: the client's and the server's.
-    private static let socketsPerSession = 2
+    static let socketsPerSession = 2
     /// Descriptors kept for everything that is not a session.
-    private static let reservedDescriptors = 512
+    static let reservedDescriptors = 512
 
     /// Runs the process until the supervisor says stop or is gone.
     ///
@@ -75,18 +75,6 @@ package final class BalancerProcess {
         } catch {
             try? Descriptor.writeAll(2, Array("understudy balancer: \(error)\n".utf8))
             return 1
-        }
-    }
-
-    /// Takes the predecessor's place, or begins. Before there is another thread: the holder is a copy of this one.
-    private static func follow() throws(Errno) -> Survival {
-        do {
-            return try Survival.begin()
-        } catch let error as Errno {
-            throw error
-        } catch {
-            try? Descriptor.writeAll(2, Array("understudy balancer: \(error)\n".utf8))
-            ProcessSelf.exit(1)
         }
     }
 
@@ -171,21 +159,6 @@ package final class BalancerProcess {
         case .vipLink: if let end = bag.take(0) { linkVip(end) }
         case .balancerLink: break
         case .stop(let deadline): stop(by: deadline)
-        }
-    }
-
-    /// The supervisor takes this process for its balancer, and is its parent or will be.
-    private func welcomed(_ supervisor: Int32) {
-        isWelcome = true
-        awaitParent(supervisor)
-    }
-
-    /// Sets the net below the end of the control socket, once the holder that started this process is gone.
-    private func awaitParent(_ supervisor: Int32) {
-        if ProcessSelf.parent == supervisor {
-            try? ProcessSelf.setParentDeathSignal(Signals.kill)
-        } else {
-            loop.schedule(at: Clock.now + .milliseconds(100)) { [unowned self] in awaitParent(supervisor) }
         }
     }
 
@@ -297,46 +270,6 @@ package final class BalancerProcess {
     /// Loops that listen; others only serve what loops of a predecessor left.
     private func loopCount(_ configuration: Configuration) -> Int {
         loops.isEmpty ? LoopCount.effective(configuration) : listeningLoops
-    }
-
-    /// Writes down what the numbers in slots mean, for a successor.
-    func remember(_ snapshot: Snapshot) {
-        guard !survival.state.store(SurvivalDirectory(snapshot)) else { return }
-        log.error("The names of the configuration are too long to be left to a successor.")
-    }
-
-    private func startLoops(
-        _ configuration: Configuration, _ snapshot: Snapshot, _ inheritance: SurvivalDirectory.Translation?
-    ) throws(Errno) {
-        let count = LoopCount.effective(configuration)
-        listeningLoops = count
-        let wanted = UInt64(configuration.maximumSessions * Self.socketsPerSession + Self.reservedDescriptors)
-        let limit = try ResourceLimits.raiseOpenFiles(to: min(wanted, try ResourceLimits.openFiles().hard))
-        let affordable = max(0, Int(limit) - Self.reservedDescriptors) / Self.socketsPerSession
-        let sessions = min(affordable, configuration.maximumSessions)
-        if sessions < configuration.maximumSessions {
-            log.notice(
-                "the descriptor limit bounds the sessions",
-                ["sessions": "\(sessions)", "wanted": "\(configuration.maximumSessions)", "nofile": "\(limit)"])
-        }
-        let longest = configuration.listeners.map(\.maximumConnectSize).max() ?? 0
-        let chunkSize = (max(65_536, longest) + 4095) / 4096 * 4096
-        let inherited = survival.loops
-        for number in 0..<max(count, inherited.count) {
-            let memory: LoopMemory
-            if number < inherited.count, let known = inherited[number] {
-                memory = known
-            } else {
-                memory = try LoopMemory(capacity: max(1, (sessions + count - 1) / count), chunkSize: chunkSize)
-                survival.state.store(memory.record, loop: number)
-            }
-            loops.append(
-                try LoopHandle.start(number: number, memory: memory, snapshot: snapshot, inheritance: inheritance))
-        }
-        guard survival.isSuccessor else { return }
-        log.notice(
-            "A balancer has died; this one has its sessions.",
-            ["deaths": "\(survival.state.deaths)", "loops": "\(inherited.count)"])
     }
 
     private func startProber(_ configuration: Configuration) {

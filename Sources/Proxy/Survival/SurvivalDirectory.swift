@@ -21,12 +21,16 @@ struct SurvivalDirectory: Equatable, Sendable {
         self.tables = tables
     }
 
-    init(_ snapshot: Snapshot) {
-        listeners = snapshot.listeners.map(\.settings.name)
-        backends = snapshot.backends.map { backend in
+    init(_ snapshot: Snapshot) { self.init(snapshot.listeners, snapshot.backends, snapshot.tables) }
+
+    init(_ registry: Registry) { self.init(registry.listeners, registry.backends, registry.allTables) }
+
+    private init(_ listeners: [ListenerRuntime], _ backends: [BackendRuntime], _ tables: [TableRuntime]) {
+        self.listeners = listeners.map(\.settings.name)
+        self.backends = backends.map { backend in
             Backend(name: backend.name, servers: backend.current.servers.map(\.settings.name))
         }
-        tables = snapshot.tables.map(\.name)
+        self.tables = tables.map(\.name)
     }
 
     // MARK: In memory

@@ -21,6 +21,7 @@ struct SurvivalState {
         static let restless = 2068
         static let hasServed = 2072
         static let directory = 2076
+        static let hashKey = 2080
         static let loops = 4096
         static let loopSize = 64
         static let directories = 16_384
@@ -54,6 +55,9 @@ struct SurvivalState {
         try Descriptor.setCloseOnExec(file.number, false)
         region = try Memfd.map(file.number)
         number = file.release()
+        var generator = SystemRandomNumberGenerator()
+        region.store(generator.next() as UInt64, at: Place.hashKey)
+        region.store(generator.next() as UInt64, at: Place.hashKey + 8)
         region.store(Self.layout, at: Place.layout)
         region.store(Self.magic, at: Place.magic)
     }
@@ -86,6 +90,9 @@ struct SurvivalState {
 
     /// This process has served for a while: its death is none of a row.
     func serves() { region.store(UInt32(1), at: Place.hasServed) }
+
+    /// The key of the stick tables' hash on a host without a pair's secret: drawn once for the row.
+    var hashKey: (UInt64, UInt64) { (region.load(Place.hashKey), region.load(Place.hashKey + 8)) }
 
     // MARK: Loops
 
