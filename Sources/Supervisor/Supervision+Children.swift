@@ -134,11 +134,11 @@ extension Supervision {
             ended(role, how: how, at: now)
             return
         }
-        lostDuringReload(role, how: how, at: now)
         child.lastEnding = how
         child.restarts += 1
         child.state = .succeeding(until: now + Limits.succession)
         children[role] = child
+        lostDuringReload(role, how: how, at: now)
         actions.append(.report(.ended(role, how: how)))
     }
 
