@@ -101,10 +101,16 @@ extension Loop {
         guard flow.chunk != 0 else { return flow.received == flow.sent }
         guard Int(flow.chunk) <= chunks.count else { return false }
         let (source, destination) = isUp ? (slots[index].client, slots[index].server) : (slots[index].server, slots[index].client)
-        // We connected to the server; the client connected to us.
-        guard let received = TCPCursor.received(source),
-            let sent = TCPCursor.sent(destination, isConnector: isUp), flow.base <= sent, sent <= received,
-            received - flow.base <= UInt64(chunks.size), flow.received <= received, flow.sent <= sent
+        // We connected to the server; the client connected to us. What was edited at the beginning of the stream, the kernel
+        // counted as it went.
+        guard let taken = TCPCursor.received(source), taken >= UInt64(flow.skipped),
+            let given = TCPCursor.sent(destination, isConnector: isUp),
+            given &+ UInt64(flow.replaced) >= UInt64(flow.added)
+        else { return false }
+        let received = taken - UInt64(flow.skipped)
+        let sent = given + UInt64(flow.replaced) - UInt64(flow.added)
+        guard flow.base <= sent, sent <= received, received - flow.base <= UInt64(chunks.size),
+            flow.received <= received, flow.sent <= sent
         else { return false }
         slots[index][isUp: isUp].received = received
         slots[index][isUp: isUp].sent = sent

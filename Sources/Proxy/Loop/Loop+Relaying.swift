@@ -50,7 +50,7 @@ extension Loop {
             case .moved(let count):
                 slots[index][isUp: isUp].received += UInt64(count)
                 isDrained = count < chunks.size && !ending
-                if isUp { slots[index].lastActivity = now }
+                if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
                 // One side has ended: the other may speak on for as long as it does.
                 if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
             case .wouldBlock:
