@@ -89,7 +89,8 @@ let package = Package(
             ]),
         tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
-        tests("TidyTests", []),
+        tests("AcceptanceTests", []),
+        tests("TidyTests", ["Wire", "Configuration"]),
     ],
     swiftLanguageModes: [.v6]
 )
