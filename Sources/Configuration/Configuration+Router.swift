@@ -70,17 +70,19 @@ extension Configuration.VirtualRouterSettings {
         package var usesPairSecret: Bool { kind == .hmac && keys.isEmpty }
     }
 
-    /// The address families of the block, each a virtual router of its own (RFC 9568, 1.6); the first written is first.
+    /// The address families of the adverts of the block, each a virtual router of its own (RFC 9568, 1.6); the first written is first.
     package var families: [AddressFamily] {
         var families: [AddressFamily] = []
-        for address in addresses where !families.contains(address.address.family) {
+        for address in addresses where !address.isUnadvertised && !families.contains(address.address.family) {
             families.append(address.address.family)
         }
         return families
     }
 
     /// The addresses of one family, in the order of the file.
-    package func addresses(of family: AddressFamily) -> [IPPrefix] { addresses.filter { $0.address.family == family } }
+    package func addresses(of family: AddressFamily) -> [IPPrefix] {
+        addresses.map(\.prefix).filter { $0.address.family == family }
+    }
 
     /// How many virtual routers speak for the block.
     package var count: Int { families.count }

@@ -29,6 +29,8 @@ package struct Configuration: Hashable, Sendable {
     package var user: String = "understudy"
     /// Most client sessions at one time, over all listeners.
     package var maximumSessions: Int = 1_000_000
+    /// Real-time priority of the `vip` process, 1...99 (`SCHED_RR`); `nil`: an ordinary process.
+    package var realtimePriority: Int? = 10
 
     package init() {}
 
@@ -101,7 +103,7 @@ extension Configuration {
         /// 2 or 3.
         package var version: UInt8 = 3
         /// The virtual addresses, in the order of the file; at least one. Those of each family are a router of their own.
-        package var addresses: [IPPrefix]
+        package var addresses: [Address]
         /// 10 ms ... 40.95 s; whole seconds, 255 s at most, in version 2.
         package var advertInterval: Duration = .milliseconds(100)
         /// Adverts in a row that must be missed before a backup takes over, 1...100.
@@ -118,10 +120,13 @@ extension Configuration {
         /// What the file says about this router's priority on each node, where it says something: the file is the
         /// same on both hosts, so it names the node.
         package var priorities: [Node.Name: UInt8] = [:]
+        package var announcements = Announcements()
+        /// In the order in which they run.
+        package var hooks: [Hook] = []
         /// What it depends on besides ``interface``.
         package var tracking = Tracking()
 
-        package init(name: String, interface: String, routerID: UInt8, addresses: [IPPrefix], priority: UInt8) {
+        package init(name: String, interface: String, routerID: UInt8, addresses: [Address], priority: UInt8) {
             self.name = name
             self.interface = interface
             self.routerID = routerID

@@ -78,6 +78,8 @@ extension CrossCheck {
             checkPriorities(object)
             checkProtocol(object)
             checkAuthentication(object)
+            checkAddressOptions(object)
+            checkHooks(object)
         }
         checkSyncGroups()
     }

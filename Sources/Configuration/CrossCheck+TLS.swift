@@ -21,9 +21,10 @@ extension CrossCheck {
 
     /// Whether something in the block was not understood, or has a message already: files would be judged by guess.
     private func isBroken(_ object: Draft.Object) -> Bool {
-        draft.isDoubtful(object) || Directive.all(in: object.context).contains { directive in
-            draft.isWritten(directive, in: object) && draft.first(directive, in: object) == nil
-        }
+        draft.isDoubtful(object)
+            || Directive.all(in: object.context).contains { directive in
+                draft.isWritten(directive, in: object) && draft.first(directive, in: object) == nil
+            }
     }
 
     private mutating func checkListenerTLS(_ object: Draft.Object, _ index: Int) {

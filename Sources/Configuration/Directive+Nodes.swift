@@ -64,7 +64,7 @@ extension Directive {
     // MARK: vrrp
 
     static let vrrpDirectives =
-        [interface, routerID, address, advertInterval, preempt, routerPriority] + routerProtocolDirectives
+        [interface, routerID, advertInterval, preempt, routerPriority] + routerAddressDirectives + routerProtocolDirectives
         + routerAuthenticationDirectives + trackingDirectives
 
     static let interface = Directive(
@@ -84,15 +84,6 @@ extension Directive {
             assign(arguments.integer("ID"), to: &configuration.routers.newest.routerID)
         },
         show: { configuration, index in [String(configuration.routers[index].routerID)] })
-
-    static let address = Directive(
-        "address", in: .vrrp, .repeatable(required: true), .value("ADDRESS/LENGTH", .prefix),
-        "A virtual address with its prefix length: what clients connect to.",
-        reload: .inPlace, foreign: ["virtual_ipaddress"],
-        apply: { configuration, arguments in
-            if let prefix = arguments.prefix("ADDRESS/LENGTH") { configuration.routers.newest.addresses.append(prefix) }
-        },
-        show: { configuration, index in configuration.routers[index].addresses.map(\.description) })
 
     static let advertInterval = Directive(
         "advert-interval", in: .vrrp, .optional,

@@ -189,7 +189,8 @@ extension Directive {
 extension Directive {
     static let alpn = Directive(
         "alpn", in: .listenTLS, .optional,
-        .either([.word("auto"), .word("off"), .value("NAMES", .word("names separated by commas, the preferred first"))]),
+        .either([.word("auto"), .word("off"), .value("NAMES", .word("names separated by commas, the preferred first"))]
+        ),
         default: "auto",
         "The application protocols that are agreed on (ALPN); auto is mqtt, over WebSocket http/1.1.",
         reload: .newSessions, foreign: ["npn", "no-alpn"],

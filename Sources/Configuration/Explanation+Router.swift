@@ -13,6 +13,7 @@ extension Explanation {
         lines += election(router, local)
         lines.append("  The active node sends an advert every \(router.advertInterval.text) \(Self.way(of: router)).")
         lines += takeover(router)
+        lines += addressLines(router)
         switch router.preempt {
         case .never: lines.append("  A node that comes back leaves the address where it is (preempt never).")
         case .after(let delay):

@@ -24,7 +24,6 @@ enum ForeignWords {
         "state": "not needed: the nodes elect the active one by their priority",
         "global_defs": "not needed: its settings stand at the top level",
         "track_process": "not needed: the balancer is tracked by itself; see track script for other programs",
-        "notify": "scripts are not run at changes; see understudy events",
         "notify_fifo": "not needed: understudy events --keepalived writes its lines",
         "vrrp_notify_fifo": "not needed: understudy events --keepalived writes its lines",
         // HAProxy

@@ -19,10 +19,6 @@ extension RouterDriver {
             now - lastPresence >= Self.presenceInterval
         else { return }
         lastPresence = now
-        do throws(Errno) {
-            try around.announcer.announce(source, on: interface, isRouter: interface.forwardsIPv6)
-        } catch {
-            announcementFailures += 1
-        }
+        keeper.announce(source, on: interface)
     }
 }

@@ -26,7 +26,14 @@ extension RouterDriver {
             "interval_ms": milliseconds(plan.settings.interval),
             "source": JSON(router.source?.description),
             "addresses": .array(
-                plan.prefixes.map { ["address": .string($0.description), "shown": JSON(isShown($0))] }),
+                plan.addresses.map { address in
+                    [
+                        "address": .string(address.prefix.description), "interface": .string(address.device),
+                        "claimed": JSON(address.isClaimed), "advertised": JSON(address.isAdvertised),
+                        "shown": JSON(keeper.isShown(address)),
+                    ]
+                }),
+            "hooks": hooks.report(at: now),
             "peers": .array(router.peers.map { Self.report($0, at: now) }),
             "counters": counterReport,
             "refusals": .object(
@@ -90,7 +97,10 @@ extension RouterDriver {
             "addresses_lost": JSON(counters.addressesLost),
             "contests": JSON(counters.contests),
             "announcements": JSON(counters.announcements),
-            "announcement_failures": JSON(announcementFailures),
+            "announcement_failures": JSON(keeper.counters.announcementFailures),
+            "renewals": JSON(keeper.counters.renewals),
+            "renewal_failures": JSON(keeper.counters.renewalFailures),
+            "devices_renewed": JSON(counters.devicesRenewed),
             "announcements_spared": JSON(counters.announcementsSpared),
             "losers_heard": JSON(counters.losersHeard),
             "yields": JSON(counters.yields),

@@ -14,7 +14,10 @@ extension RouterDriver {
             _ = tracking.timeout(at: Clock.now)
             tellReadiness()
         }
-        probe.addresses = { [weak self] in self?.plan.prefixes.map(\.address) ?? [] }
+        probe.addresses = { [weak self] in
+            guard let plan = self?.plan else { return [] }
+            return plan.addresses.filter { $0.isClaimed && $0.device == plan.identity.interface }.map(\.address)
+        }
         probe.interval = { [weak self] in self?.plan.settings.interval ?? .milliseconds(100) }
         probe.onWitness = { [weak self] in
             self?.feed(.linkProven)

@@ -27,8 +27,6 @@ final class RouterDriver {
     private(set) var router: VirtualRouter
     /// When the role last changed.
     var roleSince = Clock.now
-    /// Announcements the kernel refused to send.
-    var announcementFailures: UInt64 = 0
     /// Packets whose IP header made no sense.
     var senselessPackets: UInt64 = 0
     /// Router identifiers heard that are none of this host's; at most 255.
@@ -39,8 +37,13 @@ final class RouterDriver {
     private(set) var history = History()
     /// What the kernel showed at the last look.
     private(set) var interface: Interface?
-    private(set) var addresses: [InterfaceAddress] = []
+    /// The virtual addresses on the kernel.
+    let keeper: AddressKeeper
+    /// What else runs when the role changes.
+    let hooks: HookRunner
 
+    /// Called when the kernel could not be looked at and must be asked again.
+    var onBlindness: () -> Void = {}
     /// Called after each change of role.
     var onTransition: () -> Void = {}
     /// Called for what subscribers of events want to know.
@@ -55,6 +58,13 @@ final class RouterDriver {
     let around: Surroundings
     var socket: AdvertisementSocket?
     private let timer: DeadlineTimer
+    let leaseTimer: DeadlineTimer
+    /// When the addresses are renewed next; `nil` while none are ours.
+    var nextRenewal: Instant?
+    /// Takes in the kernel's news before addresses are renewed: renewing brings back what somebody removed, unannounced.
+    var readNews: () -> Void = {}
+    /// Losers heard when hooks were last told.
+    var toldLosers: UInt64 = 0
     private let patienceTimer: DeadlineTimer
     var refusalGate = RateGate<Advertisement.Discard>(every: .seconds(60))
 
@@ -98,14 +108,20 @@ final class RouterDriver {
         self.plan = plan
         self.around = around
         router = VirtualRouter(plan.settings)
+        keeper = AddressKeeper(
+            plan.addresses, home: plan.identity.interface, netlink: around.netlink, announcer: around.announcer)
+        hooks = HookRunner(
+            plan.hooks, router: plan.name, facts: Self.hookFacts(plan), on: around.loop, log: around.log)
         authentication = plan.authentication.map { HMACAuthentication($0) }
         timer = DeadlineTimer(on: around.loop)
+        leaseTimer = DeadlineTimer(on: around.loop)
         patienceTimer = DeadlineTimer(on: around.loop)
         tracking = Tracking(plan.tracking.items)
         trackingTimer = DeadlineTimer(on: around.loop)
         probe = NetworkProbe(plan.tracking, around)
         prepareTracking()
         timer.onDeadline = { [weak self] in self?.deadlineCame() }
+        leaseTimer.onDeadline = { [weak self] in self?.renewAddresses() }
         patienceTimer.onDeadline = { [weak self] in self?.start() }
     }
 
@@ -122,7 +138,9 @@ final class RouterDriver {
     func begin(_ interfaces: [Interface]) {
         look(interfaces)
         isBegun = true
-        if holdsAll, !(balancer.isReady && tracking.isComplete) {
+        if keeper.holdsAll, !(balancer.isReady && tracking.isComplete) {
+            // They may be in the last second of their life.
+            renewAddresses()
             patienceTimer.follow(Clock.now + Self.patience)
         } else {
             start()
@@ -133,8 +151,8 @@ final class RouterDriver {
         guard !hasStarted else { return }
         hasStarted = true
         patienceTimer.cancel()
-        let holding = holdsAll
-        if !holding { releaseLeftovers() }
+        let holding = keeper.holdsAll
+        if holding { renewAddresses() } else { releaseLeftovers() }
         tellReadiness()
         feed(.started(holding: holding))
     }
@@ -146,16 +164,14 @@ final class RouterDriver {
     func apply(_ new: RouterPlan, _ interfaces: [Interface]) {
         precondition(new.identity == plan.identity, "another identity")
         guard new != plan else { return }
-        let dropped = plan.prefixes.filter { !new.prefixes.contains($0) }
         plan = new
         configureAuthentication()
-        if let index = interface?.index {
-            for prefix in dropped {
-                attempt("release \(prefix)") { () throws(Errno) in
-                    try around.netlink.release(prefix.address, on: index)
-                }
-            }
+        attempt("release addresses that are no longer configured") { () throws(Errno) in
+            try keeper.follow(new.addresses)
         }
+        hooks.follow(new.hooks)
+        // New addresses may live on interfaces that were not looked at before.
+        attempt("look at the interfaces of the addresses") { () throws(Errno) in _ = try keeper.look(interfaces) }
         tracking.configure(new.tracking.items, at: Clock.now)
         probe.apply(new.tracking)
         feed(.configure(new.settings))
@@ -178,6 +194,7 @@ final class RouterDriver {
         start()
         feed(.stop)
         timer.cancel()
+        leaseTimer.cancel()
         trackingTimer.cancel()
         probe.close()
         closeSocket()
@@ -225,12 +242,15 @@ final class RouterDriver {
         let found = interfaces.first { $0.name == plan.identity.interface }
         if found?.index != interface?.index { closeSocket() }
         interface = found
-        addresses = []
-        if let found {
-            openSocket(found)
-            attempt("look at \(found.name)") { () throws(Errno) in
-                addresses = try around.netlink.addresses(on: found.index)
-            }
+        if let found { openSocket(found) }
+        var isDeviceRenewed = false
+        do throws(Errno) {
+            isDeviceRenewed = try keeper.look(interfaces).isDeviceRenewed
+        } catch {
+            // What is not known is not judged: everything is looked at again soon.
+            around.log.error("The kernel does not show its addresses.", ["router": name, "error": error])
+            onBlindness()
+            return
         }
         for name in plan.tracking.interfaces {
             observe(.interface(name, up: interfaces.contains { $0.name == name && $0.isReady }))
@@ -244,27 +264,19 @@ final class RouterDriver {
         if source != router.source { feed(.source(source)) }
         probe.look(
             found, source: source,
-            prefixes: addresses.map(\.prefix).filter { shown in !plan.prefixes.contains { $0.address == shown.address } })
-        if router.role == .active, router.holdsAddresses, let lost = plan.prefixes.first(where: { !isShown($0) }) {
-            around.log.warning("Somebody removed a virtual address.", ["router": name, "address": lost])
+            prefixes: addresses.map(\.prefix).filter { shown in !plan.addresses.contains { $0.address == shown.address } })
+        if isDeviceRenewed { feed(.deviceRenewed) }
+        if router.role == .active, router.holdsAddresses, let lost = keeper.missing {
+            around.log.warning("Somebody removed a virtual address.", ["router": name, "address": lost.prefix])
             feed(.addressLost(lost.address))
         }
     }
 
-    /// Whether the kernel showed the address at the last look.
-    func isShown(_ prefix: IPPrefix) -> Bool {
-        addresses.contains { $0.prefix.address == prefix.address && $0.isUsable }
-    }
-
-    private var holdsAll: Bool { !plan.prefixes.isEmpty && plan.prefixes.allSatisfy(isShown) }
+    /// What the kernel showed on the router's own interface at the last look.
+    var addresses: [InterfaceAddress] { keeper.shown.filter { $0.index == interface?.index } }
 
     private func releaseLeftovers() {
-        guard let interface else { return }
-        for prefix in plan.prefixes where addresses.contains(where: { $0.prefix.address == prefix.address }) {
-            attempt("release \(prefix)") { () throws(Errno) in
-                try around.netlink.release(prefix.address, on: interface.index)
-            }
-        }
+        attempt("release addresses left by an earlier run") { () throws(Errno) in try keeper.release() }
     }
 
     /// Does something whose failure is told in the log only.
@@ -330,6 +342,7 @@ final class RouterDriver {
         isFeeding = false
         timer.follow(router.nextDeadline)
         probe.follow(router.role)
+        followLease()
     }
 
     private func obey(_ actions: VirtualRouter.Actions, to event: VirtualRouter.Event?, at now: Instant) {

@@ -21,8 +21,10 @@ package struct RouterPlan: Equatable, Sendable {
     /// The name of the block; behind it `/ipv4` or `/ipv6` when the block has both families.
     package var name: String
     package var identity: Identity
-    /// The virtual addresses of the family with their prefix lengths, in the order of the file.
-    package var prefixes: [IPPrefix]
+    /// The virtual addresses, in the order of the file.
+    package var addresses: [VirtualAddress]
+    /// What runs when the role changes.
+    package var hooks: HookPlan
     /// What it depends on besides its own interface.
     package var tracking: TrackingPlan
     /// The node's own address of the family: adverts leave from it, at least in unicast; `nil`: it has none.
@@ -59,7 +61,9 @@ package struct RouterPlan: Equatable, Sendable {
         }
         name = router.families.count > 1 ? "\(router.name)/\(family)" : router.name
         identity = Identity(interface: router.interface, family: family, routerID: router.routerID)
-        prefixes = router.addresses(of: family)
+        let moving = router.addresses(movingWith: family)
+        addresses = moving.map { VirtualAddress($0, on: router.interface) }
+        hooks = HookPlan(router, local, in: configuration)
         tracking = TrackingPlan(router.tracking, family: family, scripts: configuration.scripts)
         nodeAddress = local.address(of: family)
         group =
@@ -73,11 +77,13 @@ package struct RouterPlan: Equatable, Sendable {
         settings = VirtualRouter.Settings(
             version: version, family: family, routerID: router.routerID, priority: router.priority,
             interval: router.advertInterval, downTimerAdverts: router.downTimerAdverts,
-            preempt: Self.preempt(router.preempt), addresses: prefixes.map(\.address),
+            preempt: Self.preempt(router.preempt), addresses: moving.filter { !$0.isUnadvertised }.map(\.address),
+            unadvertised: moving.filter(\.isUnadvertised).map(\.address),
             peers: try Self.peers(of: router, family, local, configuration),
             authentication: Self.password(router.authentication.kind),
             checksum: router.checksum == .messageOnly ? .messageOnly : .pseudoHeader, settle: router.tracking.settle,
-            requiresWitness: tracking.witness?.isRequired ?? false, isGrouped: group != nil)
+            requiresWitness: tracking.witness?.isRequired ?? false, isGrouped: group != nil,
+            announceRepeats: router.announcements.repeats, announceRefresh: router.announcements.refresh)
     }
 
     /// To whom adverts go one by one; empty for multicast.
@@ -121,7 +127,7 @@ package struct RouterPlan: Equatable, Sendable {
     /// own or else the first of the interface; over IPv6 a link-local one (RFC 9568, 5.1.2.1). Never a virtual one.
     package func source(among shown: [IPAddress]) -> IPAddress? {
         let own = shown.filter { address in
-            address.family == identity.family && !prefixes.contains { $0.address == address }
+            address.family == identity.family && !addresses.contains { $0.address == address }
         }
         if let nodeAddress, own.contains(nodeAddress), !(identity.family == .ipv6 && settings.peers.isEmpty) {
             return nodeAddress

@@ -8,7 +8,7 @@ import Wire
 /// `understudy vip`, started by the supervisor and by nobody else (``ChildProcess``).
 package enum VipChild {
     /// Above ordinary processes, below the kernel's own threads; 1...99.
-    private static let realTimePriority: Int32 = 10
+    static let realTimePriority = 10
     /// Computing for so many microseconds without waiting once is running away.
     private static let realTimeLimit: UInt64 = 1_000_000
     /// How long a stop by signal may take.
@@ -46,12 +46,14 @@ package enum VipChild {
         let punctuality = VipProcess.Punctuality(
             isRealTime: isGranted { () throws(Errno) in
                 try ResourceLimits.limitRealtime(microseconds: realTimeLimit)
-                try ProcessSelf.setRealtime(priority: realTimePriority)
+                try ProcessSelf.setRealtime(priority: Int32(realTimePriority))
             },
             hasLockedMemory: isGranted { () throws(Errno) in try ProcessSelf.lockMemory() })
         var rights: Set<Capability> = [.netAdmin, .netRaw]
         // Where the limit of locked memory stays, the right to pass it must too: else the next allocation is refused.
         if punctuality.hasLockedMemory, (try? ResourceLimits.unlimitLockedMemory()) == nil { rights.insert(.ipcLock) }
+        // The same for a real-time priority that a reload changes.
+        if punctuality.isRealTime, (try? ResourceLimits.unlimitRealtimePriority()) == nil { rights.insert(.sysNice) }
         if Privileges.isRoot { try Privileges.drop(to: nil, keeping: rights) }
         try ProcessSelf.setParentDeathSignal(Signals.terminate)
 

@@ -48,6 +48,7 @@ extension VipProcess {
             "stepping_down_for_ms": steppingDownUntil.map { milliseconds($0 - now) } ?? .null,
             "scheduling": [
                 "real_time": JSON(punctuality.isRealTime),
+                "real_time_priority": realTimePriority.map { JSON($0) } ?? .null,
                 "memory_locked": JSON(punctuality.hasLockedMemory),
                 "delay_last_us": JSON(loop.lastLateness.nanoseconds / 1000),
                 "delay_worst_us": JSON(loop.worstLateness.nanoseconds / 1000),

@@ -86,10 +86,13 @@ extension VipProcess {
 
     /// Tells the balancer first, so that clients see their sessions close before the address moves.
     func stepDown(for duration: Duration?) {
-        tellSteppingDown(until: Clock.now + (duration ?? VirtualRouter.Bounds.stepDownHold))
-        let isActive = drivers.contains(where: \.isActive)
-        loop.schedule(at: Clock.now + (isActive ? Self.drainTime : .zero)) { [weak self] in
-            for driver in self?.drivers ?? [] { driver.stepDown(for: duration) }
+        prepareRelease(by: .distantFuture) { [weak self] in
+            guard let self else { return }
+            tellSteppingDown(until: Clock.now + (duration ?? VirtualRouter.Bounds.stepDownHold))
+            let isActive = drivers.contains(where: \.isActive)
+            loop.schedule(at: Clock.now + (isActive ? Self.drainTime : .zero)) { [weak self] in
+                for driver in self?.drivers ?? [] { driver.stepDown(for: duration) }
+            }
         }
     }
 

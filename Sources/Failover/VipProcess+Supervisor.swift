@@ -50,7 +50,10 @@ extension VipProcess {
                 control.send(.refused(generation: generation, reason: outcome.text))
                 return
             }
-            prepared = (generation, try RouterPlan.plans(of: configuration, secrets: secrets), configuration.log)
+            prepared = (
+                generation, try RouterPlan.plans(of: configuration, secrets: secrets), configuration.log
+            )
+            preparedPriority = configuration.realtimePriority
             control.send(.prepared(generation: generation))
         } catch {
             control.send(.refused(generation: generation, reason: "\(error)"))
@@ -70,6 +73,7 @@ extension VipProcess {
         }
         let isFirst = self.generation == nil
         self.generation = generation
+        takePriority(preparedPriority)
         around.log.adopt(prepared.log)
         if isFirst { releaseStrangers(prepared.plans) }
         apply(prepared.plans, interfaces)
@@ -93,7 +97,10 @@ extension VipProcess {
             former.first { $0.name == name && $0.consists(of: members) } ?? RouterGroup(name, members)
         }
         for group in former where !groups.contains(where: { $0 === group }) { group.end() }
-        for driver in ended { driver.end() }
+        for driver in ended {
+            driver.end()
+            retire(driver, by: Clock.now + Self.lastHooks)
+        }
         for (driver, plan) in zip(drivers, plans) {
             let identity = plan.identity
             driver.isSibling = { id in
@@ -104,6 +111,8 @@ extension VipProcess {
             } else {
                 driver.onAdvertisement = { [weak self] in self?.notifyBalancer(isPaced: true) }
                 driver.onTransition = { [weak self, unowned driver] in self?.roleChanged(isActive: driver.isActive) }
+                driver.readNews = { [weak self] in self?.readNews() }
+                driver.onBlindness = { [weak self] in self?.lookAgain() }
                 follow(driver)
                 driver.begin(interfaces)
                 driver.balancer(isReady: watch.isReady, reason: watch.reason, isInSync: watch.isInSync)
@@ -138,8 +147,7 @@ extension VipProcess {
         do throws(Errno) {
             let removed = try AddressSweep.run { interface, address in
                 plans.contains { plan in
-                    plan.identity.interface == interface.name
-                        && plan.prefixes.contains { $0.address == address.prefix.address }
+                    plan.addresses.contains { $0.device == interface.name && $0.address == address.prefix.address }
                 }
             }
             for address in removed {

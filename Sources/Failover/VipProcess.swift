@@ -43,7 +43,21 @@ package final class VipProcess {
     let stepDownTimer: DeadlineTimer
 
     /// What the kernel granted for punctuality.
-    let punctuality: Punctuality
+    var punctuality: Punctuality
+    /// Whether this process may choose a real-time priority at all.
+    let mayBeRealTime: Bool
+    /// The real-time priority it has, 1...99; `nil`: none.
+    var realTimePriority: Int?
+    /// The real-time priority of the configuration that waits for its commit.
+    var preparedPriority: Int?
+    /// Hooks of routers that have ended and may still run.
+    var retiredHooks: [HookRunner] = []
+    /// How long hooks may still run when this process ends without being told by when.
+    static let lastHooks = Duration.seconds(2)
+    /// What of the time for a stop is kept for the release itself when hooks take long.
+    static let releaseReserve = Duration.milliseconds(200)
+    /// By when hooks must have ended, when this process was told.
+    private var endBy: Instant?
 
     /// What keeps a process awake on a busy machine.
     package struct Punctuality: Hashable, Sendable {
@@ -64,6 +78,7 @@ package final class VipProcess {
     var generation: UInt64?
     private var status: Int32 = 0
     private var isEnding = false
+    private var isLookPending = false
 
     /// Gets ready to obey.
     ///
@@ -73,6 +88,8 @@ package final class VipProcess {
         throws(Errno)
     {
         self.punctuality = punctuality
+        mayBeRealTime = punctuality.isRealTime
+        realTimePriority = punctuality.isRealTime ? VipChild.realTimePriority : nil
         loop = try EventLoop()
         around = RouterDriver.Surroundings(loop: loop, netlink: try Netlink(), announcer: try Announcer(), log: log)
         tracker = Tracker(on: loop, log: log)
@@ -104,6 +121,8 @@ package final class VipProcess {
     /// - Returns: the exit status: 0 after a stop, 1 when the supervisor was lost.
     package func run() throws(Errno) -> Int32 {
         try loop.run()
+        // Nothing is left to be done but to see that no program outlives this one.
+        for hooks in retiredHooks { hooks.join() }
         return status
     }
 
@@ -119,16 +138,24 @@ package final class VipProcess {
     package func stop(by deadline: Instant) {
         guard !isEnding else { return }
         isEnding = true
+        endBy = deadline
         guard drivers.contains(where: \.isActive) else { return end() }
-        tellSteppingDown(until: .distantFuture)
-        loop.schedule(at: min(deadline, Clock.now + Self.drainTime)) { [weak self] in self?.end() }
+        prepareRelease(by: deadline - Self.releaseReserve) { [weak self] in
+            guard let self else { return }
+            tellSteppingDown(until: .distantFuture)
+            loop.schedule(at: min(deadline, Clock.now + Self.drainTime)) { [weak self] in self?.end() }
+        }
     }
 
     private func end() {
+        tracker.close()
         for group in groups { group.end() }
         groups = []
-        tracker.close()
-        for driver in drivers { driver.end() }
+        for driver in drivers {
+            driver.end()
+            retire(driver, by: endBy ?? Clock.now + Self.lastHooks)
+        }
+        drivers = []
         events.close()
         loop.stop()
     }
@@ -143,14 +170,18 @@ package final class VipProcess {
 
     // MARK: The kernel's news
 
-    private func readNews() {
+    func readNews() {
         var isRelevant = false
         do throws(Errno) {
             try monitor.drain { news in
-                if case .lost = news {
+                switch news {
+                case .lost:
                     around.log.warning("News of the kernel were lost; everything is looked at again.")
+                    isRelevant = true
+                // Most often our own renewal of its lifetime.
+                case .address(let address): isRelevant = isRelevant || !drivers.contains { $0.knows(address) }
+                case .interface, .interfaceRemoved, .addressRemoved: isRelevant = true
                 }
-                isRelevant = true
             }
         } catch {
             around.log.error("News of the kernel cannot be read.", ["error": error])
@@ -166,7 +197,17 @@ package final class VipProcess {
             for driver in drivers { driver.look(interfaces) }
         } catch {
             around.log.error("The kernel does not show its interfaces.", ["error": error])
-            loop.schedule(at: Clock.now + Self.relookPause) { [weak self] in self?.look() }
+            lookAgain()
+        }
+    }
+
+    /// Looks again in a moment; several wishes are one.
+    func lookAgain() {
+        guard !isLookPending else { return }
+        isLookPending = true
+        loop.schedule(at: Clock.now + Self.relookPause) { [weak self] in
+            self?.isLookPending = false
+            self?.look()
         }
     }
 

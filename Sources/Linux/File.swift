@@ -93,6 +93,11 @@ package enum File {
             isRegular: status.st_mode & S_IFMT == S_IFREG)
     }
 
+    /// Puts a file in the place of another, at once and as a whole.
+    package static func rename(_ old: String, to new: String) throws(Errno) {
+        try check("rename \(old)") { unsafe Glibc.rename(old, new) }
+    }
+
     /// Gives a file to a group.
     package static func setGroup(_ path: String, _ group: UInt32) throws(Errno) {
         try check("chown \(path)") { unsafe chown(path, UInt32.max, group) }

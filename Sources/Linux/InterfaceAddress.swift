@@ -29,6 +29,10 @@ package struct InterfaceAddress: Hashable, Sendable {
     package var hasFailedDetection: Bool { flags & 0x08 != 0 }
     /// Whether the kernel answers for the address.
     package var isUsable: Bool { !isTentative && !hasFailedDetection }
+    /// Has no lifetime (`IFA_F_PERMANENT`).
+    package var isPermanent: Bool { flags & 0x80 != 0 }
+    /// Whether it brought the on-link route of its prefix along, or would have (not `IFA_F_NOPREFIXROUTE`).
+    package var hasPrefixRoute: Bool { flags & 0x200 == 0 }
     /// Whether this program put it there.
     package var isOurs: Bool { proto == Self.ownProtocol }
 }

@@ -90,20 +90,25 @@ package final class Netlink {
 
     // MARK: Changing
 
-    /// Puts an address on an interface, marked as ours, and looks whether the kernel shows it.
-    ///
-    /// IPv6 addresses go without duplicate address detection: after a split both hosts would otherwise keep a dead
-    /// address for ever (`reference/keepalived.md`, 2.5). A /128 is never chosen as a source (preferred lifetime 0).
-    /// It is no error when the address is there already.
+    /// Puts an address on an interface for ever, marked as ours, and looks whether the kernel shows it.
     ///
     /// - Throws: the kernel's errno; `EADDRNOTAVAIL` when the kernel said yes but does not show a usable address.
     package func claim(_ prefix: IPPrefix, on index: UInt32) throws(Errno) {
-        let what = "RTM_NEWADDR \(prefix)"
-        try unsafe change(prefix, on: index, what) { address, message in
-            unsafe rtnl_addr_build_add_request(address, NLM_F_CREATE | NLM_F_EXCL, message)
-        }
+        try put(AddressRequest(prefix, on: index))
         guard try isShown(prefix.address, on: index) else {
-            throw Errno(EADDRNOTAVAIL, "\(what): not shown afterwards")
+            throw Errno(EADDRNOTAVAIL, "RTM_NEWADDR \(prefix): not shown afterwards")
+        }
+    }
+
+    /// Puts an address on an interface, marked as ours, or renews the lifetimes of one that is there.
+    ///
+    /// IPv6 addresses go without duplicate address detection: after a split both hosts would otherwise keep a dead
+    /// address for ever (`reference/keepalived.md`, 2.5).
+    ///
+    /// - Throws: the kernel's errno. That it is shown is for the caller to read back.
+    package func put(_ request: AddressRequest) throws(Errno) {
+        try unsafe change(request, "RTM_NEWADDR \(request.prefix)") { address, message in
+            unsafe rtnl_addr_build_add_request(address, NLM_F_CREATE | NLM_F_REPLACE, message)
         }
     }
 
@@ -112,7 +117,8 @@ package final class Netlink {
     /// - Throws: the kernel's errno; `EADDRINUSE` when the kernel still shows it.
     package func release(_ address: IPAddress, on index: UInt32) throws(Errno) {
         for present in try addresses(on: index) where present.prefix.address == address {
-            try unsafe change(present.prefix, on: index, "RTM_DELADDR \(present.prefix)") { address, message in
+            try unsafe change(AddressRequest(present.prefix, on: index), "RTM_DELADDR \(present.prefix)") {
+                address, message in
                 unsafe rtnl_addr_build_delete_request(address, 0, message)
             }
         }
@@ -127,13 +133,14 @@ package final class Netlink {
     }
 
     private func change(
-        _ prefix: IPPrefix, on index: UInt32, _ what: String,
+        _ request: AddressRequest, _ what: String,
         build: (OpaquePointer, UnsafeMutablePointer<OpaquePointer?>) -> Int32
     ) throws(Errno) {
-        // Sound: every object of libnl made here is used and given back within this function; `nl_addr_build` and
-        // `nla_put_u8` copy what they are given.
+        // Sound: every object of libnl made here is used and given back within this function; `nl_addr_build`,
+        // `rtnl_addr_set_label` and `nla_put_u8` copy what they are given.
         guard let address = unsafe rtnl_addr_alloc() else { throw Errno(ENOMEM, "rtnl_addr_alloc") }
         defer { unsafe rtnl_addr_put(address) }
+        let prefix = request.prefix
         let family = prefix.address.family == .ipv4 ? AF_INET : AF_INET6
         var octets = prefix.address.octets
         guard let local = unsafe nl_addr_build(family, &octets, octets.count) else {
@@ -141,14 +148,19 @@ package final class Netlink {
         }
         defer { unsafe nl_addr_put(local) }
         unsafe nl_addr_set_prefixlen(local, Int32(prefix.length))
-        unsafe rtnl_addr_set_ifindex(address, Int32(bitPattern: index))
+        unsafe rtnl_addr_set_ifindex(address, Int32(bitPattern: request.index))
         unsafe rtnl_addr_set_local(address, local)
+        if let label = request.label, family == AF_INET {
+            guard unsafe rtnl_addr_set_label(address, label) == 0 else { throw Errno(ERANGE, "rtnl_addr_set_label") }
+        }
+        if request.validLifetime != nil || request.preferredLifetime != nil {
+            unsafe rtnl_addr_set_valid_lifetime(address, request.validLifetime ?? .max)
+            unsafe rtnl_addr_set_preferred_lifetime(
+                address, request.preferredLifetime ?? request.validLifetime ?? .max)
+        }
         if family == AF_INET6 {
-            unsafe rtnl_addr_set_flags(address, UInt32(IFA_F_NODAD))
-            if prefix.length == 128 {
-                unsafe rtnl_addr_set_valid_lifetime(address, .max)
-                unsafe rtnl_addr_set_preferred_lifetime(address, 0)
-            }
+            let route = request.addsPrefixRoute ? 0 : IFA_F_NOPREFIXROUTE
+            unsafe rtnl_addr_set_flags(address, UInt32(IFA_F_NODAD | route))
         }
         var message: OpaquePointer?
         guard unsafe build(address, &message) == 0, let message = unsafe message else {
@@ -162,8 +174,8 @@ package final class Netlink {
         do throws(Errno) {
             _ = try answers(to: try unsafe socket.send(message, what), what)
         } catch {
-            // There already, or gone already: the look that follows decides.
-            if error.code != EEXIST, error.code != EADDRNOTAVAIL { throw error }
+            // Gone already: the look that follows decides.
+            if error.code != EADDRNOTAVAIL { throw error }
         }
     }
 }

@@ -34,6 +34,12 @@ package enum ProcessSelf {
         }
     }
 
+    /// Runs the calling thread like all ordinary ones (`SCHED_OTHER`).
+    package static func setOrdinary() throws(Errno) {
+        // The flag may be taken back only by who has the right to; it means nothing for an ordinary thread.
+        try check("sched_setscheduler SCHED_OTHER") { cl_set_realtime(Int32(CL_SCHED_RESET_ON_FORK), 0) }
+    }
+
     /// The value of an environment variable.
     package static func environment(_ name: String) -> String? {
         // Sound: the string is copied at once, and nothing in this program changes the environment.

@@ -51,6 +51,13 @@ package enum ResourceLimits {
         try check("setrlimit RLIMIT_RTTIME") { cl_setrlimit(Int32(CL_RLIMIT_RTTIME), microseconds, microseconds) }
     }
 
+    /// Lets the calling process choose any real-time priority later, without a right of its own for it.
+    ///
+    /// - Throws: `Errno` when there is a limit that may not be raised.
+    package static func unlimitRealtimePriority() throws(Errno) {
+        try check("setrlimit RLIMIT_RTPRIO") { cl_setrlimit(Int32(CL_RLIMIT_RTPRIO), 99, 99) }
+    }
+
     private static func get(_ resource: Int32, _ name: String) throws(Errno) -> Limit {
         var soft: UInt64 = 0
         var hard: UInt64 = 0

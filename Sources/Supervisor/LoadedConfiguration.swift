@@ -57,7 +57,7 @@ struct LoadedConfiguration {
         bundle = ConfigurationBundle(
             node: configuration.node,
             files: outcome.sources.map { ConfigurationBundle.File(path: $0.name, bytes: $0.bytes) })
-        let refusals = ScriptCheck.refusals(configuration)
+        let refusals = ScriptCheck.refusals(configuration) + HookCheck.refusals(configuration)
         guard refusals.isEmpty else { throw Refusal(description: refusals.joined(separator: "\n")) }
         if let pair = configuration.pair {
             let secret: PairSecret
@@ -109,9 +109,12 @@ struct LoadedConfiguration {
 
     /// The tls blocks whose files hold something else than before, as a reload says it.
     func changedFiles(since old: LoadedConfiguration) -> [String] {
-        let listeners = tls.listeners.filter { old.tls.listeners[$0.key].map { [now = $0.value] in $0 != now } ?? false }
-        let backends = tls.backends.filter { old.tls.backends[$0.key].map { [now = $0.value] in $0 != now } ?? false }
-        let titles = listeners.keys.sorted().map { "listen \($0)" } + backends.keys.sorted().map { "backend \($0)" }
+        func changed(_ new: [String: TLSMaterial], _ old: [String: TLSMaterial]) -> [String] {
+            new.keys.filter { name in old[name].map { $0 != new[name] } ?? false }.sorted()
+        }
+        let listeners = changed(tls.listeners, old.tls.listeners)
+        let backends = changed(tls.backends, old.tls.backends)
+        let titles = listeners.map { "listen \($0)" } + backends.map { "backend \($0)" }
         return titles.map { "\($0) tls: the contents of its files changed (applies to new sessions)" }
     }
 }

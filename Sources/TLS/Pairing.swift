@@ -118,7 +118,9 @@ struct Pairing {
                 note(
                     .error, key.directive, key.occurrence,
                     "the key \(key.path) does not belong to the certificate \(file.path)",
-                    help: "compare: openssl pkey -pubout -in \(key.path) and openssl x509 -pubkey -noout -in \(file.path)")
+                    help:
+                        "compare: openssl pkey -pubout -in \(key.path) and openssl x509 -pubkey -noout -in \(file.path)"
+                )
             } else if own.encryptedKeys > 0 {
                 noteEncrypted(file.path, file.directive, file.occurrence)
             } else if !own.keys.isEmpty {

@@ -22,15 +22,18 @@ enum ServerCallbacks {
     }
 
     /// Whether the name is one of ours.
-    static let judgeName: @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) ->
-        Int32 = { ssl, alert, _ in
-            guard let side = unsafe side(ssl), let name = unsafe serverName(ssl) else { return SSL_TLSEXT_ERR_NOACK }
-            guard side.choice(for: name) != nil else {
-                unsafe alert?.pointee = SSL_AD_UNRECOGNIZED_NAME
-                return SSL_TLSEXT_ERR_ALERT_FATAL
+    static let judgeName:
+        @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) ->
+            Int32 = { ssl, alert, _ in
+                guard let side = unsafe side(ssl), let name = unsafe serverName(ssl) else {
+                    return SSL_TLSEXT_ERR_NOACK
+                }
+                guard side.choice(for: name) != nil else {
+                    unsafe alert?.pointee = SSL_AD_UNRECOGNIZED_NAME
+                    return SSL_TLSEXT_ERR_ALERT_FATAL
+                }
+                return SSL_TLSEXT_ERR_OK
             }
-            return SSL_TLSEXT_ERR_OK
-        }
 
     /// Puts the certificates of the name in the place of the default ones.
     static let chooseCertificate: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> Int32 = { ssl, _ in

@@ -34,9 +34,11 @@ final class ServerSide: Sendable {
         names = ServerNames(identities.map { $0.certificate.serverNames })
         // A twin of the default certificate with another kind of key belongs to it.
         let own = Set(identities[defaultIndex].certificate.serverNames)
-        defaults = [defaultIndex] + identities.indices.filter { index in
-            index != defaultIndex && Set(identities[index].certificate.serverNames) == own
-        }
+        defaults =
+            [defaultIndex]
+            + identities.indices.filter { index in
+                index != defaultIndex && Set(identities[index].certificate.serverNames) == own
+            }
         unknownServerName = tls.unknownServerName
         switch tls.applicationProtocols {
         case .automatic: (protocols, insistsOnProtocol) = ([Array(name.utf8)], false)
@@ -136,7 +138,9 @@ extension ContextHandle {
         try trust(material)
         for encoded in material.authorities {
             // The names a client chooses its certificate by (RFC 8446, 4.2.4).
-            if let authority = Certificate(encoded: encoded) { _ = unsafe SSL_CTX_add_client_CA(handle, authority.handle) }
+            if let authority = Certificate(encoded: encoded) {
+                _ = unsafe SSL_CTX_add_client_CA(handle, authority.handle)
+            }
         }
     }
 

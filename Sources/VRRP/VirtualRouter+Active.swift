@@ -77,7 +77,7 @@ extension VirtualRouter {
     private mutating func announceAgain(_ active: inout Active, at now: Instant, _ actions: inout Actions) {
         if let last = active.lastAnnouncement, now - last < Bounds.announcementGap {
             counters.announcementsSpared += 1
-            scheduleAnnouncements(&active, at: now)
+            active.rounds = AnnouncementRounds(since: now, next: settings.announceRepeats)
         } else {
             announceNow(&active, at: now, &actions)
         }
@@ -109,11 +109,11 @@ extension VirtualRouter {
                 // 6.4.3 (685): Adver_Timer.
                 advertiseNow(&active, at: now, &actions)
             }
-            if let due = active.announceAt, now >= due {
-                active.announceAt = active.announceLater
-                active.announceLater = nil
+            if let due = announcementDue(active), now >= due {
                 active.lastAnnouncement = now
                 announce(&actions)
+                // After a sleep the rounds that were missed are one.
+                while let due = announcementDue(active), now >= due { active.rounds?.next += 1 }
             }
         }
         state = .active(active)
@@ -125,8 +125,8 @@ extension VirtualRouter {
         case .listening(let until): return until
         case .repairing(_, let deadline): return deadline
         case .reconciling(_, let deadline):
-            return min(deadline, active.nextAdvert, active.announceAt ?? .distantFuture)
-        case .shown: return min(active.nextAdvert, active.announceAt ?? .distantFuture)
+            return min(deadline, active.nextAdvert, announcementDue(active) ?? .distantFuture)
+        case .shown: return min(active.nextAdvert, announcementDue(active) ?? .distantFuture)
         }
     }
 
@@ -140,15 +140,34 @@ extension VirtualRouter {
         }
     }
 
-    /// Announces now and again after 1 s and 5 s.
+    /// Announces now, so many times in short order as the settings say, again after 1 s and 5 s, and then as often as
+    /// the settings want a refresh.
     mutating func announceNow(_ active: inout Active, at now: Instant, _ actions: inout Actions) {
         announce(&actions)
         active.lastAnnouncement = now
-        scheduleAnnouncements(&active, at: now)
+        active.rounds = AnnouncementRounds(since: now, next: 1)
     }
 
-    private func scheduleAnnouncements(_ active: inout Active, at now: Instant) {
-        active.announceAt = now + Bounds.announceAgain.0
-        active.announceLater = now + Bounds.announceAgain.1
+    /// When the next round of announcements is due; `nil`: none is.
+    private func announcementDue(_ active: Active) -> Instant? {
+        guard let rounds = active.rounds else { return nil }
+        switch rounds.next - settings.announceRepeats {
+        case ..<0: return rounds.since + Bounds.announcementSpacing * rounds.next
+        case 0: return rounds.since + Bounds.announceAgain.0
+        case 1: return rounds.since + Bounds.announceAgain.1
+        case let late: return settings.announceRefresh.map { rounds.since + Bounds.announceAgain.1 + $0 * (late - 1) }
+        }
+    }
+
+    /// A device of our addresses has another MAC address or a new link: what the neighbours know may be wrong.
+    mutating func neighboursMisled(at now: Instant, _ actions: inout Actions) {
+        guard case .active(var active) = state else { return }
+        if active.phase.isTruth {
+            counters.devicesRenewed += 1
+            announceNow(&active, at: now, &actions)
+        } else {
+            active.announceWhenShown = true
+        }
+        state = .active(active)
     }
 }

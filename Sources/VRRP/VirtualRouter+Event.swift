@@ -33,6 +33,8 @@ extension VirtualRouter {
         case addressClaimFailed(Attempt, errno: Int32)
         /// Somebody else removed an address.
         case addressLost(IPAddress)
+        /// A device of our addresses has another MAC address, or its link came up: the neighbours must be told again.
+        case deviceRenewed
         /// The kernel no longer shows any of our addresses.
         case addressesReleased
         /// Releasing failed with this errno; it will be asked for again.

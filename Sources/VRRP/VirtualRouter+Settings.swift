@@ -49,6 +49,10 @@ extension VirtualRouter {
         package var requiresWitness: Bool
         /// Whether it claims only together with the other members of a ``SyncGroup``.
         package var isGrouped: Bool
+        /// Rounds of announcements in short order at a takeover, 1...20; further ones follow after 1 s and 5 s.
+        package var announceRepeats: Int
+        /// How often an active router announces after that; `nil`: no more. At least 1 s.
+        package var announceRefresh: Duration?
 
         /// Settings with the defaults of the house. Values outside their ranges are the caller's mistake.
         package init(
@@ -57,7 +61,8 @@ extension VirtualRouter {
             addresses: [IPAddress], unadvertised: [IPAddress] = [], peers: [IPAddress] = [],
             authentication: Advertisement.Authentication = .none,
             checksum: Advertisement.ChecksumForm = .pseudoHeader, settle: Duration = .zero,
-            requiresWitness: Bool = false, isGrouped: Bool = false
+            requiresWitness: Bool = false, isGrouped: Bool = false, announceRepeats: Int = 1,
+            announceRefresh: Duration? = nil
         ) {
             precondition(routerID > 0, "router identifier 0")
             precondition((1...254).contains(priority), "priority \(priority)")
@@ -68,6 +73,8 @@ extension VirtualRouter {
                 interval.nanoseconds % unit.nanoseconds == 0,
                 "interval \(interval.text), not a multiple of \(unit.text)")
             precondition((1...100).contains(downTimerAdverts), "down timer of \(downTimerAdverts) intervals")
+            precondition((1...20).contains(announceRepeats), "\(announceRepeats) announcements")
+            precondition(announceRefresh.map { $0 >= .seconds(1) } ?? true, "a refresh faster than once a second")
             precondition((1...Advertisement.maximumAddresses).contains(addresses.count), "\(addresses.count) addresses")
             precondition((addresses + peers).allSatisfy { $0.family == family }, "addresses of another family")
             self.version = version
@@ -85,6 +92,8 @@ extension VirtualRouter {
             self.settle = settle
             self.requiresWitness = requiresWitness
             self.isGrouped = isGrouped
+            self.announceRepeats = announceRepeats
+            self.announceRefresh = announceRefresh
         }
 
         /// The priority with the weights of what is tracked: 1...254.
@@ -123,6 +132,8 @@ extension VirtualRouter {
         package static let stepDownHold = Duration.seconds(10)
         /// Announcements on hearing a loser are at least this far apart.
         package static let announcementGap = Duration.milliseconds(100)
+        /// The distance of the rounds of announcements at a takeover: a switch that has just moved the port may lose some.
+        package static let announcementSpacing = Duration.milliseconds(50)
         /// When announcements are repeated: neighbours may have missed the first or believed a loser's last one.
         package static let announceAgain = (Duration.seconds(1), Duration.seconds(5))
         /// So many reports of an active peer without one of its advertisements mean that only those are lost.

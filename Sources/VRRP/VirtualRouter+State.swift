@@ -100,6 +100,14 @@ extension VirtualRouter {
         var left: Int
     }
 
+    /// Rounds of announcements that follow a first one.
+    struct AnnouncementRounds: Equatable, Sendable {
+        /// When the first round was due.
+        var since: Instant
+        /// The number of the next round; the first was 0.
+        var next: Int
+    }
+
     struct Active: Equatable, Sendable {
         /// How the addresses stand in the kernel.
         enum Phase: Equatable, Sendable {
@@ -132,9 +140,8 @@ extension VirtualRouter {
         /// After the interval was raised: the old pace goes on for a few adverts, so that no single one has to arrive.
         var oldPace: Pace?
         var lastAnnouncement: Instant?
-        /// The repetitions still due, the sooner first.
-        var announceAt: Instant?
-        var announceLater: Instant?
+        /// The rounds of announcements still due.
+        var rounds: AnnouncementRounds?
         /// The set of addresses changed: announce when the kernel shows the new one.
         var announceWhenShown = false
     }

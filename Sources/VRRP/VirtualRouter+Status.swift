@@ -35,6 +35,8 @@ extension VirtualRouter {
         package internal(set) var announcements: UInt64 = 0
         /// Answers to losers spared because an advertisement had left less than a quarter of an interval before.
         package internal(set) var answersSpared: UInt64 = 0
+        /// Times a device of the addresses had another MAC address or a new link.
+        package internal(set) var devicesRenewed: UInt64 = 0
         /// Rounds put off by ``Bounds/announcementGap``.
         package internal(set) var announcementsSpared: UInt64 = 0
         /// Advertisements of a router with the weaker claim heard while active, farewells included.

@@ -102,6 +102,7 @@ package struct VirtualRouter: Sendable {
         case .addressClaimFailed(let attempt, let errno):
             if attempt == pendingAttempt { claimFailed(.claimFailed(errno: errno), at: now, &actions) }
         case .addressLost: addressLost(at: now, &actions)
+        case .deviceRenewed: neighboursMisled(at: now, &actions)
         case .addressesReleased:
             holdsAddresses = false
             releaseAgainAt = nil

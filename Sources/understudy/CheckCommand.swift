@@ -49,7 +49,7 @@ enum CheckCommand {
             if let configuration = outcome.configuration { print(Explanation(configuration).text, terminator: "") }
         }
         // What the file alone does not tell.
-        let refusals = outcome.configuration.map { ScriptCheck.refusals($0) } ?? []
+        let refusals = outcome.configuration.map { ScriptCheck.refusals($0) + HookCheck.refusals($0) } ?? []
         for refusal in refusals { Understudy.complain("understudy: \(refusal)\n") }
         return outcome.configuration == nil || !refusals.isEmpty ? Understudy.Status.refused : Understudy.Status.done
     }

@@ -22,7 +22,7 @@ struct DifferenceTests {
         new.listeners[0].maximumSessions = 6000
         new.backends[0].servers[1].weight = 9
         new.backends[0].servers.remove(at: 0)
-        new.backends[0].servers.append(.init(name: "emqx4", address: .init(.v4(.init(192, 168, 0, 5)), port: 1883)))
+        new.backends[0].servers.append(.init(name: "emqx9", address: .init(.v4(.init(192, 168, 0, 5)), port: 1883)))
         new.backends[0].stickTable = nil
         new.tables = []
         new.admin.group = "understudy"
@@ -33,8 +33,8 @@ struct DifferenceTests {
             difference.text == """
                 stick-table sessions: removed (applied in place)
                 loops was 4, is auto (needs a restart)
-                vrrp mqtt: address 10.0.0.20/32 removed (applied in place)
                 vrrp mqtt: advert-interval was 1.5s, is 100ms (applied in place)
+                vrrp mqtt: address 192.0.2.10/32 unclaimed removed (applied in place)
                 vrrp mqtt: track interface eth2 was weight -20 up 2s down 200ms, is weight -20 down 200ms (applied in place)
                 vrrp mqtt: track file "/run/under study/drain" removed (applied in place)
                 listen mqtt: limit connections was 5000, is 6000 (applies to new sessions)
@@ -43,7 +43,7 @@ struct DifferenceTests {
                 backend emqx: server emqx1 removed (applied in place)
                 backend emqx: server emqx2 was [2001:db8::3]:1883 weight 7 backup, is [2001:db8::3]:1883 weight 9 backup \
                 (applied in place)
-                backend emqx: server emqx4 added: 192.168.0.5:1883 weight 1 (applied in place)
+                backend emqx: server emqx9 added: 192.168.0.5:1883 weight 1 (applied in place)
                 admin: group was adm, is understudy (needs a restart)
 
                 """)
@@ -57,7 +57,9 @@ struct DifferenceTests {
         new.node = "lb2"
         #expect(
             Configuration.Difference(from: old, to: new).changes.map(\.text) == [
-                "this host was lb1, is lb2", "address: the order is now 10.0.0.20/32, 10.0.0.10/24",
+                "this host was lb1, is lb2",
+                "address: the order is now 192.0.2.10/32 unclaimed, 2001:db8::10/64 preferred-lifetime 0s unadvertised, "
+                    + "10.0.0.20/32 dev eth3 label eth3:vip, 10.0.0.10/24",
             ])
     }
 

@@ -18,6 +18,11 @@ struct ExplanationTests {
         for sentence in [
             "Priority 80 here, 90 on lb2: when both start together, lb2 becomes active.",
             "A node of higher priority takes the address back once it is ready for 1m30s.",
+            "10.0.0.20/32 is put on eth3, has the label eth3:vip.",
+            "2001:db8::10/64 is never chosen as a source, is not named in adverts.",
+            "192.0.2.10/32 is put on no interface: hooks move it.",
+            "Neighbours are told 3 times at a takeover, again after 1s and 5s, then every 1m.",
+            "Hook before-release: /usr/lib/understudy/release, killed after 5s.",
             "The interface eth1 must be up; else this host does not hold the address.",
             "The interface eth2 must be up, believed down after 200ms, believed up after 2s; else the priority is 20 lower.",
             "The backend emqx must have 2 usable servers; then the priority is 5 higher.",
@@ -78,6 +83,7 @@ struct ExplanationTests {
           When lb1 falls silent, this host takes over after 360.9ms (3 × 100ms + 60.9ms skew);
           when this host falls silent, lb1 takes over after 341.4ms.
           When the active node leaves on purpose, the other follows within 60.9ms.
+          Neighbours are told 5 times at a takeover, again after 1s and 5s.
           A node that comes back leaves the address where it is (preempt never).
           Adverts carry an HMAC with a key derived from the pair secret; adverts without it are refused, and repeated ones are refused.
           keepalived before 2.4.2 refuses such adverts: beside it, write authentication none.
@@ -102,10 +108,10 @@ struct ExplanationTests {
           Commands reach it at /run/understudy/admin.sock; it logs to standard error from level info up.
 
         At their defaults:
-          top level: resolver system every 30s timeout 2s; loops auto; user understudy; limit sessions 1000000
+          top level: resolver system every 30s timeout 2s; loops auto; user understudy; limit sessions 1000000; realtime-priority 10
           node lb2: priority 100
           pair: port 7946
-          vrrp mqtt: advert-interval 100ms; preempt never; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic; without-servers weight -253; settle 0s; duplicate-probe 5s
+          vrrp mqtt: advert-interval 100ms; preempt never; announce repeat 5; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic; without-servers weight -253; settle 0s; duplicate-probe 5s
           listen mqtt: protocol mqtt; limit connections 1000000; limit connect-size 64KiB; timeout connect 10s; timeout idle keep-alive; backlog 4096; source-prefix 64; limit tracked 64K; timeout first-byte connect; refuse connack
           backend brokers: balance least-connections; check mqtt every 2s timeout 1s rise 2 fall 3; on-down close; timeout connect 2s; timeout connack 5s; tries 3
           stick-table sessions: key client-id; size 1M; expire 30m

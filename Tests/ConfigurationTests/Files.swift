@@ -29,21 +29,18 @@ enum Files {
             interface eth0
             router-id 51
             address 10.0.0.10/24
-            address 10.0.0.20
+            address 10.0.0.20 dev eth3 label eth3:vip
+            address 2001:db8::10/64 unadvertised preferred-lifetime 0s
+            address 192.0.2.10/32 unclaimed
+            announce repeat 3 refresh 1m
+            hook after-claim "/usr/lib/under study/claim" timeout 2s
+            hook before-release /usr/lib/understudy/release
             version 3
             advert-interval 1.5s
             preempt after 1m30s
             priority lb1 80
             transport multicast
             track interface eth1
-            down-timer-adverts 4
-            checksum message-only
-            authentication-mode permissive
-            anti-replay time
-            clock-window 10s
-            hmac-key 7 /etc/vrrp-7.key
-            hmac-key 8 "/etc/under study/vrrp-8.key"
-            active-key 8
             track interface eth2 down 200ms weight -20 up 2s
             track servers emqx weight 5 at-least 2
             track file "/run/under study/drain" weight -10
@@ -52,6 +49,14 @@ enum Files {
             settle 30s
             witness 10.0.0.1 required
             duplicate-probe 1m
+            down-timer-adverts 4
+            checksum message-only
+            authentication-mode permissive
+            anti-replay time
+            clock-window 10s
+            hmac-key 7 /etc/vrrp-7.key
+            hmac-key 8 "/etc/under study/vrrp-8.key"
+            active-key 8
         }
         script uplink {
             command /usr/bin/test
@@ -131,6 +136,7 @@ enum Files {
         loops 4
         user nobody
         limit sessions 20000
+        realtime-priority 20
 
         """
 

@@ -9,6 +9,7 @@ import Wire
 struct GoodFilesTests {
     @Test(arguments: [
         "understudy.conf", "minimal.conf", "single.conf", "examples/vrrp-full.conf", "examples/keepalived-peer.conf",
+        "examples/cloud.conf",
     ])
     func `is every file of conf, without a warning`(_ name: String) throws {
         let outcome = Checker.check(try Files.shipped(name), as: Files.lb1)
@@ -32,7 +33,20 @@ struct GoodFilesTests {
         let router = try #require(configuration.routers.first)
         #expect(router.interface == "eth0")
         #expect(router.routerID == 51)
-        #expect(router.addresses.map(\.description) == ["10.0.0.10/24", "10.0.0.20/32"])
+        #expect(router.addresses.map(\.description) == ["10.0.0.10/24", "10.0.0.20/32", "2001:db8::10/64", "192.0.2.10/32"])
+        #expect(router.addresses.map(\.device) == [nil, "eth3", nil, nil])
+        #expect(router.addresses[1].label == "eth3:vip")
+        #expect(router.addresses.map(\.preferredLifetime) == [nil, nil, .zero, nil])
+        #expect(router.addresses.map(\.isUnadvertised) == [false, false, true, false])
+        #expect(router.addresses.map(\.isUnclaimed) == [false, false, false, true])
+        // What is not named in adverts makes no second router, and moves with the first.
+        #expect(router.families == [.ipv4])
+        #expect(router.addresses(movingWith: .ipv4).count == 4 && router.addresses(movingWith: .ipv6).isEmpty)
+        #expect(router.announcements.repeats == 3 && router.announcements.refresh == .seconds(60))
+        #expect(router.hooks.map(\.event) == [.afterClaim, .beforeRelease])
+        #expect(router.hooks.map(\.path) == ["/usr/lib/under study/claim", "/usr/lib/understudy/release"])
+        #expect(router.hooks.map(\.timeout) == [.seconds(2), .seconds(5)])
+        #expect(configuration.realtimePriority == 20)
         #expect(router.advertInterval == .milliseconds(1500))
         #expect(router.preempt == .after(.seconds(90)))
         #expect(router.priority == 80)

@@ -23,7 +23,7 @@ struct NetworkRouterPlanTests {
         configuration.node = "lb1"
         var router = Configuration.VirtualRouterSettings(
             name: "mqtt", interface: "eth0", routerID: 51,
-            addresses: try virtual.map { try #require(IPPrefix($0)) }, priority: 150)
+            addresses: try virtual.map { .init(try #require(IPPrefix($0))) }, priority: 150)
         router.transport = transport
         router.authentication.kind = .none
         router.preempt = .after(.seconds(30))
@@ -40,7 +40,8 @@ struct NetworkRouterPlanTests {
             plan.settings
                 == VirtualRouter.Settings(
                     routerID: 51, priority: 150, preempt: .after(.seconds(30)),
-                    addresses: [try Self.address("10.0.0.10")], peers: [try Self.address("10.0.0.12")]))
+                    addresses: [try Self.address("10.0.0.10")], peers: [try Self.address("10.0.0.12")],
+                    announceRepeats: 5))
     }
 
     @Test func multicastHasNoPeers() throws {

@@ -15,6 +15,14 @@ final class ExitStatus: Sendable {
     let value = Mutex<Int32?>(nil)
 }
 
+/// How a vip process lives in a test.
+enum Life {
+    /// On a thread of the test.
+    case thread
+    /// As a process of its own, which can be stopped and killed; what it logs goes to this descriptor.
+    case process(errors: Int32 = 2)
+}
+
 /// One host: a vip process on a thread of its own, seen from its supervisor and its balancer.
 final class VipHost {
     let name: String
@@ -22,6 +30,8 @@ final class VipHost {
     let interface: Interface
     /// What the vip process returned; `nil` while it runs.
     private let result = ExitStatus()
+    /// Where it runs as a process of its own; `nil`: on a thread.
+    private(set) var process: Linux.Process?
 
     private let loop: EventLoop
     private(set) var supervisor: ControlChannel<ChildMessage, SupervisorMessage>
@@ -38,7 +48,7 @@ final class VipHost {
     /// Starts a host in the calling thread's namespace, which its thread inherits.
     init(
         _ name: String, on loop: EventLoop, configuration: String, interface: String,
-        serving: Bool = true, settled: Bool = true, secret: PairSecret? = VipPair.secret
+        serving: Bool = true, settled: Bool = true, secret: PairSecret? = VipPair.secret, as life: Life = .thread
     ) throws {
         self.name = name
         beat = BalancerBeat(
@@ -52,17 +62,30 @@ final class VipHost {
         supervisor = try ControlChannel(try pair.first.duplicate(), on: loop)
         supervisor.onMessage = { [weak self] message, _ in self?.take(message) }
 
-        let thread = Thread { [result] in
-            let status: Int32
-            do {
-                let log = try Log(process: "vip", level: .error, sink: .lines(descriptor: 2))
-                status = try VipProcess(control: FileDescriptor(owning: childEnd), log: log).run()
-            } catch {
-                status = -1
+        switch life {
+        case .thread:
+            let thread = Thread { [result] in
+                let status: Int32
+                do {
+                    let log = try Log(process: "vip", level: .error, sink: .lines(descriptor: 2))
+                    status = try VipProcess(control: FileDescriptor(owning: childEnd), log: log).run()
+                } catch {
+                    status = -1
+                }
+                result.value.withLock { $0 = status }
             }
-            result.value.withLock { $0 = status }
+            thread.start()
+        case .process(let errors):
+            var launch = Linux.Process.Launch(
+                path: Daemon.program, arguments: ["understudy", "vip"], environment: ["PATH=/usr/bin:/bin"])
+            launch.descriptors = [ChildProcess.controlDescriptor: childEnd, 2: errors]
+            let process = try Linux.Process(launch)
+            Descriptor.close(childEnd)
+            self.process = process
+            try process.watch(on: loop) { [result] ending in
+                result.value.withLock { $0 = if case .exited(let status) = ending { status } else { -1 } }
+            }
         }
-        thread.start()
 
         try linkBalancer()
         if let secret { try hand(secret.fileContents, as: .vrrpSecret) }
@@ -118,6 +141,18 @@ final class VipHost {
 
     /// The supervisor dies.
     func killSupervisor() { supervisor.close() }
+
+    /// Ends it, however it was treated, and sees that a process of it is reaped.
+    func end() {
+        supervisor.close()
+        if exitStatus == nil, let process {
+            try? process.send(Signals.continue)
+            let limit = Clock.now + .seconds(5)
+            while exitStatus == nil, Clock.now < limit { try? loop.turn(limit: .milliseconds(10)) }
+            if exitStatus == nil { try? process.send(Signals.kill) }
+        }
+        _ = try? loop.waitFor { self.exitStatus != nil }
+    }
 
     private func sendBeats() {
         if let beat { balancer?.send(beat) }

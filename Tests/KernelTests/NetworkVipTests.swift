@@ -56,7 +56,12 @@ struct NetworkVipTests {
             #expect(report["state"] == "active")
             #expect(try #require(report["why"]?.string).contains("handed over"))
             #expect(report["counters"]?["zero_priority_received"] == 1)
-            #expect(report["addresses"] == [["address": "10.9.0.10/24", "shown": true]])
+            #expect(
+                report["addresses"] == [
+                    [
+                        "address": "10.9.0.10/24", "interface": "right", "claimed": true, "advertised": true, "shown": true,
+                    ]
+                ])
         }
     }
 

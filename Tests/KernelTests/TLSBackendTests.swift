@@ -17,7 +17,8 @@ struct TLSBackendTests {
         return dialogue
     }
 
-    private let listener = "certificate @/other.pem; certificate @/combined.pem default; client-ca @/clients.crt"
+    private let listener =
+        "certificate @/other.pem; certificate @/combined.pem default; client-ca @/clients.crt"
         + "; client-certificate optional"
 
     @Test func `believes a server of its authority with the name that is asked for`() throws {

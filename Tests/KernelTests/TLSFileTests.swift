@@ -105,7 +105,8 @@ struct TLSFileTests {
     @Test(arguments: cases)
     func `each mistake has its message`(_ item: Case) throws {
         let text = TLSWorkshop.configuration(listener: item.tls)
-        let line = try #require(text.split(separator: "\n").dropFirst().first).replacing(TLSWorkshop.directory, with: "@")
+        let line = try #require(text.split(separator: "\n").dropFirst().first).replacing(
+            TLSWorkshop.directory, with: "@")
         let messages = TLSWorkshop.messages(text)
         let expected = "\(item.message)\n"
         #expect(messages.contains(expected), "\(messages)")
@@ -120,7 +121,8 @@ struct TLSFileTests {
     }
 
     @Test(arguments: [
-        "certificate @/combined.pem; client-ca @/root.crt", "certificate @/chain.pem; key @/server.key; client-ca @/root.crt",
+        "certificate @/combined.pem; client-ca @/root.crt",
+        "certificate @/chain.pem; key @/server.key; client-ca @/root.crt",
         "certificate @/chain.pem; certificate @/other.pem; key @/server.key; client-ca @/root.crt",
         "certificate @/rsa.pem; certificate @/combined.pem; client-ca @/root.crt",
         "certificates @/many; client-ca @/root.crt",

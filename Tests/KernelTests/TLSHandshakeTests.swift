@@ -127,7 +127,8 @@ struct TLSHandshakeTests {
         #expect(facts.subject == "CN=meter-7,O=Example")
         let output = try server.client([version])
         #expect(!output.contains("TOLD"))
-        #expect(output.contains("alert") && output.contains(version == "-tls1_3" ? "certificate required" : "handshake"))
+        #expect(
+            output.contains("alert") && output.contains(version == "-tls1_3" ? "certificate required" : "handshake"))
         #expect(server.outcomes.last?.error?.kind == .noCertificate)
         #expect(output.contains("Acceptable client certificate CA names") && output.contains("CN = Clients"))
         #expect(try server.client([version] + showing("stranger")).contains("alert unknown ca"))

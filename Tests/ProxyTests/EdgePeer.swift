@@ -88,7 +88,8 @@ final class EdgePeer {
         return head
     }
 
-    private func frame() {
+    /// What comes from here on, and what has come behind a head, is frames.
+    func frame() {
         isFramed = true
         reader = FrameReader(policy: FramePolicy(isPeerClient: !isClient))
         let rest = inbox

@@ -238,7 +238,7 @@ extern int unshare(int flags);
 enum { CL_CLONE_NEWNET = 0x40000000 };
 
 // Wrapped enumerations of <sys/resource.h>.
-enum { CL_RLIMIT_MEMLOCK = 8, CL_RLIMIT_RTTIME = 15 };
+enum { CL_RLIMIT_MEMLOCK = 8, CL_RLIMIT_RTPRIO = 14, CL_RLIMIT_RTTIME = 15 };
 
 // ---- Processes, signals, privileges, users ----
 

@@ -124,8 +124,10 @@ extension Loop {
 
     // MARK: Receiving
 
-    /// Receives into a direction's input, behind what is pending there.
-    func receive(_ index: UInt32, isUp: Bool, stranger: Bool) -> Transfer? {
+    /// Receives into a direction's input, behind what is pending there; `nil` when there is no chunk.
+    ///
+    /// - Returns: `isShort`: less came than there was room for, so that the source is empty unless it ends.
+    func receive(_ index: UInt32, isUp: Bool, stranger: Bool) -> (what: Transfer, isShort: Bool)? {
         let edge = slots[index].edge
         if edges[edge][isUp: isUp].input.chunk == 0 {
             guard let chunk = stranger ? chunks.allocateForStranger() : chunks.allocate() else { return nil }
@@ -135,15 +137,19 @@ extension Loop {
         let range = edges[edge][isUp: isUp].pendingRange
         if range.upperBound == chunks.size {
             // Only before the relay begins, when a record is not whole yet: it moves to the chunk's beginning.
-            guard range.lowerBound > 0 else { return .wouldBlock }
+            guard range.lowerBound > 0 else { return (.wouldBlock, true) }
             scratch.copy(chunk, range, of: chunks, to: 0)
             scratch.copy(0..<range.count, into: chunk, of: chunks, at: 0)
             edges[edge][isUp: isUp].input.base += UInt64(range.lowerBound)
         }
         let place = edges[edge][isUp: isUp].pendingRange.upperBound
         let result = chunks.receive(isUp ? slots[index].client : slots[index].server, into: chunk, at: place)
-        if case .moved(let count) = result { edges[edge][isUp: isUp].received += UInt64(count) }
+        var isShort = true
+        if case .moved(let count) = result {
+            edges[edge][isUp: isUp].received += UInt64(count)
+            isShort = place + count < chunks.size
+        }
         if edges[edge][isUp: isUp].pending == 0 { releaseInput(edge, isUp: isUp) }
-        return result
+        return (result, isShort)
     }
 }

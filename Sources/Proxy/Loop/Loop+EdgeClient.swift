@@ -58,16 +58,16 @@ extension Loop {
                 counters.add(.limitChunks)
                 end(index, .limit)
                 return
-            case .moved(let count)?:
+            case (.moved(let count), let isShort)?:
                 slots[index].lastActivity = now
                 if edges[slots[index].edge].up.received == count, slots[index].phase == .upgrading { heardFirst(index) }
                 if digestClient(index) { return }
-                if count < chunks.size, !ending { return }
-            case .wouldBlock?: return
-            case .ended?:
+                if isShort, !ending { return }
+            case (.wouldBlock, _)?: return
+            case (.ended, _)?:
                 end(index, .clientClosed)
                 return
-            case .failed?:
+            case (.failed, _)?:
                 end(index, .clientReset)
                 return
             }

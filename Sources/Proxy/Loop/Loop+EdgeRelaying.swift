@@ -61,16 +61,16 @@ extension Loop {
             case nil:
                 counters.add(.limitChunks)
                 return starve(index)
-            case .moved(let count)?:
-                isDrained = count < chunks.size && !ending
+            case (.moved, let isShort)?:
+                isDrained = isShort && !ending
                 if isUp { slots[index].lastActivity = now }
                 if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
-            case .wouldBlock?: return true
-            case .ended?:
+            case (.wouldBlock, _)?: return true
+            case (.ended, _)?:
                 edges[edge][isUp: isUp].isEnded = true
                 slots[index][isUp: isUp].isEnded = true
                 if let session = tls(index, client: isUp), session.state == .established { counters.add(.tlsTruncated) }
-            case .failed?:
+            case (.failed, _)?:
                 end(index, isUp ? .clientReset : .serverReset)
                 return false
             }

@@ -131,11 +131,11 @@ extension Loop {
                 counters.add(.limitChunks)
                 refuse(index, code: .serverBusy, .limit)
                 return
-            case .moved(let count)?:
+            case (.moved, let isShort)?:
                 if digestServer(index) { return }
-                if count < chunks.size, !ending { return }
-            case .wouldBlock?: return
-            case .ended?, .failed?:
+                if isShort, !ending { return }
+            case (.wouldBlock, _)?: return
+            case (.ended, _)?, (.failed, _)?:
                 failServer(index, .closed)
                 return
             }

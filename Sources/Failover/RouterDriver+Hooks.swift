@@ -1,0 +1,54 @@
+// When a driver has hooks run.
+
+import Configuration
+import Linux
+import VRRP
+import Wire
+
+extension RouterDriver {
+    /// What hooks are told of the router that does not change.
+    static func hookFacts(_ plan: RouterPlan) -> [String] {
+        [
+            "UNDERSTUDY_INTERFACE=\(plan.identity.interface)", "UNDERSTUDY_ROUTER_ID=\(plan.identity.routerID)",
+            "UNDERSTUDY_ADDRESSES=" + plan.addresses.map(\.prefix.description).joined(separator: " "),
+        ]
+    }
+
+    /// Has run what the change of role calls for. The addresses are here when it became active, and gone otherwise.
+    func runHooks(from: VirtualRouter.Role, to: VirtualRouter.Role, because cause: VirtualRouter.Cause) {
+        let isPlanned = cause == .steppedDown || cause == .idle(.stopped)
+        let moment = moment(to, from, "\(cause)", isPlanned: isPlanned)
+        if to == .active, from != .active {
+            hooks.advanceEpoch()
+            hooks.run(.afterClaim, moment)
+        }
+        if from == .active, to != .active { hooks.run(.afterRelease, moment) }
+        hooks.run(.roleChange, moment)
+    }
+
+    /// After a time with two active routers the other one gave way.
+    func tellLosers() {
+        guard router.counters.losersHeard != toldLosers else { return }
+        toldLosers = router.counters.losersHeard
+        guard isActive else { return }
+        hooks.run(.reclaimed, moment(.active, .active, "another router gave way", isPlanned: false))
+    }
+
+    /// Has the hooks run that come before a planned release, and calls back when they have ended or had their time.
+    /// Meanwhile the router stays what it is.
+    func prepareRelease(by deadline: Instant, _ done: @escaping () -> Void) {
+        guard isActive,
+            let last = hooks.run(
+                .beforeRelease, moment(.active, .active, "the addresses are handed over", isPlanned: true))
+        else { return done() }
+        hooks.await(last, until: deadline, done)
+    }
+
+    private func moment(
+        _ role: VirtualRouter.Role, _ former: VirtualRouter.Role, _ reason: String, isPlanned: Bool
+    ) -> HookRunner.Moment {
+        HookRunner.Moment(
+            role: role.rawValue, formerRole: former.rawValue, priority: router.settings.priority, reason: reason,
+            isPlanned: isPlanned)
+    }
+}
