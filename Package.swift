@@ -87,6 +87,11 @@ let package = Package(
             ]),
         tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
+        tests(
+            "FuzzTests",
+            [
+                "Wire", "VRRP", "MQTT", "ProxyProtocol", "WebSocket", "Replication", "Balancing", "Linux", "TLS", "Control",
+            ]),
         tests("TidyTests", []),
     ],
     swiftLanguageModes: [.v6]
