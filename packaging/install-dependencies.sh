@@ -15,11 +15,12 @@ needed=(
     "mount mount"
     "util-linux nsenter"
     "nftables nft"
-    "python3-minimal python3"
+    "python3 pydoc3"
     "tcpdump tcpdump"
     "mosquitto mosquitto"
     "mosquitto-clients mosquitto_pub"
     "keepalived keepalived"
+    "tshark tshark"
 )
 
 export PATH="$PATH:/usr/sbin:/sbin"

@@ -376,6 +376,10 @@ def race(options, directory):
                                 "runs": len(values), "values_ms": [round(value, 1) for value in values]})
                 print(f"{interval} ms, {event}, {program}: median {medians[program]:.1f} ms, "
                       f"maximum {max(values):.1f} ms, {len(values)} runs", flush=True)
+            # A median of a few runs is chance; of many, ours must not be slower by more than a tenth of the interval and 5 ms.
+            allowed = medians["keepalived"] + interval / 10 + 5
+            if options.runs >= 15 and medians["understudy"] > allowed:
+                complaints.append(f"{interval} ms, {event}: slower than keepalived")
             print(f"{interval} ms, {event}: keepalived / understudy = "
                   f"{medians['keepalived'] / medians['understudy']:.2f}", flush=True)
     print(json.dumps({"proof": "race", "load": os.getloadavg()[0], "figures": figures}))
