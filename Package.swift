@@ -53,7 +53,8 @@ let package = Package(
         swift(
             "Proxy",
             [
-                "Wire", "MQTT", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry",
+                "Wire", "MQTT", "ProxyProtocol", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS",
+                "Telemetry",
                 "Control",
             ]),
         swift("Supervisor", ["Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
@@ -82,7 +83,8 @@ let package = Package(
         tests(
             "ProxyTests",
             [
-                "Wire", "MQTT", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS", "Telemetry",
+                "Wire", "MQTT", "ProxyProtocol", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS",
+                "Telemetry",
                 "Proxy",
             ]),
         tests("RecordTests", ["Wire", "TLS"]),

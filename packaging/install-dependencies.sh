@@ -21,6 +21,9 @@ needed=(
     "mosquitto-clients mosquitto_pub"
     "keepalived keepalived"
     "tshark tshark"
+    "haproxy haproxy"
+    "nginx nginx"
+    "libnginx-mod-stream /usr/lib/nginx/modules/ngx_stream_module.so"
 )
 
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -45,7 +48,7 @@ if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
     exit 1
 fi
 
-# The brokers and keepalived are for the lab alone: their services must not start on this machine.
+# The brokers and the other proxies are for the lab and the tests alone: their services must not start on this machine.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
     trap 'rm -f "$policy"' EXIT
@@ -53,7 +56,7 @@ if [[ ! -e $policy ]]; then
     chmod 755 "$policy"
 fi
 services=()
-for service in mosquitto keepalived; do
+for service in mosquitto keepalived haproxy nginx; do
     for package in "${missing[@]}"; do
         if [[ $package == "$service" ]]; then services+=("$service"); fi
     done

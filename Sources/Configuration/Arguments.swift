@@ -37,6 +37,12 @@ struct Arguments: Hashable, Sendable {
     func duration(_ key: String) -> Duration? { if case .duration(let value)? = value(key) { value } else { nil } }
     func address(_ key: String) -> IPAddress? { if case .address(let value)? = value(key) { value } else { nil } }
     func prefix(_ key: String) -> IPPrefix? { if case .prefix(let value)? = value(key) { value } else { nil } }
+    /// Every value of a placeholder that takes several, in order.
+    func prefixes(_ key: String) -> [IPPrefix] {
+        items.compactMap { item in
+            if item.key == key, case .prefix(let value) = item.value { value } else { nil }
+        }
+    }
     func socket(_ key: String) -> SocketAddress? { if case .socket(let value)? = value(key) { value } else { nil } }
 }
 

@@ -151,8 +151,15 @@ extension Configuration {
         /// Most sessions of this listener at one time.
         package var maximumSessions: Int = 1_000_000
         package var backlog: Int32 = 4096
-        /// Silence after which a session ends; `nil`: 1.5 × the client's own keep-alive.
+        /// Silence after which a session ends; `nil`: 1.5 × the client's own keep-alive, and
+        /// ``ListenerProtocol/usualIdleTimeout`` where there is no CONNECT.
         package var idleTimeout: Duration?
+        /// Who may say in a PROXY header whom a connection is from; `nil`: nobody, and no header is expected.
+        package var proxyAcceptance: ProxyAcceptance?
+        /// A whole PROXY header must have arrived this long after the accept.
+        package var proxyTimeout: Duration = .seconds(3)
+        /// What of a CONNECT is replaced before a server sees it.
+        package var rewriting = Rewriting()
         /// MQTT comes inside a WebSocket; `nil`: it does not.
         package var webSocket: WebSocketSettings?
         /// Networks whose X-Forwarded-For is believed.
@@ -170,7 +177,19 @@ extension Configuration {
     }
 
     /// What a listener speaks.
-    package enum ListenerProtocol: Hashable, Sendable { case mqtt }
+    package enum ListenerProtocol: String, Hashable, Sendable, CaseIterable {
+        /// CONNECT is read and answered for.
+        case mqtt
+        /// Bytes are passed as they are, whatever they mean.
+        case tcp
+        /// As ``tcp``; a client that no server takes is told so in HTTP.
+        case http
+
+        /// Nothing that clients send is read.
+        package var isOpaque: Bool { self != .mqtt }
+        /// Silence of both sides after which a session without keep-alive ends.
+        package static let usualIdleTimeout = Duration.seconds(3600)
+    }
 
     /// `backend NAME { balance …; server … }`.
     package struct BackendSettings: Hashable, Sendable {
@@ -192,6 +211,10 @@ extension Configuration {
         package var connackTimeout: Duration = .seconds(5)
         /// How many servers are tried for one CONNECT before the client is refused.
         package var maximumTries: Int = 3
+        /// The PROXY header connections to servers begin with; `nil`: none.
+        package var proxySending: ProxySending?
+        /// The header of health checks, where ``proxySending`` says that servers get one.
+        package var checkHeader = CheckHeader.local
         package var onDown = OnDown.close(spread: nil)
         /// Where connections to the servers come from, in the order of the file; empty: as the kernel chooses.
         package var sources: [SourceSettings] = []

@@ -72,9 +72,12 @@ extension CrossCheck {
 
     /// Whether the listener of a bind speaks what its port is known for.
     private func speaks(_ bind: Place<SocketAddress>, _ port: UInt16) -> Bool {
+        let listener = configuration.listeners[bind.object.index]
+        // What is passed as it is may be anything.
+        guard !listener.protocol.isOpaque else { return true }
         // A protocol that was not understood may have meant it.
         let isDoubtful = draft.isWritten(.protocol, in: bind.object) && draft.first(.protocol, in: bind.object) == nil
-        let isFramed = configuration.listeners[bind.object.index].webSocket != nil || isDoubtful
+        let isFramed = listener.webSocket != nil || isDoubtful
         return switch port {
         case 8883: isEncrypted(bind)
         case 8083: isFramed

@@ -3,9 +3,9 @@
 import Wire
 
 extension Directive {
-    static let backendDirectives = [
-        balance, stick, server, backendTLS, source, check, onDown, timeoutConnect, timeoutConnack, tries,
-    ]
+    static let backendDirectives =
+        [balance, stick, server, backendTLS, source, check, onDown, timeoutConnect, timeoutConnack, tries]
+        + backendProxyDirectives
 
     static let stick = Directive(
         "stick", in: .backend, .optional,

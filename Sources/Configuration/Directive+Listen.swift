@@ -5,7 +5,7 @@ import Wire
 extension Directive {
     static let listenDirectives = [
         bind, `protocol`, listenTLS, use, limitConnections, limitConnectSize, timeoutConnectPacket, timeoutIdle, backlog,
-    ] + limitDirectives + [access] + webSocketDirectives
+    ] + limitDirectives + [access] + webSocketDirectives + listenProxyDirectives + rewriteDirectives
 
     static let bind = Directive(
         "bind", in: .listen, .repeatable(required: true), .value("ADDRESS:PORT", .socket),
@@ -17,15 +17,21 @@ extension Directive {
         show: { configuration, index in configuration.listeners[index].binds.map { written($0) } })
 
     static let `protocol` = Directive(
-        "protocol", in: .listen, .optional, .either([mqttProtocol]), default: "mqtt",
-        "What clients speak: MQTT 3.1, 3.1.1 and 5.0, told apart by their CONNECT; over websocket takes requests for this "
-            + "path and what is below it, under these names or any.",
+        "protocol", in: .listen, .optional, .either([mqttProtocol, "tcp", "http"]), default: "mqtt",
+        "What clients speak: mqtt is 3.1, 3.1.1 and 5.0, told apart by their CONNECT, and over websocket takes requests for "
+            + "this path and what is below it, under these names or any; tcp passes bytes as they are; http does too, and "
+            + "says in HTTP when no server is there.",
         reload: .newSessions, foreign: ["mode"],
         apply: { configuration, arguments in
-            configuration.listeners.newest.protocol = .mqtt
+            for choice in Configuration.ListenerProtocol.allCases where arguments.has(choice.rawValue) {
+                configuration.listeners.newest.protocol = choice
+            }
             configuration.listeners.newest.webSocket = webSocket(arguments)
         },
-        show: { configuration, index in [configuration.listeners[index].webSocket?.text ?? "mqtt"] })
+        show: { configuration, index in
+            let listener = configuration.listeners[index]
+            return [listener.webSocket?.text ?? listener.protocol.rawValue]
+        })
 
     static let limitConnections = Directive(
         "limit connections", in: .listen, .optional, .value("N", .integer(1...10_000_000)), default: "1000000",
@@ -60,7 +66,8 @@ extension Directive {
         .either([
             "keep-alive", .value("DURATION", .duration(.seconds(1) ... .seconds(30 * 86400), step: .milliseconds(1))),
         ]), default: "keep-alive",
-        "The silence after which a session ends; keep-alive is 1.5 × what the client itself promised in its CONNECT.",
+        "The silence after which a session ends; keep-alive is 1.5 × what the client itself promised in its CONNECT, "
+            + "and 1h where there is no CONNECT.",
         reload: .newSessions,
         foreign: ["timeout client", "timeout server", "timeout tunnel", "proxy_timeout", "proxy_read_timeout"],
         apply: { configuration, arguments in

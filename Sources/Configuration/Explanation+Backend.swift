@@ -29,6 +29,7 @@ extension Explanation {
                     + "\(Configuration.maximumAddressesOfName) addresses each.")
         }
         lines += health(backend)
+        lines += proxySending(backend)
         lines.append(
             "  A CONNECT is tried on up to \(tries(backend)) of them: "
                 + "\(backend.connectTimeout.text) to connect, \(backend.connackTimeout.text) for the CONNACK.")

@@ -34,6 +34,7 @@ package struct Explanation: Sendable {
 
     private func listener(_ listener: Configuration.ListenerSettings) -> [String] {
         let binds = listener.binds.map { written($0) }.joined(separator: ", ")
+        if listener.protocol.isOpaque { return opaque(listener, binds) }
         let idle = listener.idleTimeout?.text ?? "1.5 × its own keep-alive"
         var lines = ["Listener \(listener.name): \(spoken(listener)) on \(binds), to the backend \(listener.backend)."]
         lines += listener.routes.map { "  Before that, to the backend \($0.backend) when \(written($0.condition))." }
@@ -43,7 +44,7 @@ package struct Explanation: Sendable {
             "  A client must send its CONNECT within \(listener.connectDeadline.text), in at most "
                 + "\(SizeText.text(listener.maximumConnectSize)); a session ends after a silence of \(idle).",
             "  At most \(min(listener.maximumSessions, configuration.maximumSessions)) sessions at one time.",
-        ] + admission(listener.admission)
+        ] + admission(listener.admission) + proxyAcceptance(listener) + rewriting(listener)
     }
 
     private func table(_ table: Configuration.TableSettings) -> [String] {

@@ -45,8 +45,6 @@ enum ForeignWords {
         "no-tlsv10": "not needed: the oldest version is 1.2 unless minimum-version says otherwise",
         "no-tlsv11": "not needed: the oldest version is 1.2 unless minimum-version says otherwise",
         // Our own, later.
-        "proxy-protocol": "the PROXY protocol is not in this version",
-        "proxy_protocol": "the PROXY protocol is not in this version",
         "status": "the status page is not in this version; see understudy status",
         "stats": "the status page is not in this version; see understudy status",
     ]

@@ -44,6 +44,8 @@ struct Matcher {
             arguments.add(word: wanted)
         case .value(let placeholder, let kind):
             try value(placeholder, kind, key: placeholder)
+        case .several(let placeholder, let kind, let stops):
+            repeat { try value(placeholder, kind, key: placeholder) } while next.map { !stops.contains($0.text) } ?? false
         case .sequence(let parts):
             for part in parts { try match(part) }
         case .either(let choices):
@@ -117,7 +119,7 @@ extension Syntax {
     fileprivate var firstWords: [String] {
         switch self {
         case .word(let word, _): [word]
-        case .value, .options: []
+        case .value, .several, .options: []
         case .sequence(let parts): parts.first?.firstWords ?? []
         case .either(let choices): choices.flatMap(\.firstWords)
         case .repeated(let part, _): part.firstWords
@@ -127,7 +129,7 @@ extension Syntax {
     fileprivate var foreignWords: [String] {
         switch self {
         case .word(_, let foreign): foreign
-        case .value, .options: []
+        case .value, .several, .options: []
         case .sequence(let parts): parts.first?.foreignWords ?? []
         case .either(let choices): choices.flatMap(\.foreignWords)
         case .repeated(let part, _): part.foreignWords
@@ -136,7 +138,7 @@ extension Syntax {
 
     fileprivate var beginsWithValue: Bool {
         switch self {
-        case .value: true
+        case .value, .several: true
         case .sequence(let parts): parts.first?.beginsWithValue ?? false
         case .word, .either, .options, .repeated: false
         }

@@ -6,6 +6,8 @@ package indirect enum Syntax: Sendable {
     case word(String, foreign: [String] = [])
     /// A value, shown as `placeholder` and looked up by it.
     case value(String, ValueKind)
+    /// One or more values, up to the end or one of these words; each is looked up by `placeholder`.
+    case several(String, ValueKind, until: [String])
     case sequence([Syntax])
     /// One of these; told apart by their first word, at most one of them begins with a value.
     case either([Syntax])
@@ -50,6 +52,7 @@ package indirect enum Syntax: Sendable {
         switch self {
         case .word(let word, _): word
         case .value(let placeholder, _): placeholder
+        case .several(let placeholder, _, _): placeholder + "…"
         case .sequence(let parts):
             parts.map { $0.nestedText(isBrief: isBrief) }.filter { !$0.isEmpty }.joined(separator: " ")
         case .either(let choices): choices.map { $0.text(isBrief: isBrief) }.joined(separator: " | ")
@@ -72,7 +75,7 @@ package indirect enum Syntax: Sendable {
     package var values: [(placeholder: String, kind: ValueKind)] {
         switch self {
         case .word: []
-        case .value(let placeholder, let kind): [(placeholder, kind)]
+        case .value(let placeholder, let kind), .several(let placeholder, let kind, _): [(placeholder, kind)]
         case .sequence(let parts), .either(let parts): parts.flatMap(\.values)
         case .repeated(let part, _): part.values
         case .options(let options): options.compactMap(\.value)
@@ -82,7 +85,7 @@ package indirect enum Syntax: Sendable {
     /// The options of the grammar, in order.
     package var options: [Option] {
         switch self {
-        case .word, .value: []
+        case .word, .value, .several: []
         case .sequence(let parts), .either(let parts): parts.flatMap(\.options)
         case .repeated(let part, _): part.options
         case .options(let options): options

@@ -1,5 +1,7 @@
 // The names under which descriptors are handed to a child.
 
+import Wire
+
 /// What a descriptor handed to a child is for.
 package enum DescriptorName: Hashable, Sendable, CustomStringConvertible {
     /// A listening socket: `listener/LISTENER/BIND/LOOP`. `bind` counts the addresses of that listener and `loop` the event
@@ -12,6 +14,12 @@ package enum DescriptorName: Hashable, Sendable, CustomStringConvertible {
 
     /// The pre-shared secret of the pair.
     package static let pairSecret = DescriptorName.secret("pair")
+
+    /// The key file that client identities are hashed with; known by a hash of its name, which may be longer than a
+    /// descriptor's.
+    package static func identityKey(_ path: String) -> DescriptorName {
+        .secret("identity/\(String(stableHash(path), radix: 16))")
+    }
 
     /// What sealed session tickets are made from: the same on both hosts of a pair.
     package static let ticketSecret = DescriptorName.secret("tickets")

@@ -70,6 +70,7 @@ struct Holdings {
             }
         }
         if let bytes = loaded.pairSecret { named[.pairSecret] = try secret("pair", bytes) }
+        for (path, bytes) in loaded.identityKeys { named[.identityKey(path)] = try secret("identity", bytes) }
         try openEncryption(for: loaded, &named)
         for (name, bytes) in loaded.vrrpSecrets { named[name] = try secret(name.text, bytes) }
         return named

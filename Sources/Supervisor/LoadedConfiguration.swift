@@ -13,6 +13,8 @@ struct LoadedConfiguration {
     var bundle: ConfigurationBundle
     /// The bytes of the pair secret's file; `nil` on a host that is alone.
     var pairSecret: [UInt8]?
+    /// The bytes of the files that client identities are hashed with, by their names.
+    var identityKeys: [String: [UInt8]] = [:]
     /// What both hosts of a pair seal session tickets with; `nil` on a host that is alone.
     var ticketSecret: [UInt8]?
     /// The files of tls blocks, read.
@@ -71,6 +73,9 @@ struct LoadedConfiguration {
         }
         do throws(SecretFile.Refusal) {
             try readRouterSecrets()
+            for path in configuration.identityKeyFiles {
+                identityKeys[path] = try SecretFile.read(path, as: "identity key").fileContents
+            }
         } catch {
             throw Refusal(description: error.description)
         }

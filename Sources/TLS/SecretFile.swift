@@ -37,7 +37,7 @@ package enum SecretFile {
             switch problem {
             case .missing:
                 return "\(file) is missing; "
-                    + (purpose == "pair secret" ? "understudy keygen writes one, and both hosts" : "all routers")
+                    + (purpose == "key" ? "all routers" : "understudy keygen writes one, and both hosts")
                     + " need the same"
             case .unreadable(let errno):
                 return "\(file) cannot be read: \(errno)"
@@ -59,17 +59,19 @@ package enum SecretFile {
     }
 
     /// Reads and checks the file; the same for `check`, the supervisor and a reload.
-    package static func read(_ path: String) throws(Refusal) -> PairSecret {
+    ///
+    /// - Parameter purpose: what the file should be, for the refusal.
+    package static func read(_ path: String, as purpose: String = "pair secret") throws(Refusal) -> PairSecret {
         let bytes: [UInt8]
         do throws(Problem) {
             bytes = try contents(path)
         } catch {
-            throw Refusal(path: path, problem: error)
+            throw Refusal(path: path, problem: error, purpose: purpose)
         }
         do throws(PairSecret.Problem) {
             return try PairSecret(parsing: bytes)
         } catch {
-            throw Refusal(path: path, problem: .contents(error))
+            throw Refusal(path: path, problem: .contents(error), purpose: purpose)
         }
     }
 

@@ -2,18 +2,21 @@
 
 import Wire
 
-/// `understudy clients [--server S] [--json]`.
+/// `understudy clients [--server S] [--original ID] [--json]`.
 enum ClientsCommand {
     static let subcommand = Understudy.Subcommand(
-        name: "clients", arguments: "[--server SERVER] [--json] " + Daemon.usage,
+        name: "clients", arguments: "[--server SERVER] [--original CLIENT] [--json] " + Daemon.usage,
         purpose: "who is connected where, since when", run: run)
 
     static func run(_ arguments: [String]) -> Int32 {
         do throws(CommandLineOptions.Wrong) {
             let options = try CommandLineOptions(
-                arguments, flags: ["--json"], values: Daemon.options.union(["--server"]), words: 0...0)
+                arguments, flags: ["--json"], values: Daemon.options.union(["--server", "--original"]), words: 0...0)
             var request = [JSON.Member("command", "clients")]
             if let server = options.value("--server") { request.append(JSON.Member("server", .string(server))) }
+            if let original = options.value("--original") {
+                request.append(JSON.Member("original", .string(original)))
+            }
             return Listing.show(.object(request), options)
         } catch {
             return Understudy.wrongUsage(error.message, of: subcommand)

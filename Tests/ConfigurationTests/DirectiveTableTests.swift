@@ -72,7 +72,7 @@ struct DirectiveTableTests {
 
     @Test func `is asked by full name, first word, block and foreign word`() {
         #expect(Directive.matching(["timeout", "idle"]) == [.timeoutIdle])
-        #expect(Directive.matching(["timeout"]).count == 7)
+        #expect(Directive.matching(["timeout"]).count == 8)
         #expect(Directive.matching(["backend", "timeout", "connect"]) == [.timeoutConnect])
         #expect(Directive.matching(["advert_int"]) == [.advertInterval])
         #expect(Directive.matching(["priority"]) == [.nodePriority, .routerPriority])

@@ -42,6 +42,10 @@ struct ExplanationTests {
             "At most 5000 sessions at one time.",
             "Server emqx1: 192.168.0.2:1883, only sessions that stick to it.",
             "Server emqx3: 192.168.0.4:1883, weight 1, disabled until somebody enables it.",
+            "Connections from 10.1.0.0/16, 2001:db8::/32 begin with a PROXY header, whole within 5s; all others are clients",
+            "Servers see as client ID the client-id of the client, as a hash with the key in /etc/under study/identity.key.",
+            "Servers see as username the certificate-cn of the client.", "Servers see no password.",
+            "version 2 with ssl, cn, cipher, authority, alpn, unique-id, crc32c; checks say their own addresses.",
             "Health: A connection every 3s, answered within 250ms; down after 5 failures, up after 4 successes.",
         ] { #expect(text.contains(sentence)) }
     }
@@ -112,8 +116,8 @@ struct ExplanationTests {
           node lb2: priority 100
           pair: port 7946
           vrrp mqtt: advert-interval 100ms; preempt never; announce repeat 5; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic; without-servers weight -253; settle 0s; duplicate-probe 5s
-          listen mqtt: protocol mqtt; limit connections 1000000; limit connect-size 64KiB; timeout connect 10s; timeout idle keep-alive; backlog 4096; source-prefix 64; limit tracked 64K; timeout first-byte connect; refuse connack
-          backend brokers: balance least-connections; check mqtt every 2s timeout 1s rise 2 fall 3; on-down close; timeout connect 2s; timeout connack 5s; tries 3
+          listen mqtt: protocol mqtt; limit connections 1000000; limit connect-size 64KiB; timeout connect 10s; timeout idle keep-alive; backlog 4096; source-prefix 64; limit tracked 64K; timeout first-byte connect; refuse connack; timeout proxy-protocol 3s
+          backend brokers: balance least-connections; check mqtt every 2s timeout 1s rise 2 fall 3; on-down close; timeout connect 2s; timeout connack 5s; tries 3; check-proxy-protocol local
           stick-table sessions: key client-id; size 1M; expire 30m
           admin: socket /run/understudy/admin.sock
           log: to stderr; level info; sessions off; session-format fields; empty off

@@ -91,6 +91,11 @@ enum Files {
             timeout connect 2500ms
             timeout idle 1h
             backlog 128
+            proxy-protocol accept from 10.1.0.0/16 2001:db8::/32 optional
+            timeout proxy-protocol 5s
+            rewrite client-id from client-id hashed "/etc/under study/identity.key"
+            rewrite username from certificate-cn
+            rewrite password remove
             limit source-connections 20
             source-prefix 56
             limit connect-rate 2000/s burst 500
@@ -116,6 +121,8 @@ enum Files {
             timeout connect 1s
             timeout connack 3s
             tries 2
+            proxy-protocol v2 ssl cn cipher authority alpn unique-id crc32c
+            check-proxy-protocol addresses
             source 10.0.0.11 share 20%
             on-down keep
         }

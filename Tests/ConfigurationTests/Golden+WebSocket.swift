@@ -12,7 +12,7 @@ extension Golden {
                 test.conf:1:60: error: protocol lacks path
                     1 | listen m { bind *:8083; use b; protocol mqtt over websocket }
                       |                                                            ^
-                      = write: protocol mqtt [over websocket path PATH [host NAME]…]
+                      = write: protocol mqtt [over websocket path PATH [host NAME]…] | tcp | http
                 """#),
         Golden(
             "a path that is none", as: .anybody,

@@ -73,7 +73,7 @@ extension Golden {
                 test.conf:1:39: error: timeout of what?
                     1 | listen m { bind *:1883; use b; timeout }
                       |                                       ^
-                      = write: timeout connect DURATION; timeout idle keep-alive | DURATION; timeout first-byte connect | DURATION
+                      = write: timeout connect DURATION; timeout idle keep-alive | DURATION; timeout first-byte connect | DURATION; timeout proxy-protocol DURATION
                 """#),
         Golden(
             "a keepalived word", as: .node("lb1"),

@@ -51,7 +51,7 @@ struct GoldenTests {
     static let errors =
         Golden.words + Golden.characters + Golden.braces + Golden.values + Golden.missing + Golden.names
         + Golden.contradictions + Golden.includes + Golden.tracks + Golden.routers + Golden.routerAddresses + Golden.encryption
-        + Golden.backends + Golden.webSockets + Golden.limits
+        + Golden.backends + Golden.webSockets + Golden.limits + Golden.proxying
 
     @Test(arguments: errors)
     func `an error, and nothing is configured`(_ golden: Golden) {
@@ -61,7 +61,9 @@ struct GoldenTests {
         #expect(outcome.configuration == nil)
     }
 
-    @Test(arguments: Golden.warnings + Golden.limitWarnings + Golden.encryptionWarnings + Golden.routerAddressWarnings)
+    @Test(
+        arguments: Golden.warnings + Golden.limitWarnings + Golden.encryptionWarnings + Golden.routerAddressWarnings
+            + Golden.proxyWarnings)
     func `a warning, and the configuration holds`(_ golden: Golden) {
         let outcome = golden.check()
         #expect(outcome.text == golden.messages + "\n")

@@ -108,7 +108,18 @@ struct GoodFilesTests {
         #expect(admission.access.map(\.action) == [.deny, .allow, .allow, .deny])
         #expect(admission.access.map(\.networks.count) == [1, 1, 1, 2])
 
+        #expect(listener.proxyAcceptance?.networks.map(\.description) == ["10.1.0.0/16", "2001:db8::/32"])
+        #expect(listener.proxyAcceptance?.isOptional == true)
+        #expect(listener.proxyTimeout == .seconds(5))
+        #expect(listener.rewriting.clientID == .from(.clientID, keyFile: "/etc/under study/identity.key"))
+        #expect(listener.rewriting.username == .from(.certificateCommonName, keyFile: nil))
+        #expect(listener.rewriting.password == .remove)
+        #expect(configuration.identityKeyFiles == ["/etc/under study/identity.key"])
+
         let backend = try #require(configuration.backend(named: "emqx"))
+        #expect(backend.proxySending?.version == 2)
+        #expect(backend.proxySending?.fields == Set(Configuration.ProxySending.Field.allCases))
+        #expect(backend.checkHeader == .addresses)
         #expect(backend.algorithm == .hashClientID())
         #expect(backend.stickTable == "sessions")
         #expect(backend.servers.map(\.weight) == [0, 7, 1, 1])
@@ -143,6 +154,33 @@ struct GoodFilesTests {
         #expect(configuration.loops == 4)
         #expect(configuration.user == "nobody")
         #expect(configuration.maximumSessions == 20000)
+    }
+
+    @Test func `may pass bytes as they are`() throws {
+        let configuration = try Files.good(
+            """
+            listen m { bind *:1883; use b; proxy-protocol accept from 10.0.0.1 }
+            listen d { bind *:18083; protocol http; use c }
+            listen w { bind *:8083; protocol tcp; use c }
+            backend b { server s1 192.168.0.2:1883; proxy-protocol v1 }
+            backend c { server s1 192.168.0.2:18083; balance source; check tcp }
+            """)
+        #expect(configuration.listeners.map(\.protocol) == [.mqtt, .http, .tcp])
+        #expect(configuration.listeners[0].proxyAcceptance?.isOptional == false)
+        #expect(configuration.listeners[0].proxyAcceptance?.trusts(.v4(IPv4Address(10, 0, 0, 1))) == true)
+        #expect(configuration.listeners[0].proxyAcceptance?.trusts(.v4(IPv4Address(10, 0, 0, 2))) == false)
+        #expect(configuration.backends[0].proxySending == .init(version: 1))
+        #expect(configuration.backends[1].algorithm == .source)
+        #expect(try Files.good(configuration.text) == configuration)
+        let text = Explanation(configuration).text
+        for sentence in [
+            "Connections from 10.0.0.1/32 begin with a PROXY header, whole within 3s; all others are refused.",
+            "Listener d: HTTP on *:18083, passed as it is to the backend c.",
+            "Listener w: TCP on *:8083, passed as it is to the backend c.",
+            "A session ends after a silence of 1h on both sides.",
+            "Each connection begins with a PROXY header of version 1; checks say UNKNOWN.",
+            "clients go by a hash of their address, by weight.",
+        ] { #expect(text.contains(sentence), "\(sentence)") }
     }
 
     @Test func `is the same when it is written out and read again`() throws {

@@ -11,6 +11,8 @@ final class Broker: Sendable {
     enum Behaviour: Sendable {
         /// Answers CONNECT with CONNACK 0 in the client's version and then echoes what comes.
         case accept
+        /// Echoes what comes from the first byte on.
+        case echo
         /// Answers CONNECT with these bytes and then echoes what comes.
         case answer([UInt8])
         /// Answers CONNECT with these bytes and closes.
@@ -121,6 +123,7 @@ private final class Connection {
         self.behaviour = behaviour
         switch behaviour {
         case .close: isOver = true
+        case .echo: isAnswered = true
         case .greet(let bytes): output = bytes
         case .greetAndEnd(let bytes):
             try? peer.send(bytes)
@@ -170,7 +173,7 @@ private final class Connection {
             peer.reset()
             isOver = true
             throw Peer.Failure.ended(after: 0)
-        case .accept, .answer, .answerAndClose: break
+        case .accept, .answer, .answerAndClose, .echo: break
         case .silent, .greet, .greetAndEnd, .close, .reset: return
         }
         if isAnswered {

@@ -133,4 +133,9 @@ struct DataPlaneTests {
         }
         #expect(wanted.isEmpty)
     }
+
+    @Test("A slot stays small: it is all that an idle session weighs")
+    func slot() {
+        #expect(MemoryLayout<Slot>.stride <= 384)
+    }
 }

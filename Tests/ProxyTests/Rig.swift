@@ -4,6 +4,7 @@ import Balancing
 import Configuration
 import Linux
 import MQTT
+import ProxyProtocol
 import Synchronization
 import TLS
 import Testing
@@ -25,7 +26,7 @@ final class Rig {
     init(
         _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
         recording: SessionRecording? = nil,
-        tls: TLSContext? = nil, serverTLS: TLSContext? = nil,
+        tls: TLSContext? = nil, serverTLS: TLSContext? = nil, keys: [String: IdentityKey] = [:],
         listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
         backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in },
         answers: [String: NameResolver.Answer] = [:], sources: [SourcePool.Settings] = [],
@@ -48,7 +49,8 @@ final class Rig {
             number: 0, settings: settings, answers: answers, sources: sources,
             table: settings.stickTable == nil ? nil : table, tls: serverTLS, seed: 1, at: Clock.now,
             checksMoved: { moved.add(1) })
-        (listener, address) = try Rig.listen("mqtt", loops: count, number: 0, routes: routes, tls: tls, change)
+        (listener, address) = try Rig.listen(
+            "mqtt", loops: count, number: 0, routes: routes, tls: tls, keys: keys, change)
         let snapshot = Snapshot(
             listeners: [listener], backends: [backend] + others, tables: [table], recording: recording)
         var started: [LoopHandle] = []
@@ -62,6 +64,7 @@ final class Rig {
     /// A listener on a port of its own, with one socket for each loop.
     static func listen(
         _ name: String, loops: Int, number: UInt16, routes: RouteTable? = nil, tls: TLSContext? = nil,
+        keys: [String: IdentityKey] = [:],
         _ change: (inout Configuration.ListenerSettings) -> Void = { _ in }
     ) throws -> (ListenerRuntime, SocketAddress) {
         var sockets: [Int32] = []
@@ -72,10 +75,12 @@ final class Rig {
             sockets.append(socket)
         }
         var settings = Configuration.ListenerSettings(name: name, binds: [address], backend: "emqx")
+        // Longer than a busy machine takes; tests of the time say their own.
+        settings.proxyTimeout = .seconds(60)
         change(&settings)
         let listener = ListenerRuntime(
             number: number, settings: settings, sockets: [sockets], backend: 0, routes: routes, isActive: true,
-            sessions: nil, tls: tls)
+            sessions: nil, identity: IdentityPolicy(settings.rewriting, keys: keys), tls: tls)
         return (listener, address)
     }
 
@@ -100,10 +105,20 @@ final class Rig {
         #expect(eventually { isDone.value == 1 }, sourceLocation: location)
     }
 
+    /// The established sessions, as `clients` lists them.
+    func listing() throws -> [SessionListing.Session] {
+        let isDone = Gauge()
+        let listing = SessionListing(loops: loops.count) { isDone.add(1) }
+        post(.list(listing))
+        try #require(eventually { isDone.value == 1 })
+        return listing.sessions
+    }
+
     // MARK: Counts
 
     func count(_ counter: ProxyCounter) -> UInt64 { loops.reduce(0) { $0 + $1.counters[counter] } }
     func count(_ violation: Violation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
+    func count(_ violation: ProxyViolation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
     func count(_ cause: EndCause) -> UInt64 { loops.reduce(0) { $0 + $1.counters[cause] } }
     func count(_ violation: FrameViolation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
     func count(_ reason: UpgradeRefusal.Reason) -> UInt64 { loops.reduce(0) { $0 + $1.counters[reason] } }

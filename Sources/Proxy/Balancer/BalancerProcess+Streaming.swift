@@ -33,12 +33,14 @@ extension BalancerProcess {
 
     private func clients(_ request: JSON, _ stream: AnswerStream) {
         let wanted = request["server"]?.string
+        let original = request["original"]?.string.map { Array($0.utf8) }
         do {
             let bell = try Bell()
             let listing = SessionListing(loops: loops.count) { bell.ring() }
             try loop.add(bell.number, .readable) { [unowned self] _ in
                 loop.remove(bell.number)
-                show(listing.sessions, of: wanted, stream)
+                let sessions = listing.sessions
+                show(original == nil ? sessions : sessions.filter { $0.original == original }, of: wanted, stream)
             }
             for handle in loops { handle.mailbox.post(.list(listing)) }
             if loops.isEmpty { stream.finish(["ok": true]) }
@@ -77,6 +79,7 @@ extension BalancerProcess {
         let level = ["3": "3.1", "4": "3.1.1", "5": "5.0"]["\(session.level)"]
         return [
             "client_id": .string(String(decoding: session.clientID, as: UTF8.self)),
+            "original": session.original.map { .string(String(decoding: $0, as: UTF8.self)) } ?? .null,
             "address": .string("\(session.peer)"), "version": JSON(level), "keep_alive_s": JSON(session.keepAlive),
             "backend": JSON(backend?.name), "server": JSON(backend?.serverName(session.server.index)),
             "because": .string(because.rawValue),

@@ -26,6 +26,8 @@ final class Prober {
         let server: Int
         let socket: FileDescriptor
         var conversation: CheckConversation
+        /// A PROXY header that has not been sent; it goes before anything else.
+        var header: [UInt8] = []
         var timer: EventLoop.Timer?
 
         init(
@@ -109,6 +111,9 @@ final class Prober {
             }
         }
         if readiness.contains(.writable) {
+            check.header = check.backend.checkHeader(check.server, from: Socket.localAddress(number))
+        }
+        if readiness.contains(.writable) {
             // From here on only the answer matters.
             do { try loop.modify(number, .readable) } catch {
                 end(check, .event(.checkFailed(.connect(errno: error.code))))
@@ -138,10 +143,13 @@ final class Prober {
 
     /// Carries out a step of the conversation.
     private func take(_ step: CheckConversation.Step, _ check: Check) {
-        if !step.send.isEmpty {
+        // A check of the connection alone says its header too: a server that waits for one would log its want.
+        let bytes = check.header + step.send
+        check.header = []
+        if !bytes.isEmpty {
             do {
                 // A new socket takes these few bytes whole.
-                try Descriptor.write(check.socket.number, step.send.span)
+                try Descriptor.write(check.socket.number, bytes.span)
             } catch {
                 if step.result == nil {
                     end(check, .event(.checkFailed(.closed)))

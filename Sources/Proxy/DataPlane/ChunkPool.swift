@@ -123,6 +123,13 @@ struct ChunkPool: ~Copyable {
         }
     }
 
+    /// Moves what stands behind the first `count` of `held` bytes to a chunk's beginning.
+    func removeFirst(_ count: Int, of chunk: UInt32, held: Int) {
+        precondition(count >= 0 && count <= held && held <= size)
+        // Sound: both ranges lie inside the chunk; memmove takes overlapping ones.
+        unsafe memmove(address(chunk), address(chunk) + count, held - count)
+    }
+
     /// Lends a range of a chunk, for writing too.
     func withMutableBytes<Result: ~Copyable, Failure: Error>(
         of chunk: UInt32, _ range: Range<Int>, _ body: (inout MutableSpan<UInt8>) throws(Failure) -> Result

@@ -30,6 +30,10 @@ enum Phase: UInt8 {
 /// One direction of a session: absolute stream offsets, and a chunk only while bytes are in flight.
 ///
 /// `chunk == 0` means that nothing is in flight: `received == sent`.
+///
+/// From the moment a session is established ``skipped``, ``replaced`` and ``added`` are constant, and these hold whatever
+/// happened before: `skipped + received` bytes were read from the source's socket, and `sent - replaced + added` bytes were
+/// written to the destination's. A process that adopts the session compares both with what the kernel has counted.
 struct Flow: BitwiseCopyable {
     /// The chunk's number, counted from 1; 0 when none is attached.
     var chunk: UInt32 = 0
@@ -41,15 +45,22 @@ struct Flow: BitwiseCopyable {
     var base: UInt64 = 0
     /// Bytes taken from the source since the beginning.
     var received: UInt64 = 0
-    /// Bytes given to the destination since the beginning.
+    /// Of these, bytes given to the destination since the beginning, or replaced.
     var sent: UInt64 = 0
+    /// Bytes read from the source's socket before those that `received` counts: the PROXY header of a trusted sender.
+    var skipped: UInt32 = 0
+    /// Of `sent`, bytes that the destination never gets, at the beginning: a CONNECT that goes out with the head instead.
+    var replaced: UInt32 = 0
+    /// Bytes the destination gets that are not the source's, at the beginning: the head, which is a PROXY header and the
+    /// CONNECT with it. 0: there is no head.
+    var added: UInt32 = 0
 
     var isEmpty: Bool { received == sent }
 }
 
 /// A session: both sockets, both directions, its deadline, and what the tools show of it.
 ///
-/// Plain data, so that it can live in a memfd beyond the process and be counted: about 250 bytes, and all that an idle
+/// Plain data, so that it can live in a memfd beyond the process and be counted: about 300 bytes, and all that an idle
 /// session weighs in user memory besides its table entry.
 struct Slot: BitwiseCopyable {
     /// Raised each time the slot is freed; part of every tag, so that late events find nobody.
@@ -66,6 +77,10 @@ struct Slot: BitwiseCopyable {
     /// Counted at a server (pending or established).
     var isCounted = false
     var cleanStart = false
+    /// In ``Phase/preamble``: a PROXY header must come first.
+    var awaitsProxy = false
+    /// Nothing of what flows is read, and both sides count as activity.
+    var isOpaque = false
     /// Counted among its listener's sessions.
     var isListed = false
     /// Its record was written before it lingers.
@@ -93,7 +108,7 @@ struct Slot: BitwiseCopyable {
 
     /// The longest packet the client takes, in bytes (MQTT 5.0, 3.1.2.11.4).
     var maximumPacketSize = UInt32.max
-    /// Length of CONNECT in bytes, at the beginning of the upward stream.
+    /// Length of CONNECT in bytes, at the beginning of the upward stream; 0: there is none.
     var connectLength: UInt32 = 0
     /// Seconds, as the client said or the server ordered; 0: none.
     var keepAlive: UInt16 = 0

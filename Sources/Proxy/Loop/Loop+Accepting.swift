@@ -70,7 +70,14 @@ extension Loop {
         slots[index].backendNumber = listener.backend
         slots[index].since = now
         if let peer { slots[index].setPeer(peer) }
-        guard judgeArrival(index, listener) else {
+        guard let awaitsProxy = awaitsProxy(listener, from: peer) else {
+            slots.free(index)
+            counters.add(.proxyUntrusted)
+            counters.add(EndCause.proxyRefused)
+            counters.add(.closed)
+            return
+        }
+        guard judgeArrival(index, listener, awaitsProxy: awaitsProxy) else {
             slots.free(index)
             counters.add(.closed)
             return
@@ -94,11 +101,12 @@ extension Loop {
             end(index, .steppedDown)
             return
         }
-        if listener.tls != nil || listener.webSocket != nil {
-            beginClientEdge(index, listener)
-            return
+        if awaitsProxy {
+            slots[index].awaitsProxy = true
+            setDeadline(index, now + listener.settings.proxyTimeout.nanoseconds)
+        } else {
+            beginClient(index, listener)
         }
-        setDeadline(index, firstDeadline(index, listener))
     }
 
     /// The tag of a session's socket.

@@ -22,19 +22,25 @@ extension Loop {
 
     /// Judges a connection that was just accepted, by its listener and its source's address.
     ///
+    /// - Parameter awaitsProxy: Its source is not known before its PROXY header is.
     /// - Returns: `false` when it is to be closed without a word; it was counted then.
-    func judgeArrival(_ index: UInt32, _ listener: ListenerRuntime) -> Bool {
+    func judgeArrival(_ index: UInt32, _ listener: ListenerRuntime, awaitsProxy: Bool) -> Bool {
         if listener.sessions.value >= listener.settings.maximumSessions {
             return doom(index, .listenerConnections, listener)
         }
         // Behind a proxy that we trust the client is another one: it is judged once the proxy has named it.
-        let isForwarded = listener.webSocket?.trusts(slots[index].peer.address) ?? false
+        let isForwarded = awaitsProxy || isForwarded(index, listener)
         guard isForwarded || judgeSource(index, listener) else { return false }
         if slots[index].doom == 0 {
             listener.sessions.add(1)
             slots[index].isListed = true
         }
         return true
+    }
+
+    /// Whether the session's peer is a proxy that names its clients in HTTP.
+    func isForwarded(_ index: UInt32, _ listener: ListenerRuntime) -> Bool {
+        listener.webSocket?.trusts(slots[index].peer.address) ?? false
     }
 
     /// Judges a connection by where it comes from; again once somebody we trust has said that it comes from elsewhere.

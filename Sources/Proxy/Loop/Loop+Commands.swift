@@ -96,10 +96,10 @@ extension Loop {
     private func describe(_ index: UInt32) -> SessionListing.Session {
         let slot = slots[index]
         return SessionListing.Session(
-            clientID: keys.load(slot), peer: slot.peer, level: slot.level, keepAlive: slot.keepAlive,
+            clientID: keys.load(slot), original: originals[index], peer: slot.peer, level: slot.level, keepAlive: slot.keepAlive,
             server: ServerPlace(backend: slot.backendNumber, index: Int(slot.serverIndex)), reason: slot.reason,
             listener: slot.listener, since: Instant(nanoseconds: slot.since),
             lastActivity: Instant(nanoseconds: slot.lastActivity), bytesUp: slot.up.sent, bytesDown: slot.down.sent,
-            loop: number)
+            skipped: slot.up.skipped, replaced: slot.up.replaced, added: slot.up.added, loop: number)
     }
 }

@@ -14,7 +14,10 @@ extension Loop {
         let limits = backend.limits
         let id = keys.load(slots[index])
         let isFirst = slots[index].tries == 0
-        if isFirst { slots[index].triedAfter = slots[index].after(now) }
+        if isFirst {
+            slots[index].triedAfter = slots[index].after(now)
+            guard prepareHead(index, limits.proxySending) else { return }
+        }
         var stuck: Server.ID?
         if let table = backend.table, !id.isEmpty {
             stuck = table.server(for: id, at: Instant(nanoseconds: now))
@@ -79,7 +82,9 @@ extension Loop {
             return error
         }
         slots[index].phase = .connecting
-        slots[index].up.sent = 0
+        // A CONNECT that goes with the head was replaced by it.
+        slots[index].up.sent = UInt64(slots[index].up.replaced)
+        if slots[index].up.added > 0 { prefaces[index]?.sent = 0 }
         setDeadline(index, now + timeout)
         return nil
     }
@@ -91,7 +96,9 @@ extension Loop {
             tryNext(index, .connect(errno: code), .connectFailed)
             return false
         }
-        if slots[index].edge != 0, !privates(index).transport.isPlain { return beginServerEdge(index) }
+        if slots[index].edge != 0, !privates(index).transport.isPlain {
+            return greet(index) && beginServerEdge(index)
+        }
         let backend = snapshot.backends[Int(slots[index].backendNumber)]
         slots[index].phase = .awaiting
         slots[index].connectedAfter = slots[index].after(now)
@@ -99,13 +106,26 @@ extension Loop {
         return sendConnect(index)
     }
 
+    /// The server has all that it gets before the client's own bytes. `false` when the session went elsewhere, went on,
+    /// or ended.
+    func headSent(_ index: UInt32) -> Bool {
+        if slots[index].isOpaque {
+            establishOpaque(index)
+            return false
+        }
+        guard slots[index].down.chunk != 0 else { return true }
+        return !judge(index, slots[index].down.chunk)
+    }
+
     /// Sends what is left of the CONNECT; nothing behind it, so that it can be sent again elsewhere. `false` when the
     /// session went elsewhere or ended.
     func sendConnect(_ index: UInt32) -> Bool {
+        if slots[index].up.added > 0 { return sendHead(index) }
         if slots[index].edge != 0 { return sendConnectThroughEdge(index) }
         let end = Int(slots[index].connectLength)
-        while Int(slots[index].up.sent) < end {
+        while true {
             let start = Int(slots[index].up.sent)
+            guard start < end else { break }
             switch chunks.send(slots[index].server, from: slots[index].up.chunk, start, end) {
             case .moved(let count): slots[index].up.sent += UInt64(count)
             case .wouldBlock: return true
@@ -117,7 +137,7 @@ extension Loop {
                 return false
             }
         }
-        return true
+        return slots[index].isOpaque ? headSent(index) : true
     }
 
     /// Reads the server's answer.
@@ -147,10 +167,9 @@ extension Loop {
                 if judge(index, chunk) { return }
                 if count < chunks.size - received, !ending { return }
             case .wouldBlock: return
-            case .ended:
-                tryNext(index, .closed, .serverClosedEarly)
-                return
-            case .failed:
+            case .ended, .failed:
+                // With a part of the head unsent, what came has waited for this.
+                if isHeadPending(index), judge(index, chunk, isOver: true) { return }
                 tryNext(index, .closed, .serverClosedEarly)
                 return
             }
@@ -158,7 +177,10 @@ extension Loop {
     }
 
     /// Whether the answer is whole, and was acted on.
-    func judge(_ index: UInt32, _ chunk: UInt32) -> Bool {
+    ///
+    /// - Parameter isOver: Nothing more comes from this server, though it was not given the whole head.
+    func judge(_ index: UInt32, _ chunk: UInt32, isOver: Bool = false) -> Bool {
+        guard isOver || !isHeadPending(index) else { return false }
         let version = ProtocolVersion(rawValue: slots[index].level) ?? .v311
         enum Finding { case more, connack(Connack, assigned: [UInt8]), authentication, malformed }
         let finding = chunks.withBytes(of: chunk, length: Int(slots[index].down.received)) { bytes -> Finding in
@@ -176,6 +198,13 @@ extension Loop {
         switch finding {
         case .more: return false
         case .malformed: tryNext(index, .malformed, .connackMalformed)
+        case .connack(let connack, _) where isOver && connack.disposition == .refused:
+            counters.add(.connackRefused)
+            let answer = chunks.withBytes(of: chunk, length: connack.length) { bytes in
+                (0..<connack.length).map { bytes[$0] }
+            }
+            finish(index, with: answer, .serverClosed)
+        case .authentication where isOver, .connack where isOver: tryNext(index, .malformed, .connackMalformed)
         case .authentication: establish(index, learn: true)
         case .connack(let connack, let assigned):
             slots[index].connackCode = connack.code
@@ -206,12 +235,32 @@ extension Loop {
             counters.add(.established)
             self.learn(index, backend, server)
         }
+        relay(index, idle: idleTime(slots[index].keepAlive, listener.settings.idleTimeout))
+    }
+
+    /// The server is there, and whatever the client says is for it.
+    private func establishOpaque(_ index: UInt32) {
+        let listener = snapshot.listeners[Int(slots[index].listener)]
+        _ = snapshot.backends[Int(slots[index].backendNumber)].connected(on: Int(slots[index].serverIndex))
+        counters.add(.established)
+        relay(
+            index,
+            idle: (listener.settings.idleTimeout ?? Configuration.ListenerProtocol.usualIdleTimeout).nanoseconds)
+    }
+
+    /// Bytes flow from here on.
+    ///
+    /// - Parameter idle: silence that ends the session, in nanoseconds; `Int64.max`: never.
+    private func relay(_ index: UInt32, idle: Int64) {
+        if !prefaces.isEmpty { forgetPreface(index, isEstablished: true) }
+        // Only records tell of these from here on.
+        if snapshot.recording == nil, !facts.isEmpty { facts[index] = nil }
         slots[index].phase = .relaying
         if slots[index].edge != 0 { settleEdge(index) }
         slots[index].lastActivity = now
         slots[index].connackAfter = slots[index].after(now)
         recordConnack(index)
-        slots[index].idle = idleTime(slots[index].keepAlive, listener.settings.idleTimeout)
+        slots[index].idle = idle
         if slots[index].idle == .max {
             // Nobody speaks regularly: only probes tell a silent end from a dead one.
             Socket.setKeepAlive(slots[index].client)

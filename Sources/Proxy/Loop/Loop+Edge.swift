@@ -90,7 +90,6 @@ extension Loop {
     /// The relay begins: what only the stages before it needed is forgotten.
     func settleEdge(_ index: UInt32) {
         privates(index).settle()
-        if snapshot.recording == nil, !facts.isEmpty { facts[index] = nil }
     }
 
     // MARK: Chunks

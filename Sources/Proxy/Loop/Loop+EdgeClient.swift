@@ -36,6 +36,10 @@ extension Loop {
     /// What comes next is a request for a WebSocket, or a CONNECT.
     private func awaitRequest(_ index: UInt32) {
         let listener = snapshot.listeners[Int(slots[index].listener)]
+        if listener.settings.protocol.isOpaque {
+            beginOpaque(index)
+            return
+        }
         if listener.webSocket == nil {
             slots[index].phase = .preamble
         } else {
@@ -52,6 +56,8 @@ extension Loop {
     /// Reads what the client has sent so far.
     func readClientEdge(_ index: UInt32, ending: Bool) {
         if slots[index].phase == .securing, !mayShakeHands(index) { return }
+        // What came behind a PROXY header was read before there was an edge.
+        if edges[slots[index].edge].up.pending > 0, digestClient(index) { return }
         while true {
             switch receive(index, isUp: true, stranger: true) {
             case nil:
@@ -87,7 +93,7 @@ extension Loop {
             _ = flushEdge(index, isUp: false)
             guard case .done = outcome else { return false }
             counters.add(.handshakes)
-            if let session = tls(index, client: true) { facts[index, default: SessionFacts()].tls = session.facts }
+            learnHandshake(index)
             awaitRequest(index)
         }
         while slots[index].phase == .upgrading || slots[index].phase == .preamble {
@@ -167,7 +173,7 @@ extension Loop {
         let mine = privates(index)
         mine.request = nil
         mine.host = request.host
-        let isForwarded = listener.webSocket?.trusts(slots[index].peer.address) ?? false
+        let isForwarded = isForwarded(index, listener)
         if let rules = listener.webSocket, let chain = request.forwardedFor, rules.trusts(slots[index].peer.address) {
             mine.forwardedFor = chain
             if let client = rules.client(in: chain) {

@@ -63,7 +63,7 @@ extension Loop {
                 return starve(index)
             case (.moved, let isShort)?:
                 isDrained = isShort && !ending
-                if isUp { slots[index].lastActivity = now }
+                if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
                 if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
             case (.wouldBlock, _)?: return true
             case (.ended, _)?:

@@ -95,7 +95,7 @@ extension Loop {
                 return false
             }
             let start = Int(slots[index].up.sent)
-            guard start < end else { return true }
+            guard start < end else { return slots[index].isOpaque ? headSent(index) : true }
             guard prepareOutput(edge, isUp: true) else {
                 refuse(index, code: .serverBusy, .limit)
                 return false

@@ -23,6 +23,8 @@ extension Loop {
         closeEdge(index)
         Descriptor.close(slot.client)
         keys.clear(&slots[index])
+        if !prefaces.isEmpty { forgetPreface(index, isEstablished: false) }
+        if !originals.isEmpty { forgetOriginal(index) }
         leaveListener(slot)
         counters.add(.closed)
         // A refusal at the door was counted when it was found.
@@ -67,6 +69,7 @@ extension Loop {
             }
             switch slots[index].phase {
             case .securing: end(index, .handshakeDeadline)
+            case .preamble where slots[index].awaitsProxy: end(index, .proxyDeadline)
             case .upgrading, .preamble: end(index, preambleTimeout(index))
             case .held: letGo(index)
             case .connecting: tryNext(index, .connectTimeout, .connectTimeout)

@@ -28,8 +28,8 @@ extension Loop {
             case .moved(let count):
                 slots[index].up.received += UInt64(count)
                 slots[index].lastActivity = now
-                if received == 0 { heardFirst(index) }
-                if sniff(index, chunk) { return }
+                if received == 0, !slots[index].awaitsProxy { heardFirst(index) }
+                if examine(index, chunk) { return }
                 if count < chunks.size - received, !ending { return }
             case .wouldBlock: return
             case .ended:
@@ -40,6 +40,24 @@ extension Loop {
                 return
             }
         }
+    }
+
+    /// Takes a PROXY header where one is due, then looks at the client's own bytes. Whether the preamble is over, one
+    /// way or the other.
+    private func examine(_ index: UInt32, _ chunk: UInt32) -> Bool {
+        if slots[index].awaitsProxy {
+            switch takeProxyHeader(index, chunk) {
+            case .more: return false
+            case .refused: return true
+            case .taken: break
+            }
+            beginClient(index, snapshot.listeners[Int(slots[index].listener)])
+            // Gone on to TLS, to a WebSocket, to a server, or ended.
+            guard slots[index].phase == .preamble, slots[index].edge == 0 else { return true }
+            if slots[index].up.received == 0 { return false }
+            heardFirst(index)
+        }
+        return sniff(index, chunk)
     }
 
     /// Whether the preamble is over, one way or the other.
@@ -73,12 +91,18 @@ extension Loop {
         slots[index].maximumPacketSize = connect.maximumPacketSize ?? .max
         slots[index].connectLength = UInt32(connect.length)
         slots[index].connectAfter = slots[index].after(now)
-        let (id, username) = chunks.withBytes(of: chunk, length: connect.length) { bytes in
+        let (own, username) = chunks.withBytes(of: chunk, length: connect.length) { bytes in
             (connect.clientID.bytes(in: bytes), connect.username?.bytes(in: bytes) ?? [])
         }
         let routes = snapshot.listeners[Int(slots[index].listener)].routes
-        if routes != nil || snapshot.recording != nil {
+        let policy = snapshot.listeners[Int(slots[index].listener)].identity
+        var id = own
+        if routes != nil || snapshot.recording != nil || !policy.isEmpty {
             let known = gather(index, username)
+            if !policy.isEmpty {
+                guard let rewritten = rewrite(index, connect, chunk, policy, own, known) else { return }
+                id = rewritten
+            }
             remember(index, known)
             if let routes { slots[index].backendNumber = route(index, id, known, by: routes) }
         }
@@ -103,7 +127,7 @@ extension Loop {
     /// Refuses a client whose CONNECT was understood.
     func refuse(_ index: UInt32, code: ReasonCode, _ cause: EndCause) {
         guard let version = ProtocolVersion(rawValue: slots[index].level) else {
-            end(index, cause)
+            refuseOpaque(index, cause)
             return
         }
         let limit = slots[index].maximumPacketSize
@@ -116,7 +140,7 @@ extension Loop {
     /// queue would be a reset that destroys it on its way.
     ///
     /// - Parameter code: what the close frame says to a client behind a WebSocket.
-    private func finish(_ index: UInt32, with packet: [UInt8]?, _ cause: EndCause, code: CloseCode = .tryAgainLater) {
+    func finish(_ index: UInt32, with packet: [UInt8]?, _ cause: EndCause, code: CloseCode = .tryAgainLater) {
         if slots[index].edge != 0 {
             finishEdge(index, with: packet, cause, code)
             return

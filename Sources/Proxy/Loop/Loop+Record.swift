@@ -12,7 +12,6 @@ extension Loop {
     func gather(_ index: UInt32, _ username: [UInt8]) -> SessionFacts {
         var known = facts[index] ?? SessionFacts()
         known.username = username
-        if slots[index].edge != 0 { known.tls = tls(index, client: true)?.facts }
         return known
     }
 

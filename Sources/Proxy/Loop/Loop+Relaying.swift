@@ -46,7 +46,7 @@ extension Loop {
                 slots[index][isUp: isUp].chunk = chunk
                 slots[index][isUp: isUp].received += UInt64(count)
                 isDrained = count < chunks.size && !ending
-                if isUp { slots[index].lastActivity = now }
+                if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
                 // One side has ended: the other may speak on for as long as it does.
                 if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
             case .wouldBlock:

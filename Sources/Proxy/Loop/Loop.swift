@@ -77,6 +77,12 @@ final class Loop {
     var facts: [UInt32: SessionFacts] = [:]
     /// Work of commands that goes on over several turns.
     var chores: [Chore] = []
+    /// Sessions that are not established, as far as there is anything to keep of them outside their slots.
+    var prefaces: [UInt32: Preface] = [:]
+    /// The client IDs that devices sent, of established sessions whose servers see others; at most ``originalsLimit``
+    /// bytes.
+    var originals: [UInt32: [UInt8]] = [:]
+    var originalBytes = 0
     /// More deadlines have passed than one turn serves.
     var isLate = false
     /// A session waits for a chunk: a turn without a pause would not bring one.

@@ -11,6 +11,8 @@ struct SessionFacts: Sendable {
     var serverName: String?
     /// The handshake with the client, when there was one.
     var tls: TLSFacts?
-    /// The user name of the CONNECT.
+    /// The session's identifier, as a trusted PROXY header says; at most 128 bytes.
+    var uniqueID: [UInt8]?
+    /// The user name of the CONNECT, before it was rewritten; read when something depends on it.
     var username: [UInt8] = []
 }

@@ -114,7 +114,7 @@ extension BackendRuntime {
     static func limits(_ settings: Configuration.BackendSettings) -> Limits {
         Limits(
             connectTimeout: settings.connectTimeout.nanoseconds, connackTimeout: settings.connackTimeout.nanoseconds,
-            maximumTries: settings.maximumTries)
+            maximumTries: settings.maximumTries, proxySending: settings.proxySending)
     }
 
     /// The address of every server of the value, by index; a retired one keeps its own.

@@ -33,6 +33,8 @@ final class BackendRuntime: Sendable {
         var connectTimeout: Int64
         var connackTimeout: Int64
         var maximumTries: Int
+        /// The PROXY header that connections begin with.
+        var proxySending: Configuration.ProxySending?
     }
 
     /// A change of a server's status that has not been told yet.
@@ -254,6 +256,19 @@ final class BackendRuntime: Sendable {
             if state.news.count < Self.newsLimit { state.news.append(News(server: server, transition: transition)) }
         }
         checksMoved()
+    }
+
+    /// The PROXY header a check begins with; empty: none. Agents get none, nor does what is checked in another place.
+    ///
+    /// - Parameter local: this end of the check's connection.
+    func checkHeader(_ server: Int, from local: SocketAddress?) -> [UInt8] {
+        state.withLock { state in
+            let check = state.settings.check
+            guard check.kind != .agent, check.address == nil, check.port == nil else { return [] }
+            return ProxyGreeting.check(
+                state.settings.proxySending, state.settings.checkHeader, local: local,
+                server: state.addresses[server])
+        }
     }
 
     func address(_ server: Int) -> SocketAddress { state.withLock { $0.addresses[server] } }

@@ -27,6 +27,12 @@ enum EndCause: Int, CaseIterable, Sendable {
     case shutdown
     /// One side ended its stream and the other did not follow in time.
     case halfClosed
+    /// No PROXY header, a wrong one, or from somebody who is not trusted; counted by rule as well.
+    case proxyRefused
+    /// No whole PROXY header in time.
+    case proxyDeadline
+    /// The identity servers are to see could not be made; counted by reason as well.
+    case identityRefused
     /// No TLS handshake in time.
     case handshakeDeadline
     /// TLS with the client failed.
@@ -59,6 +65,9 @@ enum EndCause: Int, CaseIterable, Sendable {
         case .steppedDown: "stepped-down"
         case .shutdown: "shutdown"
         case .halfClosed: "half-closed"
+        case .proxyRefused: "proxy-refused"
+        case .proxyDeadline: "proxy-deadline"
+        case .identityRefused: "identity-refused"
         case .handshakeDeadline: "handshake-deadline"
         case .clientTLS: "client-tls"
         case .serverTLS: "server-tls"

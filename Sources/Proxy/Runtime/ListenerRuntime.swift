@@ -25,6 +25,8 @@ final class ListenerRuntime: Sendable {
     /// Which clients go elsewhere; `nil`: all go to ``backend``.
     let routes: RouteTable?
     let sniffer: ConnectSniffer
+    /// What of a CONNECT is replaced.
+    let identity: IdentityPolicy
     /// What the clients' handshakes go by; `nil`: they speak without TLS.
     let tls: TLSContext?
     /// Which requests for a WebSocket are taken; `nil`: clients speak MQTT at once.
@@ -44,7 +46,7 @@ final class ListenerRuntime: Sendable {
     init(
         number: UInt16, settings: Configuration.ListenerSettings, sockets: [[Int32]], backend: UInt32,
         routes: RouteTable? = nil, isActive: Bool, sessions: Gauge?, admission: AdmissionRuntime? = nil,
-        tls: TLSContext? = nil
+        identity: IdentityPolicy = IdentityPolicy(), tls: TLSContext? = nil
     ) {
         let limits = settings.admission
         access = AccessList(
@@ -64,6 +66,7 @@ final class ListenerRuntime: Sendable {
         self.routes = routes
         self.isActive = isActive
         self.sessions = sessions ?? Gauge()
+        self.identity = identity
         self.tls = tls
         webSocket = settings.webSocket.map { rules in
             WebSocketRules(path: rules.path, hosts: rules.hosts, trusted: settings.trustedForwarders)
@@ -75,6 +78,6 @@ final class ListenerRuntime: Sendable {
     var inactive: ListenerRuntime {
         ListenerRuntime(
             number: number, settings: settings, sockets: sockets, backend: backend, routes: routes, isActive: false,
-            sessions: sessions, admission: admission, tls: tls)
+            sessions: sessions, admission: admission, identity: identity, tls: tls)
     }
 }

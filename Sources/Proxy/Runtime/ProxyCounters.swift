@@ -1,6 +1,7 @@
 // What the loops count; any thread may read.
 
 import MQTT
+import ProxyProtocol
 import Synchronization
 import WebSocket
 import Wire
@@ -26,6 +27,14 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case connectFailed, connectTimeout, connackTimeout, serverClosedEarly
     case stickHits, stickMisses, stickMoved, stickRefused
     case bytesUp, bytesDown
+    /// PROXY headers taken from trusted senders, those of their own checks (LOCAL), and connections from others that were
+    /// refused for want of trust.
+    case proxyAccepted, proxyLocal, proxyUntrusted
+    /// Headers to servers: TLVs left out to keep them short, and sessions refused because none could be written.
+    case proxyFieldsDropped, proxyUnwritable
+    /// Clients without what their identity is made of, with something that is no identity, and original client IDs that
+    /// found no room.
+    case identityMissing, identityUnusable, limitOriginals
     case handshakes, handshakesFailed, handshakesPostponed, tlsTruncated
     case upgrades
     case serverHandshakes, serverHandshakesFailed, serverUpgrades, serverUpgradesFailed
@@ -67,6 +76,14 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .stickRefused: "stick-refused"
         case .bytesUp: "bytes-up"
         case .bytesDown: "bytes-down"
+        case .proxyAccepted: "proxy-accepted"
+        case .proxyLocal: "proxy-local"
+        case .proxyUntrusted: "proxy-untrusted"
+        case .proxyFieldsDropped: "proxy-fields-dropped"
+        case .proxyUnwritable: "proxy-unwritable"
+        case .identityMissing: "identity-missing"
+        case .identityUnusable: "identity-unusable"
+        case .limitOriginals: "limit-originals"
         case .handshakes: "handshakes"
         case .handshakesFailed: "handshakes-failed"
         case .handshakesPostponed: "handshakes-postponed"
@@ -101,6 +118,7 @@ final class ProxyCounters: Sendable {
     private let events: CounterArray
     private let gauges: CounterArray
     private let violations: CounterArray
+    private let proxyViolations: CounterArray
     private let ends: CounterArray
     private let upgradeRefusals: CounterArray
     private let frames: CounterArray
@@ -109,6 +127,7 @@ final class ProxyCounters: Sendable {
         events = CounterArray(ProxyCounter.allCases.count)
         gauges = CounterArray(ProxyGauge.allCases.count)
         violations = CounterArray(Violation.allCases.count)
+        proxyViolations = CounterArray(ProxyViolation.allCases.count)
         ends = CounterArray(EndCause.allCases.count)
         upgradeRefusals = CounterArray(UpgradeRefusal.Reason.allCases.count)
         frames = CounterArray(FrameViolation.allCases.count)
@@ -117,6 +136,7 @@ final class ProxyCounters: Sendable {
     @inline(__always)
     func add(_ counter: ProxyCounter, _ amount: UInt64 = 1) { events.add(counter.rawValue, amount) }
     func add(_ violation: Violation) { violations.add(violation.rawValue, 1) }
+    func add(_ violation: ProxyViolation) { proxyViolations.add(violation.rawValue, 1) }
     func add(_ cause: EndCause) { ends.add(cause.rawValue, 1) }
     func add(_ reason: UpgradeRefusal.Reason) { upgradeRefusals.add(reason.rawValue, 1) }
     func add(_ violation: FrameViolation) { frames.add(violation.rawValue, 1) }
@@ -127,6 +147,7 @@ final class ProxyCounters: Sendable {
     subscript(_ counter: ProxyCounter) -> UInt64 { events[counter.rawValue] }
     subscript(_ gauge: ProxyGauge) -> UInt64 { gauges[gauge.rawValue] }
     subscript(_ violation: Violation) -> UInt64 { violations[violation.rawValue] }
+    subscript(_ violation: ProxyViolation) -> UInt64 { proxyViolations[violation.rawValue] }
     subscript(_ cause: EndCause) -> UInt64 { ends[cause.rawValue] }
     subscript(_ reason: UpgradeRefusal.Reason) -> UInt64 { upgradeRefusals[reason.rawValue] }
     subscript(_ violation: FrameViolation) -> UInt64 { frames[violation.rawValue] }
@@ -144,6 +165,7 @@ final class ProxyCounters: Sendable {
             members.append(JSON.Member(title, .object(inner)))
         }
         counted("refusals", \Violation.name) { $0[$1] }
+        counted("proxy-refusals", \ProxyViolation.name) { $0[$1] }
         counted("upgrade-refusals", \UpgradeRefusal.Reason.name) { $0[$1] }
         counted("frame-violations", \FrameViolation.name) { $0[$1] }
         counted("ends", \EndCause.name) { $0[$1] }

@@ -4,6 +4,7 @@ import Balancing
 import Configuration
 import Control
 import Linux
+import TLS
 import Wire
 
 /// Turns configurations into ``Snapshot``s, keeping what lives on: backends with their health and sessions, tables with
@@ -55,6 +56,7 @@ final class Registry {
         let configuration: Configuration
         fileprivate let sockets: [String: [[Int32]]]
         fileprivate let regions: [String: MemoryRegion]
+        fileprivate let identityKeys: [String: IdentityKey]
         fileprivate let encryption: Encryption
     }
 
@@ -102,7 +104,25 @@ final class Registry {
         try checkSources(configuration)
         let encryption = try Encryption(configuration, former: encryption, descriptor: descriptor)
         return Prepared(
-            configuration: configuration, sockets: sockets, regions: regions, encryption: encryption)
+            configuration: configuration, sockets: sockets, regions: regions,
+            identityKeys: try Self.identityKeys(configuration, descriptor), encryption: encryption)
+    }
+
+    /// The keys of client identities, by the names of their files.
+    private static func identityKeys(
+        _ configuration: Configuration, _ descriptor: (DescriptorName) -> Int32?
+    ) throws(Refusal) -> [String: IdentityKey] {
+        var keys: [String: IdentityKey] = [:]
+        for path in configuration.identityKeyFiles {
+            guard let number = descriptor(.identityKey(path)) else { throw Refusal(reason: "no key came for \(path)") }
+            do {
+                let contents = try Memfd.contents(number, limit: PairSecret.maximumFileSize)
+                keys[path] = try IdentityKey(PairSecret(parsing: contents))
+            } catch {
+                throw Refusal(reason: "the identity key \(path): \(error)")
+            }
+        }
+        return keys
     }
 
     /// Source addresses must be here, or every session fails; a virtual one comes and goes.
@@ -220,6 +240,9 @@ final class Registry {
                 backend: backend.number, routes: routes, isActive: true,
                 sessions: place < next.count ? next[place].sessions : nil,
                 admission: place < next.count ? next[place].admission : nil,
+                identity: IdentityPolicy(
+                    settings.rewriting,
+                    keys: prepared.identityKeys.filter { settings.rewriting.keyFiles.contains($0.key) }),
                 tls: encryption.listener(settings.name))
             if place < next.count { next[place] = listener } else { next.append(listener) }
         }

@@ -8,6 +8,8 @@ final class SessionListing: Sendable {
     /// One established session.
     struct Session: Sendable {
         let clientID: [UInt8]
+        /// The client ID as the device sent it, when servers see another.
+        let original: [UInt8]?
         let peer: SocketAddress
         let level: UInt8
         let keepAlive: UInt16
@@ -18,6 +20,10 @@ final class SessionListing: Sendable {
         let lastActivity: Instant
         let bytesUp: UInt64
         let bytesDown: UInt64
+        /// Bytes before those up, bytes of these that were replaced, and what servers got instead (``Flow``).
+        let skipped: UInt32
+        let replaced: UInt32
+        let added: UInt32
         let loop: Int
     }
 

@@ -23,8 +23,8 @@ struct TerminationCode: Equatable {
         switch cause {
         case .clientClosed, .clientReset, .abandoned, .clientTLS: "C"
         case .serverClosed, .serverReset, .noServer, .serverTLS: "S"
-        case .idle, .connectDeadline, .handshakeDeadline, .firstByteDeadline, .halfClosed: "c"
-        case .refused, .limit, .denied, .frameViolation, .upgradeRefused: "P"
+        case .idle, .connectDeadline, .proxyDeadline, .handshakeDeadline, .firstByteDeadline, .halfClosed: "c"
+        case .refused, .limit, .denied, .proxyRefused, .identityRefused, .frameViolation, .upgradeRefused: "P"
         case .drained: "D"
         case .steppedDown, .shutdown: "K"
         case .failure: "I"
