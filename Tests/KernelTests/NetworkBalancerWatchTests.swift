@@ -92,7 +92,7 @@ struct NetworkBalancerWatchTests {
         #expect(!watch.isReady && watch.losses == 1)
         watch.handle(Self.beat(), at: .zero + .seconds(2))
         watch.handle(.ownPause(.milliseconds(50)), at: .zero + .seconds(2))
-        #expect(watch.nextDeadline == .zero + .seconds(2) + .milliseconds(50) + BalancerWatch.Bounds.silence)
+        #expect(watch.nextDeadline == Instant.zero + .seconds(2) + .milliseconds(50) + BalancerWatch.Bounds.silence)
         // Nothing is pending: nothing is prolonged.
         var fresh = BalancerWatch()
         fresh.handle(.ownPause(.seconds(1)), at: .zero)
