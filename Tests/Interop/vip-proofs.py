@@ -241,8 +241,13 @@ log {{ to stderr; level info }}
 class Prober:
     """Opens a TCP connection through the virtual address every few milliseconds; remembers when one was answered."""
 
+    # Seconds; a turn of the loop is no longer than the time between two probes.
+    longest_turn = 0.02
+
     def __init__(self, pair, every):
         self.every, self.answers, self.going = every, [], True
+        # When this thread itself was not run for a while: such a time is no time without service.
+        self.pauses = []
         self.namespace, self.listeners = pair.client.namespace, pair.listeners
         self.thread = threading.Thread(target=lambda: inside(self.namespace, self.probe))
         self.thread.start()
@@ -253,8 +258,12 @@ class Prober:
         for listener in self.listeners:
             poll.register(listener, select.EPOLLIN)
         following = time.monotonic()
+        last = following
         while self.going:
             now = time.monotonic()
+            if now - last > self.longest_turn:
+                self.pauses.append((last, now))
+            last = now
             if now >= following:
                 following = max(following + self.every, now)
                 link = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -299,6 +308,10 @@ class Prober:
         times = [at for at in list(self.answers) if begin - 1 <= at <= end]
         return max((b - a for a, b in zip(times, times[1:]) if b >= begin), default=float("inf"))
 
+    def paused(self, begin, end):
+        """For how long it was not run itself, within a time."""
+        return sum(min(to, end) - max(at, begin) for at, to in self.pauses if to > begin and at < end)
+
     def stop(self):
         self.going = False
         self.thread.join()
@@ -338,7 +351,11 @@ def race_pair(pair, runs, results, failures):
                 active.running.send_signal(signal.SIGTERM)
             pair.wait(lambda: other.took(began) is not None and not active.holds(), "nobody takes over")
             time.sleep(max(0.3, 3 * interval))
-            leaves.append(prober.longest_gap(began, time.monotonic()))
+            ended = time.monotonic()
+            leaves.append(prober.longest_gap(began, ended))
+            if (paused := prober.paused(began, ended)) > 0:
+                print(f"    {pair.program}: the prober itself paused for {paused * 1000:.0f} ms in a hand-over of "
+                      f"{leaves[-1] * 1000:.0f} ms", flush=True)
             if pair.program == "keepalived":
                 active.running.wait(LIMIT)
                 pair.start(active)
