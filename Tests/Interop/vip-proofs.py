@@ -239,7 +239,8 @@ log {{ to stderr; level info }}
 
 
 class Prober:
-    """Opens a TCP connection through the virtual address every few milliseconds; remembers when one was answered."""
+    """Opens a TCP connection through the virtual address every few milliseconds; remembers those that were answered: when
+    each began, and when it stood."""
 
     # Seconds; a turn of the loop is no longer than the time between two probes.
     longest_turn = 0.02
@@ -280,9 +281,9 @@ class Prober:
                 if number in listeners:
                     self.accept(listeners[number])
                     continue
-                link, _ = open_ones.pop(number)
+                link, began = open_ones.pop(number)
                 if not events & (select.EPOLLERR | select.EPOLLHUP):
-                    self.answers.append(time.monotonic())
+                    self.answers.append((began, time.monotonic()))
                 poll.unregister(link)
                 link.close()
             for number, (link, began) in list(open_ones.items()):
@@ -305,7 +306,7 @@ class Prober:
             return
 
     def longest_gap(self, begin, end):
-        times = [at for at in list(self.answers) if begin - 1 <= at <= end]
+        times = [at for _, at in list(self.answers) if begin - 1 <= at <= end]
         return max((b - a for a, b in zip(times, times[1:]) if b >= begin), default=float("inf"))
 
     def paused(self, begin, end):
@@ -332,12 +333,12 @@ def race_pair(pair, runs, results, failures):
             active = pair.holders()[0]
             began = time.monotonic()
             pair.set_link(active, False)
+            cut = time.monotonic()
             other = next(host for host in pair.hosts if host is not active)
             pair.wait(lambda: other.took(began) is not None, "nobody takes over")
-            served = other.took(began)
-            pair.wait(lambda: any(at >= served - 0.05 for at in prober.answers[-50:]), "nobody answers")
-            # The first answer after the old host was gone: what was on the wire then is not counted.
-            losses.append(next(at for at in prober.answers if at > began + 0.004) - began)
+            # What began before the host was gone is not counted.
+            pair.wait(lambda: any(start >= cut for start, _ in prober.answers[-50:]), "nobody answers")
+            losses.append(next(at for start, at in prober.answers if start >= cut) - began)
             pair.set_link(active, True)
             pair.wait(lambda: pair.holders() == [other], "two hosts after the heal")
         for _ in range(runs):
