@@ -17,6 +17,8 @@ package final class AddressWatch {
     private static let maximumChanges = 100_000
 
     package private(set) var changes: [Change] = []
+    /// Who has the address now, as far as the kernels told.
+    package private(set) var holders: Set<String> = []
     private var monitors: [Program] = []
 
     init(_ bench: Workbench, _ network: LabNetwork, hosts: [Host]) throws(LabError) {
@@ -28,7 +30,7 @@ package final class AddressWatch {
                 [weak self] line in
                 if line.contains(" 192.0.2.254/") { watching = true }
                 guard let self, line.contains(needle), changes.count < Self.maximumChanges else { return }
-                changes.append(Change(time: Clock.now, host: name, holds: !line.hasPrefix("Deleted")))
+                note(name, holds: !line.hasPrefix("Deleted"))
             }
             monitors.append(monitor)
             // A change of our own shows that the monitor listens; nothing that follows is missed.
@@ -39,18 +41,16 @@ package final class AddressWatch {
             }
             guard watching else { throw LabError("ip monitor on \(name) says nothing") }
             if try network.holds(host, LabNetwork.virtualAddress) {
-                changes.append(Change(time: Clock.now, host: name, holds: true))
+                note(name, holds: true)
             }
         }
     }
 
-    /// Who has the address now, as far as the kernels told.
-    package var holders: Set<String> {
-        var holders: Set<String> = []
-        for change in changes {
-            if change.holds { holders.insert(change.host) } else { holders.remove(change.host) }
-        }
-        return holders
+    /// A host that renews the lifetime of its address, as it does every second, takes nothing.
+    private func note(_ host: String, holds: Bool) {
+        guard holds != holders.contains(host) else { return }
+        if holds { holders.insert(host) } else { holders.remove(host) }
+        changes.append(Change(time: Clock.now, host: host, holds: holds))
     }
 
     /// For how long, from `start` on, more than one host had the address.
