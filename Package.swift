@@ -90,6 +90,11 @@ let package = Package(
         tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("AcceptanceTests", []),
+        tests(
+            "FuzzTests",
+            [
+                "Wire", "VRRP", "MQTT", "ProxyProtocol", "WebSocket", "Replication", "Balancing", "Linux", "TLS", "Control",
+            ]),
         tests("TidyTests", ["Wire", "Configuration"]),
     ],
     swiftLanguageModes: [.v6]

@@ -22,7 +22,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 unable=()
 if [[ $(id -u) -ne 0 ]]; then unable+=("two hosts in namespaces, real clients and brokers: needs root"); fi
-for program in ip nft arping nsenter mount tcpdump mosquitto mosquitto_pub keepalived; do
+for program in ip nft arping nsenter mount tcpdump mosquitto mosquitto_pub keepalived tshark python3; do
     command -v "$program" >/dev/null || unable+=("two hosts in namespaces: needs $program")
 done
 

@@ -22,6 +22,8 @@ package struct BalancerWatch: Sendable {
         package static let silence = Duration.milliseconds(150)
         /// The balancer died; its successor is started within milliseconds.
         package static let reconnection = Duration.milliseconds(300)
+        /// The most that pauses of our own prolong one silence by: who stood still for longer is judged like everybody.
+        package static let ownPause = Duration.seconds(1)
     }
 
     /// What is heard of the balancer.
@@ -31,6 +33,9 @@ package struct BalancerWatch: Sendable {
         /// The balancer closed the link or died.
         case linkClosed
         case beat(serving: Bool, settled: Bool, inSync: Bool)
+        /// This process itself did not run for so long. A machine that stood still stood still for the balancer as well: such
+        /// a time tells nothing about it, and does not count as its silence.
+        case ownPause(Duration)
     }
 
     /// Whether the host can serve.
@@ -51,6 +56,8 @@ package struct BalancerWatch: Sendable {
     private var isLinked = false
     /// The link was closed or replaced, and nothing was heard since.
     private var awaitsSuccessor = false
+    /// By how much pauses of our own have prolonged this silence.
+    private var excused = Duration.zero
 
     package init() {}
 
@@ -69,6 +76,7 @@ package struct BalancerWatch: Sendable {
             isInSync = inSync
             nextDeadline = now + Bounds.silence
             awaitsSuccessor = false
+            excused = .zero
             if !serving {
                 isReady = false
                 reason = "the balancer does not serve"
@@ -78,6 +86,11 @@ package struct BalancerWatch: Sendable {
             } else {
                 reason = "the balancer does not know its servers yet"
             }
+        case .ownPause(let duration):
+            guard let deadline = nextDeadline else { return }
+            let more = min(duration, Bounds.ownPause - excused)
+            excused += more
+            nextDeadline = deadline + more
         }
     }
 
@@ -99,6 +112,7 @@ package struct BalancerWatch: Sendable {
         isReady = false
         isInSync = false
         awaitsSuccessor = false
+        excused = .zero
         reason = why
         nextDeadline = nil
     }

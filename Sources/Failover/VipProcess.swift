@@ -31,6 +31,10 @@ package final class VipProcess {
 
     var watch = BalancerWatch()
     let watchTimer: DeadlineTimer
+    /// Looks at the clock again and again (``noticePause()``).
+    let pauseTimer: DeadlineTimer
+    /// When it does so next.
+    var pauseTickDue = Clock.now
     /// The last beat as it came, for the status.
     var lastBeat: BalancerBeat?
     var balancerLink: ControlChannel<BalancerBeat, VipNotice>?
@@ -96,6 +100,7 @@ package final class VipProcess {
         monitor = try NetlinkMonitor()
         control = try ControlChannel(socket, on: loop)
         watchTimer = DeadlineTimer(on: loop)
+        pauseTimer = DeadlineTimer(on: loop)
         stepDownTimer = DeadlineTimer(on: loop)
         events = EventStream(on: loop)
 
@@ -105,7 +110,13 @@ package final class VipProcess {
         tracker.onObservation = { [weak self] observation in
             for driver in self?.drivers ?? [] { driver.observe(observation) }
         }
+        pauseTimer.onDeadline = { [weak self] in
+            guard let self else { return }
+            noticePause()
+            watchTimer.follow(watch.nextDeadline)
+        }
         watchTimer.onDeadline = { [weak self] in
+            self?.noticePause()
             self?.watch.timeout(at: Clock.now)
             self?.balancerChanged()
         }
@@ -114,6 +125,7 @@ package final class VipProcess {
             self?.notifyBalancer()
         }
         beat()
+        noticePause()
     }
 
     /// Runs until the supervisor says stop or is gone.

@@ -76,4 +76,26 @@ struct NetworkBalancerWatchTests {
         #expect(watch.isReady && watch.losses == 0)
         #expect(watch.nextDeadline == Instant.zero + .milliseconds(60) + BalancerWatch.Bounds.silence)
     }
+
+    @Test func timeInWhichWeStoodStillIsNoSilence() {
+        var watch = BalancerWatch()
+        watch.handle(.linkOpened, at: .zero)
+        watch.handle(Self.beat(), at: .zero)
+        let deadline = Instant.zero + BalancerWatch.Bounds.silence
+        watch.handle(.ownPause(.milliseconds(200)), at: .zero + .milliseconds(250))
+        watch.timeout(at: .zero + .milliseconds(250))
+        #expect(watch.isReady && watch.nextDeadline == deadline + .milliseconds(200))
+        // Not without end, as long as no beat comes in between.
+        watch.handle(.ownPause(.seconds(5)), at: .zero + .milliseconds(300))
+        #expect(watch.nextDeadline == deadline + BalancerWatch.Bounds.ownPause)
+        watch.timeout(at: deadline + BalancerWatch.Bounds.ownPause)
+        #expect(!watch.isReady && watch.losses == 1)
+        watch.handle(Self.beat(), at: .zero + .seconds(2))
+        watch.handle(.ownPause(.milliseconds(50)), at: .zero + .seconds(2))
+        #expect(watch.nextDeadline == Instant.zero + .seconds(2) + .milliseconds(50) + BalancerWatch.Bounds.silence)
+        // Nothing is pending: nothing is prolonged.
+        var fresh = BalancerWatch()
+        fresh.handle(.ownPause(.seconds(1)), at: .zero)
+        #expect(fresh.nextDeadline == nil)
+    }
 }

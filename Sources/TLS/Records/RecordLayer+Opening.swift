@@ -133,22 +133,23 @@ extension RecordLayer {
             next += 1
             guard reading.pieceCount >= 4 else { continue }
             let length = Int(reading.pieces[1]) << 16 | Int(reading.pieces[2]) << 8 | Int(reading.pieces[3])
-            switch reading.pieces[0] {
+            let kind = reading.pieces[0]
+            if kind == 24, length == 1, reading.pieceCount < 5 { continue }
+            // Nothing is left of it, whatever is thrown: who asks again after a violation must not find half a message.
+            reading.pieceCount = 0
+            switch kind {
             case 24:
                 guard length == 1 else { throw .decodeError }
-                guard reading.pieceCount == 5 else { continue }
                 let request = reading.pieces[4]
                 guard request <= 1 else { throw .illegalParameter }
                 // Behind it come other keys: the record ends with it (RFC 8446, 5.1).
                 guard next == content.upperBound else { throw .unexpectedMessage }
-                reading.pieceCount = 0
                 reading.updates += 1
                 guard Int(reading.updates) <= maximumUpdates else { throw .flood }
                 guard TrafficKeys.advance(&reading.keys, parameters.suite) else { throw .exhausted }
                 return .keyUpdate(isRequested: request == 1)
             case 4 where !parameters.isServer:
                 // A ticket; sessions with servers are not resumed from here.
-                reading.pieceCount = 0
                 reading.skipping = UInt32(length)
                 opened = .nothing
             default: throw .unexpectedMessage
