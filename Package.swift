@@ -89,12 +89,13 @@ let package = Package(
             ]),
         tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
+        tests("AcceptanceTests", []),
         tests(
             "FuzzTests",
             [
                 "Wire", "VRRP", "MQTT", "ProxyProtocol", "WebSocket", "Replication", "Balancing", "Linux", "TLS", "Control",
             ]),
-        tests("TidyTests", []),
+        tests("TidyTests", ["Wire", "Configuration"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -20,6 +20,9 @@ needed=(
     "mosquitto mosquitto"
     "mosquitto-clients mosquitto_pub"
     "keepalived keepalived"
+    "python3-paho-mqtt /usr/share/doc/python3-paho-mqtt"
+    "rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server"
+    "sslscan sslscan"
     "tshark tshark"
     "haproxy haproxy"
     "nginx nginx"
@@ -56,7 +59,7 @@ if [[ ! -e $policy ]]; then
     chmod 755 "$policy"
 fi
 services=()
-for service in mosquitto keepalived haproxy nginx; do
+for service in mosquitto keepalived haproxy nginx rabbitmq-server; do
     for package in "${missing[@]}"; do
         if [[ $package == "$service" ]]; then services+=("$service"); fi
     done

@@ -21,10 +21,15 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 unable=()
-if [[ $(id -u) -ne 0 ]]; then unable+=("two hosts in namespaces: needs root"); fi
+if [[ $(id -u) -ne 0 ]]; then unable+=("two hosts in namespaces, real clients and brokers: needs root"); fi
 for program in ip nft arping nsenter mount tcpdump mosquitto mosquitto_pub keepalived tshark python3; do
     command -v "$program" >/dev/null || unable+=("two hosts in namespaces: needs $program")
 done
+
+for program in ip unshare openssl mosquitto mosquitto_pub nginx sslscan /usr/lib/rabbitmq/bin/rabbitmq-server; do
+    command -v "$program" >/dev/null || unable+=("real clients, brokers and the documents' configurations: needs $program")
+done
+/usr/bin/python3 -c 'import paho.mqtt.client' 2>/dev/null || unable+=("real clients: needs python3-paho-mqtt")
 
 status=0
 unsteady=()
@@ -65,9 +70,10 @@ in_real_time() {
 }
 
 swift build --build-tests
-timeout $patience swift test --skip-build --parallel --skip '^(KernelTests|ProxyTests|NamespaceTests)\.'
+timeout $patience swift test --skip-build --parallel --skip '^(KernelTests|ProxyTests|NamespaceTests|AcceptanceTests)\.'
 in_real_time '^(KernelTests|ProxyTests)\.'
 in_real_time '^NamespaceTests\.'
+in_real_time '^AcceptanceTests\.'
 # What a killed run may have left.
 if [[ $(id -u) -eq 0 ]]; then "$binary" lab clean; fi
 

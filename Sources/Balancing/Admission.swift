@@ -92,6 +92,9 @@ package struct Admission: Sendable {
         return .admitted
     }
 
+    /// A connection that a former process admitted lives on: it counts at its source.
+    package mutating func inherit(_ source: IPPrefix) { open[source, default: 0] += 1 }
+
     /// A connection that was counted at its source is over.
     package mutating func left(_ source: IPPrefix) {
         guard let count = open[source] else { preconditionFailure("a source without connections lost one") }

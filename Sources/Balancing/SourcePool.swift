@@ -136,6 +136,13 @@ package struct SourcePool: Sendable {
         return full
     }
 
+    /// Counts a session that was counted by a former process; `false`: there is no such source any more.
+    package mutating func inherit(_ index: Int, server: Int) -> Bool {
+        guard sources.indices.contains(index), !sources[index].isRetired else { return false }
+        started(index, server)
+        return true
+    }
+
     /// A session that was counted on a source is over, or goes elsewhere.
     package mutating func ended(_ index: Int, server: Int) {
         precondition(used(index, server) > 0, "a session ends once")

@@ -1,1 +1,33 @@
 #include "clinux.h"
+
+// Its struct tcp_info has what glibc's lacks, and the two cannot stand in one header.
+#include <linux/tcp.h>
+#include <sys/wait.h>
+
+int cl_tcp_counts(int fd, unsigned *state, uint64_t *acknowledged, uint64_t *received) {
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    memset(&info, 0, sizeof info);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return -1;
+    *state = info.tcpi_state;
+    *acknowledged = info.tcpi_bytes_acked;
+    *received = info.tcpi_bytes_received;
+    return 0;
+}
+
+int cl_socket_cookie(int fd, uint64_t *cookie) {
+    socklen_t length = sizeof *cookie;
+    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &length);
+}
+
+int cl_ended_child(void) {
+    siginfo_t information;
+    information.si_pid = 0;
+    if (waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0) return -1;
+    return information.si_pid;
+}
+
+int cl_is_child(int pid) {
+    siginfo_t information;
+    return waitid(P_PID, pid, &information, WEXITED | WNOHANG | WNOWAIT) == 0;
+}

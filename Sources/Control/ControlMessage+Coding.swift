@@ -4,14 +4,14 @@ import Wire
 
 extension SupervisorMessage {
     private enum Kind: UInt8 {
-        case descriptors = 1, prepare, commit, cancel, query, admin, balancerLink, vipLink, stop
+        case descriptors = 1, prepare, commit, cancel, query, admin, balancerLink, vipLink, stop, welcome
     }
 
     package var descriptorCount: Int {
         switch self {
         case .descriptors(let names): names.count
         case .prepare, .admin, .balancerLink, .vipLink: 1
-        case .commit, .cancel, .query, .stop: 0
+        case .commit, .cancel, .query, .stop, .welcome: 0
         }
     }
 
@@ -42,6 +42,9 @@ extension SupervisorMessage {
         case .stop(let deadline):
             bytes.append(Kind.stop.rawValue)
             bytes.append(bigEndian: deadline.nanoseconds)
+        case .welcome(let supervisor):
+            bytes.append(Kind.welcome.rawValue)
+            bytes.append(bigEndian: UInt32(bitPattern: supervisor))
         }
     }
 
@@ -60,6 +63,7 @@ extension SupervisorMessage {
             case .admin: self = .admin(request: try reader.json())
             case .balancerLink: self = .balancerLink
             case .vipLink: self = .vipLink
+            case .welcome: self = .welcome(supervisor: Int32(bitPattern: try reader.u32()))
             case .stop: self = .stop(deadline: Instant(nanoseconds: Int64(bitPattern: try reader.u64())))
             }
         } catch let error as MalformedMessage {
@@ -85,7 +89,7 @@ extension SupervisorMessage {
 
 extension ChildMessage {
     private enum Kind: UInt8 {
-        case prepared = 65, refused, serving, beat, reply, state
+        case prepared = 65, refused, serving, beat, reply, state, held, succeeded
     }
 
     /// Octets of a line of state.
@@ -115,6 +119,10 @@ extension ChildMessage {
         case .state(let line):
             bytes.append(Kind.state.rawValue)
             bytes.append(text: line, limit: Self.stateLimit)
+        case .held: bytes.append(Kind.held.rawValue)
+        case .succeeded(let pid):
+            bytes.append(Kind.succeeded.rawValue)
+            bytes.append(bigEndian: UInt32(bitPattern: pid))
         }
     }
 
@@ -131,6 +139,8 @@ extension ChildMessage {
             case .serving: self = .serving(generation: try reader.u64())
             case .beat: self = .beat
             case .reply: self = .reply(id: try reader.u64(), answer: try reader.json())
+            case .held: self = .held
+            case .succeeded: self = .succeeded(pid: Int32(bitPattern: try reader.u32()))
             case .state: self = .state(try reader.text(limit: Self.stateLimit))
             }
         } catch let error as MalformedMessage {

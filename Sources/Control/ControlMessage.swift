@@ -61,6 +61,9 @@ package enum SupervisorMessage: ControlMessage, Hashable {
     case balancerLink
     /// To the balancer. Attached: the end of a new direct link to `vip` (see ``VipNotice``); the old one is void.
     case vipLink
+    /// To a balancer that said ``ChildMessage/succeeded(pid:)``: what follows is for it; what came before was for the one
+    /// that died. With the supervisor's process number.
+    case welcome(supervisor: Int32)
     /// Finish by this point of the monotonic clock and exit with status 0; who is not gone by then is killed.
     case stop(deadline: Instant)
 }
@@ -77,6 +80,10 @@ package enum ChildMessage: ControlMessage, Hashable {
     case beat
     /// The answer to ``SupervisorMessage/query(id:request:)`` of that id.
     case reply(id: UInt64, answer: JSON)
+    /// From the balancer: should it die, a successor will come by itself, on this same socket.
+    case held
+    /// From a balancer that took the place of one that died; its process number.
+    case succeeded(pid: Int32)
     /// One short line about what this child is doing: for `systemctl status`.
     case state(String)
 }

@@ -67,6 +67,16 @@ package final class Process {
         descriptor = FileDescriptor(owning: number)
     }
 
+    /// Takes over a process that somebody else started and that has become a child of this one (``Orphans``).
+    ///
+    /// - Throws: `Errno`; `ECHILD` when it is none, or not yet.
+    package init(adopting pid: Int32) throws(Errno) {
+        guard Orphans.isChild(pid) else { throw Errno(ECHILD, "waitid \(pid)") }
+        self.pid = pid
+        // A child that is not reaped yet keeps its number.
+        descriptor = FileDescriptor(owning: try check("pidfd_open \(pid)") { cl_pidfd_open(pid) })
+    }
+
     // MARK: Ending
 
     /// Calls `handler` once when the process has ended, after reaping it.

@@ -9,7 +9,10 @@ final class ChildHandle {
     typealias Channel = ControlChannel<ChildMessage, SupervisorMessage>
 
     let role: ChildProcess.Role
-    let process: Process
+    /// Its process, which another one may follow on the same channel.
+    private(set) var process: Process
+    /// Should it die, another one comes by itself.
+    var isHeld = false
     let channel: Channel
     let started: Instant
     /// What it said of itself last, for people.
@@ -35,6 +38,15 @@ final class ChildHandle {
         process = try Process(launch)
         started = Clock.now
         channel = try Channel(pair.first.duplicate(), on: loop)
+    }
+
+    /// Another process has taken its place; it was given nothing yet.
+    func succeeded(by process: Process) {
+        self.process = process
+        given = [:]
+        inPreparation = [:]
+        state = nil
+        channel.send(.welcome(supervisor: ProcessSelf.pid))
     }
 
     /// Hands over what the child does not have yet, then the configuration to prepare.

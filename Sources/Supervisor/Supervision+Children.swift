@@ -30,7 +30,7 @@ extension Supervision {
         switch state {
         case .serving(_, _, let since): since
         case .killed(let since): since
-        case .idle, .waiting, .starting, .stopping, nil: nil
+        case .idle, .waiting, .succeeding, .starting, .stopping, nil: nil
         }
     }
 
@@ -42,7 +42,7 @@ extension Supervision {
         case .idle, .waiting: spawn(role, at: now)
         // What it prepares is out of date.
         case .starting: kill(role)
-        case .serving, .stopping, .killed, nil: break
+        case .serving, .succeeding, .stopping, .killed, nil: break
         }
     }
 
@@ -56,7 +56,7 @@ extension Supervision {
                 generation: generation, silentAt: now + Limits.firstBeat, lateAt: lateAt)
         case .serving(let generation, _, let since):
             children[role]?.state = .serving(generation: generation, silentAt: now + Limits.silence, since: since)
-        case .idle, .waiting, .stopping, .killed, nil: break
+        case .idle, .waiting, .succeeding, .stopping, .killed, nil: break
         }
     }
 
@@ -73,7 +73,7 @@ extension Supervision {
         case .serving(_, _, let since):
             children[role]?.state = .serving(generation: generation, silentAt: silentAt, since: since)
             committed(role, generation)
-        case .starting, .idle, .waiting, .stopping, .killed, nil: break
+        case .starting, .idle, .waiting, .succeeding, .stopping, .killed, nil: break
         }
     }
 
@@ -100,7 +100,7 @@ extension Supervision {
                 spawn(role, at: now)
             }
             return
-        case .starting, .serving, .killed: break
+        case .starting, .serving, .killed, .succeeding: break
         }
         lostDuringReload(role, how: how, at: now)
         if isStopping {
@@ -120,6 +120,44 @@ extension Supervision {
         if pause == .zero { spawn(role, at: now) }
     }
 
+    // MARK: Succession
+
+    /// It died, and what is left of it brings another.
+    mutating func orphaned(_ role: Role, how: String, at now: Instant) {
+        guard !isStopping, wanted.contains(role), var child = children[role] else {
+            ended(role, how: how, at: now)
+            return
+        }
+        switch child.state {
+        case .starting, .serving, .killed: break
+        case .idle, .waiting, .succeeding, .stopping:
+            ended(role, how: how, at: now)
+            return
+        }
+        child.lastEnding = how
+        child.restarts += 1
+        child.state = .succeeding(until: now + Limits.succession)
+        children[role] = child
+        lostDuringReload(role, how: how, at: now)
+        actions.append(.report(.ended(role, how: how)))
+    }
+
+    /// It lives, and knows nothing of what was said to its predecessor.
+    mutating func succeeded(_ role: Role, at now: Instant) {
+        guard case .succeeding = children[role]?.state else { return }
+        children[role]?.state = .starting(
+            generation: generation, silentAt: now + Limits.firstBeat, lateAt: now + Limits.start)
+        actions.append(.report(.succeeded(role)))
+        actions.append(.prepare(role, generation: generation))
+        if Role.allCases.allSatisfy(isLive) { actions.append(.link) }
+    }
+
+    /// Nobody came: it is started as if it had nothing to inherit.
+    mutating func abandonSuccession(_ role: Role, how: String, at now: Instant) {
+        actions.append(.abandon(role))
+        ended(role, how: how, at: now)
+    }
+
     // MARK: Time
 
     mutating func timeout(at now: Instant) {
@@ -127,6 +165,8 @@ extension Supervision {
         for role in Role.allCases {
             switch children[role]?.state {
             case .waiting(let until) where until <= now: spawn(role, at: now)
+            case .succeeding(let until) where until <= now:
+                abandonSuccession(role, how: "no successor came in time", at: now)
             case .starting(_, let silentAt, _) where silentAt <= now: killSilent(role)
             case .serving(_, let silentAt, _) where silentAt <= now: killSilent(role)
             case .starting(_, _, let lateAt) where lateAt <= now:
@@ -156,7 +196,14 @@ extension Supervision {
         isStopping = true
         abandonReload(reason: "the daemon is stopping")
         for role in Role.allCases {
-            if case .waiting = children[role]?.state { children[role]?.state = .idle }
+            switch children[role]?.state {
+            case .waiting: children[role]?.state = .idle
+            case .succeeding:
+                // Whoever comes finds the socket closed, and ends.
+                children[role]?.state = .idle
+                actions.append(.abandon(role))
+            default: break
+            }
         }
         stopNext(at: now)
     }
@@ -171,7 +218,7 @@ extension Supervision {
                 actions.append(.stop(role, deadline: deadline))
                 return
             case .stopping, .killed: return
-            case .idle, .waiting, nil: continue
+            case .idle, .waiting, .succeeding, nil: continue
             }
         }
         actions.append(.finished(status: failure == nil ? 0 : 1))

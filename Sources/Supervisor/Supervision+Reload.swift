@@ -58,6 +58,9 @@ extension Supervision {
             children[role]?.state = .stopping(killAt: deadline)
             actions.append(.stop(role, deadline: deadline))
         case .waiting: children[role]?.state = .idle
+        case .succeeding:
+            children[role]?.state = .idle
+            actions.append(.abandon(role))
         case .idle, .stopping, .killed, nil: break
         }
     }

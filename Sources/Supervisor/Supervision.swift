@@ -31,6 +31,10 @@ package struct Supervision: Sendable {
         case spawnFailed(Role, reason: String)
         /// The process is gone and reaped.
         case exited(Role, how: String)
+        /// The process is gone and reaped, and its holder brings a successor.
+        case orphaned(Role, how: String)
+        /// The successor is there.
+        case succeeded(Role)
         /// It broke the control protocol, or closed its end.
         case channelLost(Role)
         case beat(Role)
@@ -56,6 +60,8 @@ package struct Supervision: Sendable {
         case cancel(Role, generation: UInt64)
         case stop(Role, deadline: Instant)
         case kill(Role)
+        /// No successor came: close what is left of the process, so that nothing of it can come later.
+        case abandon(Role)
         /// All children serve for the first time.
         case ready
         case reloadEnded(ReloadOutcome)
@@ -78,6 +84,7 @@ package struct Supervision: Sendable {
         case refusedToStart(Role, reason: String)
         case ended(Role, how: String)
         case restarting(Role, after: Duration)
+        case succeeded(Role)
         case crashLoop(Role)
     }
 
@@ -95,6 +102,9 @@ package struct Supervision: Sendable {
         package static let stop: Duration = .seconds(2)
         /// A child that served so long has got over its earlier deaths.
         package static let stable: Duration = .seconds(10)
+        /// A successor is there so long after its predecessor's death: the holder tries another program, then the known one
+        /// several times.
+        package static let succession: Duration = .seconds(10)
         /// How long a restart waits, by the number of deaths without a stable time between them. The last one is a crash
         /// loop: the operator is told, and the pause stays.
         package static let pauses: [Duration] = [
@@ -108,6 +118,8 @@ package struct Supervision: Sendable {
         /// Not wanted.
         case idle
         case waiting(until: Instant)
+        /// Its holder starts a successor.
+        case succeeding(until: Instant)
         /// - Parameters:
         ///   - silentAt: when the next beat is overdue.
         ///   - lateAt: when it must serve.
@@ -154,7 +166,14 @@ package struct Supervision: Sendable {
         case .start(let roles, let generation): start(roles, generation, at: now)
         case .spawnFailed(let role, let reason): ended(role, how: reason, at: now)
         case .exited(let role, let how): ended(role, how: how, at: now)
-        case .channelLost(let role): if isLive(role) { kill(role) }
+        case .orphaned(let role, let how): orphaned(role, how: how, at: now)
+        case .succeeded(let role): succeeded(role, at: now)
+        case .channelLost(let role):
+            if isLive(role) {
+                kill(role)
+            } else if case .succeeding = children[role]?.state {
+                abandonSuccession(role, how: "no successor came", at: now)
+            }
         case .beat(let role): beat(role, at: now)
         case .prepared(let role, let generation): prepared(role, generation, at: now)
         case .refused(let role, let generation, let reason): refused(role, generation, reason, at: now)
@@ -173,7 +192,7 @@ package struct Supervision: Sendable {
         for child in children.values {
             switch child.state {
             case .idle, .killed: break
-            case .waiting(let until): deadlines.append(until)
+            case .waiting(let until), .succeeding(let until): deadlines.append(until)
             case .starting(_, let silentAt, let lateAt): deadlines += [silentAt, lateAt]
             case .serving(_, let silentAt, _): deadlines.append(silentAt)
             case .stopping(let killAt): deadlines.append(killAt)
@@ -199,7 +218,7 @@ package struct Supervision: Sendable {
     package func isLive(_ role: Role) -> Bool {
         switch children[role]?.state {
         case .starting, .serving: true
-        case .idle, .waiting, .stopping, .killed, nil: false
+        case .idle, .waiting, .succeeding, .stopping, .killed, nil: false
         }
     }
 
@@ -218,6 +237,7 @@ package struct Supervision: Sendable {
         switch children[role]?.state {
         case .idle, nil: "off"
         case .waiting: "waiting"
+        case .succeeding: "succeeding"
         case .starting: "starting"
         case .serving: "serving"
         case .stopping: "stopping"

@@ -19,6 +19,9 @@ extension SupervisorProcess {
             do throws(Errno) { try children[role]?.process.send(Signals.kill) } catch {
                 log.error("A child cannot be killed.", ["role": role.rawValue, "error": error])
             }
+        case .abandon(let role):
+            children[role]?.channel.close()
+            children[role] = nil
         case .ready:
             notify.ready(statusLine)
             log.notice("Ready.", ["after": (Clock.now - started).text])
@@ -50,7 +53,7 @@ extension SupervisorProcess {
                 }
                 tell(.channelLost(role))
             }
-            try child.process.watch(on: loop) { [unowned self, unowned child] ending in ended(child, ending) }
+            try watch(child)
             log.info("A child was started.", ["role": role.rawValue, "pid": child.process.pid])
             prepare(role, generation)
         } catch {
@@ -64,6 +67,56 @@ extension SupervisorProcess {
                 tell(.spawnFailed(role, reason: error.description))
             }
         }
+    }
+
+    private func watch(_ child: ChildHandle) throws(Errno) {
+        let process = child.process
+        try process.watch(on: loop) { [unowned self, unowned process, weak child] ending in
+            // A process that was followed already is nobody's any more.
+            guard let child, child.process === process else { return }
+            ended(child, ending)
+        }
+    }
+
+    // MARK: Succession
+
+    /// How often, and how long, a successor is waited for to become ours: its holder is its parent until it ends.
+    private static let adoptionPause: Duration = .milliseconds(2)
+    private static let adoptionTries = 2000
+
+    /// A process says that it took the place of the child's process. It is believed when it is a child of ours and the
+    /// one before it is gone.
+    private func succeed(_ child: ChildHandle, pid: Int32, tries: Int = adoptionTries) {
+        guard children[child.role] === child, child.channel.isOpen else { return }
+        let isDue = supervision.phase(child.role) == "succeeding"
+        if isDue, let process = try? Process(adopting: pid) {
+            child.succeeded(by: process)
+            do throws(Errno) { try watch(child) } catch {
+                log.error("A successor cannot be watched.", ["pid": pid, "error": error])
+                child.channel.close()
+                tell(.channelLost(child.role))
+                return
+            }
+            log.notice("A successor has come.", ["role": child.role.rawValue, "pid": pid])
+            tell(.succeeded(child.role))
+            return
+        }
+        guard tries > 0 else {
+            log.error("A process claims to be a successor and is none.", ["pid": pid])
+            child.channel.close()
+            tell(.channelLost(child.role))
+            return
+        }
+        loop.schedule(at: Clock.now + Self.adoptionPause) { [weak self, weak child] in
+            guard let self, let child else { return }
+            succeed(child, pid: pid, tries: tries - 1)
+        }
+    }
+
+    /// Reaps what came to us because its parent ended: holders, what tracking scripts left.
+    func reapOrphans() {
+        Orphans.reap(except: Set(children.values.map(\.process.pid)))
+        loop.schedule(at: Clock.now + .seconds(1)) { [unowned self] in reapOrphans() }
     }
 
     private func prepare(_ role: ChildProcess.Role, _ number: UInt64) {
@@ -96,6 +149,8 @@ extension SupervisorProcess {
         case .prepared(let generation): tell(.prepared(role, generation: generation))
         case .refused(let generation, let reason): tell(.refused(role, generation: generation, reason: reason))
         case .serving(let generation): tell(.serving(role, generation: generation))
+        case .held: child.isHeld = true
+        case .succeeded(let pid): succeed(child, pid: pid)
         case .reply(let id, let answer): questions.answered(id, answer)
         case .state(let line):
             child.state = line
@@ -104,9 +159,14 @@ extension SupervisorProcess {
     }
 
     private func ended(_ child: ChildHandle, _ ending: Process.Ending) {
+        questions.lost(child.role)
+        // One that ends by itself has told its holder; otherwise the holder keeps the socket open.
+        if child.isHeld, child.channel.isOpen, !ending.isClean, !supervision.isStopping {
+            tell(.orphaned(child.role, how: ending.description))
+            return
+        }
         child.channel.close()
         children[child.role] = nil
-        questions.lost(child.role)
         tell(.exited(child.role, how: ending.description))
     }
 
@@ -132,6 +192,9 @@ extension SupervisorProcess {
         case .ended(let role, let how): log.error("A child has ended.", ["role": role.rawValue, "how": how])
         case .restarting(let role, let pause):
             log.notice("A child is restarted.", ["role": role.rawValue, "after": pause.text])
+            notify.status(statusLine)
+        case .succeeded(let role):
+            log.notice("A child was followed by another, which has its sessions.", ["role": role.rawValue])
             notify.status(statusLine)
         case .crashLoop(let role):
             log.error("A child dies again and again; it is restarted less often.", ["role": role.rawValue])

@@ -144,6 +144,9 @@ package final class SupervisorProcess {
             admin?.close()
             log.close()
         }
+        // Holders and successors become ours when their parents end.
+        try Orphans.adopt()
+        reapOrphans()
         try openAdmin()
         if let limit = notify.watchdogLimit { pingWatchdog(every: limit / 3) }
         let roles = roles(of: current.loaded.configuration)
@@ -156,6 +159,8 @@ package final class SupervisorProcess {
         tell(.start(roles: roles, generation: current.number))
         watchCertificates()
         try loop.run()
+        // The last holder sees its balancer's end and follows it at once.
+        Orphans.reapAll(until: Clock.now + .milliseconds(500))
         return status
     }
 

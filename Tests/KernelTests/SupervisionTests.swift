@@ -318,6 +318,47 @@ struct SupervisionTests {
             ])
     }
 
+    @Test("a held balancer is followed: it is prepared anew and linked, and no other is started")
+    func succession() {
+        var dialogue = Dialogue.serving
+        #expect(
+            dialogue.tell(.orphaned(.balancer, how: "signal 11")) == [.report(.ended(.balancer, how: "signal 11"))])
+        #expect(!dialogue.supervision.isLive(.balancer))
+        #expect(
+            dialogue.tell(.succeeded(.balancer)) == [
+                .report(.succeeded(.balancer)), .prepare(.balancer, generation: 1), .link,
+            ])
+        #expect(dialogue.tell(.prepared(.balancer, generation: 1)) == [.commit(.balancer, generation: 1)])
+        #expect(dialogue.tell(.serving(.balancer, generation: 1)) == [])
+        #expect(dialogue.supervision.isServing(.balancer))
+        #expect(dialogue.supervision.restarts(.balancer) == 1)
+    }
+
+    @Test("a successor that does not come is replaced by a balancer without inheritance", arguments: [true, false])
+    func noSuccessor(isChannelLost: Bool) {
+        var dialogue = Dialogue.serving
+        dialogue.tell(.orphaned(.balancer, how: "signal 11"))
+        var actions = isChannelLost ? dialogue.tell(.channelLost(.balancer)) : []
+        while actions.isEmpty, dialogue.now < .zero + .seconds(60) {
+            dialogue.tell(.beat(.vip))
+            dialogue.wait(.milliseconds(500))
+            if let deadline = dialogue.supervision.nextDeadline, deadline <= dialogue.now {
+                actions = dialogue.tell(.timeout)
+            }
+        }
+        #expect(actions.contains(.abandon(.balancer)) && actions.contains(.spawn(.balancer, generation: 1)), "\(actions)")
+        #expect(dialogue.tell(.succeeded(.balancer)) == [])
+    }
+
+    @Test("a stop while a successor is awaited waits for nobody")
+    func stopDuringSuccession() {
+        var dialogue = Dialogue.serving
+        dialogue.tell(.orphaned(.balancer, how: "signal 11"))
+        let actions = dialogue.tell(.stop)
+        #expect(actions.contains(.abandon(.balancer)))
+        #expect(dialogue.tell(.exited(.vip, how: "exit status 0")).contains(.finished(status: 0)))
+    }
+
     @Test("keeps its rules whatever happens", arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
     func random(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
@@ -339,7 +380,7 @@ struct SupervisionTests {
                 case .finished:
                     #expect(alive.isEmpty, "seed \(seed): children are left behind")
                     finished = true
-                case .ready, .reloadEnded, .report: break
+                case .ready, .reloadEnded, .report, .abandon: break
                 }
             }
         }
@@ -355,6 +396,12 @@ struct SupervisionTests {
             case 0 where alive.contains(role):
                 alive.remove(role)
                 obey(dialogue.tell(.exited(role, how: "signal 9")))
+            case 10 where alive.contains(role) && role == .balancer:
+                alive.remove(role)
+                obey(dialogue.tell(.orphaned(role, how: "signal 9")))
+            case 11 where dialogue.supervision.phase(.balancer) == "succeeding":
+                alive.insert(.balancer)
+                obey(dialogue.tell(.succeeded(.balancer)))
             case 1 where alive.contains(role): obey(dialogue.tell(.channelLost(role)))
             case 2 where alive.contains(role) && step > 100:
                 obey(dialogue.tell(.refused(role, generation: some, reason: "no")))

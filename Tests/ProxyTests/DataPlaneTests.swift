@@ -10,7 +10,7 @@ import Wire
 struct DataPlaneTests {
     @Test("After a storm, the next messages use the same warm chunk again")
     func warm() throws {
-        var pool = try ChunkPool(count: 512, size: 4096)
+        var pool = ChunkPool(count: 512, size: 4096, region: .allocate(count: (512) * 4096))
         var storm: [UInt32] = []
         while let chunk = pool.allocate() { storm.append(chunk) }
         #expect(Set(storm).count == 512)
@@ -38,7 +38,7 @@ struct DataPlaneTests {
 
     @Test("Strangers leave the last quarter of the chunks to the relays")
     func strangers() throws {
-        var pool = try ChunkPool(count: 8, size: 4096)
+        var pool = ChunkPool(count: 8, size: 4096, region: .allocate(count: (8) * 4096))
         var strangers: [UInt32] = []
         while let chunk = pool.allocateForStranger() { strangers.append(chunk) }
         #expect(strangers.count == 6)
@@ -54,7 +54,7 @@ struct DataPlaneTests {
 
     @Test("Client IDs of every length come back whole, and their blocks are reused")
     func keys() throws {
-        var store = try KeyStore(blocks: 1300)
+        var store = KeyStore(blocks: 1300, region: .allocate(count: KeyStore.bytes(blocks: 1300)))
         var slots = [Slot](repeating: Slot(), count: 40)
         for round in 0..<3 {
             for index in slots.indices {
@@ -77,7 +77,7 @@ struct DataPlaneTests {
 
     @Test("A slot given back is given out again under another generation")
     func slots() throws {
-        var slots = try SlotArena(capacity: 3)
+        var slots = SlotArena(capacity: 3, region: .allocate(count: SlotArena.bytes(capacity: 3)))
         let all = [slots.allocate(), slots.allocate(), slots.allocate(), slots.allocate()]
         #expect(all == [1, 2, 3, nil])
         slots[2].keepAlive = 7
@@ -106,7 +106,7 @@ struct DataPlaneTests {
     @Test("Every deadline comes up once, not early and at most two ticks late", arguments: [1, 2, 3, 4] as [UInt64])
     func wheel(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
-        var slots = try SlotArena(capacity: 300)
+        var slots = SlotArena(capacity: 300, region: .allocate(count: SlotArena.bytes(capacity: 300)))
         let start: Int64 = 1_000_000_000_000
         var wheel = TimerWheel(at: Instant(nanoseconds: start))
         var wanted: [UInt32: Int64] = [:]

@@ -297,4 +297,51 @@ extern int setresuid(uid_t real, uid_t effective, uid_t saved);
 extern int setresgid(gid_t real, gid_t effective, gid_t saved);
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 
+// ---- What a process leaves behind for its successor ----
+
+// The words of a shared mapping by which a process, its holder and its successor agree.
+struct cl_holder_words {
+    // The generation whose process is in charge.
+    uint64_t owner;
+    // Not 0: the process ends on purpose, and nothing follows it.
+    uint32_t ended;
+    // Programs that were tried and did not take over.
+    uint32_t failures;
+    // The program that is tried first, once; empty: the same again.
+    char next[1024];
+};
+
+struct cl_holder_plan {
+    volatile struct cl_holder_words *words;
+    // The generation of the process that is held.
+    uint64_t generation;
+    const char *program;
+    char *const *arguments;
+    char *const *environment;
+    // How long a program may take to take over, in milliseconds: the next one, and the one that is known.
+    int next_patience;
+    int patience;
+    // How often the known one is tried.
+    int tries;
+};
+
+// Starts the holder: a process that shares this one's descriptors, not its memory, and waits for its death.
+// Its number, or -1 with errno. The calling thread must live as long as the process.
+int cl_start_holder(const struct cl_holder_plan *plan);
+
+// What the kernel counted on a TCP connection (struct tcp_info), and its state.
+int cl_tcp_counts(int fd, unsigned *state, uint64_t *acknowledged, uint64_t *received);
+// A number that no other socket of this host has or had; SO_COOKIE.
+int cl_socket_cookie(int fd, uint64_t *cookie);
+// The child that has ended and is not reaped yet; 0: none, -1: errno. It stays unreaped.
+int cl_ended_child(void);
+// Whether the process is a child of this one, ended or not.
+int cl_is_child(int pid);
+
+enum {
+    CL_TIOCOUTQ = 0x5411,
+    CL_FIONREAD = 0x541B,
+    CL_PR_SET_CHILD_SUBREAPER = 36,
+};
+
 #endif

@@ -137,6 +137,7 @@ extension BalancerProcess {
             }
         }
         for sentence in registry.namesChanged() { log.error("\(sentence)") }
+        rememberServers()
         prober?.schedule()
         beatNow()
     }

@@ -13,8 +13,9 @@ extension BalancerProcess {
     /// that is alone.
     func tableKey() throws(Registry.Refusal) -> StickTable.HashKey {
         guard let secret = try pairSecret() else {
-            var generator = SystemRandomNumberGenerator()
-            return StickTable.HashKey(generator.next(), generator.next())
+            // The shard of an entry follows from it: a successor must find the same.
+            let key = survival.state.hashKey
+            return StickTable.HashKey(key.0, key.1)
         }
         do {
             let key = try secret.tableHashKey()

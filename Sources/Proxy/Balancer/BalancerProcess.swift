@@ -18,6 +18,10 @@ package final class BalancerProcess {
     let loop: EventLoop
     let log: Log
     private let control: ControlChannel<SupervisorMessage, ChildMessage>
+    /// The row of processes this one stands in.
+    let survival: Survival
+    /// The supervisor knows that it speaks to this process: what it said before was for a predecessor.
+    var isWelcome: Bool
     var vip: ControlChannel<VipNotice, BalancerBeat>?
     var notice: VipNotice?
     var descriptors: [DescriptorName: Int32] = [:]
@@ -28,6 +32,7 @@ package final class BalancerProcess {
     private var prepared: (generation: UInt64, value: Registry.Prepared)?
     private var isCommitted = false
     var loops: [LoopHandle] = []
+    var listeningLoops = 0
     var prober: Prober?
     var pairLink: PairLink?
     let checksBell: Bell
@@ -41,9 +46,9 @@ package final class BalancerProcess {
     var streamRefusals: UInt64 = 0
     let started = Clock.now
     /// Sockets per session: the client's and the server's.
-    private static let socketsPerSession = 2
+    static let socketsPerSession = 2
     /// Descriptors kept for everything that is not a session.
-    private static let reservedDescriptors = 512
+    static let reservedDescriptors = 512
 
     /// Runs the process until the supervisor says stop or is gone.
     ///
@@ -53,14 +58,17 @@ package final class BalancerProcess {
         Signals.ignorePipe()
         do throws(Errno) {
             try dropPrivileges()
+            let survival = try follow()
             let log = try Log(process: "balancer", sink: .toStandardError)
             try log.start()
             defer { log.close() }
             do throws(Errno) {
-                let process = try BalancerProcess(log: log)
+                let process = try BalancerProcess(log: log, survival: survival)
                 try process.loop.run()
+                survival.end()
                 return 0
             } catch {
+                survival.end()
                 log.error("The balancer cannot run.", ["error": "\(error)"])
                 return 1
             }
@@ -73,6 +81,8 @@ package final class BalancerProcess {
     /// Becomes the user the supervisor names, and keeps no right: every socket it needs is handed to it.
     private static func dropPrivileges() throws(Errno) {
         try ResourceLimits.forbidCore()
+        // A successor is what its predecessor was; its parent is a holder, whose end is no reason to die.
+        guard ProcessSelf.environment(SurvivalState.variable) == nil else { return }
         try ProcessSelf.setParentDeathSignal(Signals.kill)
         var user: User?
         if Privileges.isRoot, let name = ProcessSelf.environment(ChildProcess.userVariable) {
@@ -83,8 +93,10 @@ package final class BalancerProcess {
         try ProcessSelf.setParentDeathSignal(Signals.kill)
     }
 
-    private init(log: Log) throws(Errno) {
+    private init(log: Log, survival: Survival) throws(Errno) {
         self.log = log
+        self.survival = survival
+        isWelcome = !survival.isSuccessor
         loop = try EventLoop()
         checksBell = try Bell()
         tablesBell = try Bell()
@@ -93,6 +105,7 @@ package final class BalancerProcess {
         control.onMessage = { [unowned self] message, bag in receive(message, bag) }
         control.onClosed = { [unowned self] ending in
             log.notice("the supervisor is gone: the balancer ends", ["ending": "\(ending)"])
+            survival.end()
             loop.stop()
         }
         try loop.add(checksBell.number, .readable) { [unowned self] _ in
@@ -108,6 +121,7 @@ package final class BalancerProcess {
             namesBell.silence()
             namesChanged()
         }
+        control.send(survival.isSuccessor ? .succeeded(pid: ProcessSelf.pid) : .held)
         beat()
         beatLink()
         keepHouse()
@@ -116,7 +130,12 @@ package final class BalancerProcess {
     // MARK: The supervisor
 
     private func receive(_ message: SupervisorMessage, _ bag: DescriptorBag) {
+        guard isWelcome else {
+            if case .welcome(let supervisor) = message { welcomed(supervisor) }
+            return
+        }
         switch message {
+        case .welcome: break
         case .descriptors(let names):
             for (place, name) in names.enumerated() {
                 if let descriptor = bag.take(place) { pending.append((name, descriptor.release())) }
@@ -128,6 +147,7 @@ package final class BalancerProcess {
                 control.send(.prepared(generation: generation))
             } catch {
                 forgetPending()
+                if !isCommitted { survival.end() }
                 control.send(.refused(generation: generation, reason: error.reason))
             }
         case .commit(let generation): commit(generation)
@@ -199,12 +219,16 @@ package final class BalancerProcess {
                 registry.sessionLog = SessionLog(loops: loopCount(prepared.value.configuration), writtenBy: log)
             }
             let snapshot = try registry.commit(prepared.value)
+            // Taken before ours is written over it.
+            let inheritance = loops.isEmpty ? survival.inheritance(to: snapshot) : nil
             replaced += forgetRemoved(prepared.value.configuration)
             configuration = prepared.value.configuration
             log.adopt(prepared.value.configuration.log)
             if loops.isEmpty {
-                try startLoops(prepared.value.configuration, snapshot)
+                try startLoops(prepared.value.configuration, snapshot, inheritance)
+                remember(snapshot)
             } else {
+                remember(snapshot)
                 for handle in loops { handle.mailbox.post(.adopt(snapshot)) }
             }
             close(replaced)
@@ -214,6 +238,7 @@ package final class BalancerProcess {
             control.send(.serving(generation: generation))
         } catch {
             log.error("the configuration could not be put in force", ["error": "\(error)"])
+            if !isCommitted { survival.end() }
             control.send(.refused(generation: generation, reason: "\(error)"))
         }
     }
@@ -242,29 +267,9 @@ package final class BalancerProcess {
         for handle in loops { handle.mailbox.post(.passed(fence)) }
     }
 
+    /// Loops that listen; others only serve what loops of a predecessor left.
     private func loopCount(_ configuration: Configuration) -> Int {
-        loops.isEmpty ? LoopCount.effective(configuration) : loops.count
-    }
-
-    private func startLoops(_ configuration: Configuration, _ snapshot: Snapshot) throws(Errno) {
-        let count = LoopCount.effective(configuration)
-        let wanted = UInt64(configuration.maximumSessions * Self.socketsPerSession + Self.reservedDescriptors)
-        let limit = try ResourceLimits.raiseOpenFiles(to: min(wanted, try ResourceLimits.openFiles().hard))
-        let affordable = max(0, Int(limit) - Self.reservedDescriptors) / Self.socketsPerSession
-        let sessions = min(affordable, configuration.maximumSessions)
-        if sessions < configuration.maximumSessions {
-            log.notice(
-                "the descriptor limit bounds the sessions",
-                ["sessions": "\(sessions)", "wanted": "\(configuration.maximumSessions)", "nofile": "\(limit)"])
-        }
-        let longest = configuration.listeners.map(\.maximumConnectSize).max() ?? 0
-        let chunkSize = (max(65_536, longest) + 4095) / 4096 * 4096
-        for number in 0..<count {
-            loops.append(
-                try LoopHandle.start(
-                    number: number, capacity: max(1, (sessions + count - 1) / count), chunkSize: chunkSize,
-                    snapshot: snapshot))
-        }
+        loops.isEmpty ? LoopCount.effective(configuration) : listeningLoops
     }
 
     private func startProber(_ configuration: Configuration) {
@@ -328,6 +333,8 @@ package final class BalancerProcess {
     private func keepHouse() {
         let now = Clock.now
         for table in registry?.tables ?? [] { table.expire(at: now) }
+        survival.keep()
+        if isServing, now - started > Survival.settling { survival.state.serves() }
         loop.schedule(at: now + .milliseconds(200)) { [unowned self] in keepHouse() }
     }
 
@@ -362,6 +369,7 @@ package final class BalancerProcess {
     }
 
     private func stop(by deadline: Instant) {
+        survival.end()
         for handle in loops { handle.mailbox.post(.stop) }
         pairLink?.close()
         waitForEnd(by: deadline)

@@ -15,14 +15,24 @@ struct LoopHandle: Sendable {
     ///   - capacity: Most sessions at one time.
     ///   - chunkSize: Bytes of a buffer; a CONNECT must fit one.
     static func start(number: Int, capacity: Int, chunkSize: Int, snapshot: Snapshot) throws(Errno) -> LoopHandle {
+        try start(
+            number: number, memory: try LoopMemory(capacity: capacity, chunkSize: chunkSize), snapshot: snapshot)
+    }
+
+    /// The same in memory that a successor of this process finds, or that a predecessor has left.
+    ///
+    /// - Parameter inheritance: What the numbers in the memory mean, when a predecessor wrote it.
+    static func start(
+        number: Int, memory: LoopMemory, snapshot: Snapshot, inheritance: SurvivalDirectory.Translation? = nil
+    ) throws(Errno) -> LoopHandle {
         let mailbox = try LoopMailbox()
         let handle = LoopHandle(mailbox: mailbox, pulse: Pulse(), counters: ProxyCounters())
         handle.pulse.beat(at: Clock.now.nanoseconds)
         _ = try Thread(name: "loop \(number)") {
             do {
                 let loop = try Loop(
-                    number: number, capacity: capacity, chunkSize: chunkSize, snapshot: snapshot,
-                    counters: handle.counters, mailbox: handle.mailbox, pulse: handle.pulse)
+                    number: number, memory: memory, snapshot: snapshot, counters: handle.counters,
+                    mailbox: handle.mailbox, pulse: handle.pulse, inheritance: inheritance)
                 loop.run()
             } catch {
                 // Without its memory or its poller the loop cannot serve: no heartbeat, and the supervisor acts.

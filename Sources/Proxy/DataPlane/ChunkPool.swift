@@ -40,13 +40,19 @@ struct ChunkPool: ~Copyable {
     private var cold: [UInt32] = []
     private var untouched: UInt32 = 1
 
-    init(count: Int, size: Int) throws(Errno) {
-        precondition(size % 4096 == 0 && size > 0 && count > 0)
-        let file = try Memfd.create(name: "understudy-chunks", size: count * size)
-        let region = try Memfd.map(file.number)
+    /// - Parameter region: its memory, `count` × `size` bytes.
+    init(count: Int, size: Int, region: MemoryRegion) {
+        precondition(size % 4096 == 0 && size > 0 && count > 0 && region.count >= count * size)
         unsafe base = region.address
         self.size = size
         self.count = count
+    }
+
+    /// Finds the free chunks again: all but these.
+    mutating func rebuild(inUse: Set<UInt32>) {
+        hot = []
+        untouched = (inUse.max() ?? 0) + 1
+        cold = (1..<untouched).reversed().filter { !inUse.contains($0) }
     }
 
     /// Chunks in use.

@@ -17,10 +17,13 @@ struct EdgeArena: ~Copyable {
     /// Records from here on were never used: their memory has not been touched.
     private var untouched: UInt32 = 1
 
-    /// - Parameter capacity: most records at one time: one for each session.
-    init(capacity: Int) throws(Errno) {
-        let file = try Memfd.create(name: "understudy-edges", size: (capacity + 1) * MemoryLayout<Edge>.stride)
-        let region = try Memfd.map(file.number)
+    /// Bytes for so many sessions.
+    static func bytes(capacity: Int) -> Int { (capacity + 1) * MemoryLayout<Edge>.stride }
+
+    /// - Parameters:
+    ///   - capacity: most records at one time: one for each session.
+    ///   - region: its memory.
+    init(capacity: Int, region: MemoryRegion) {
         unsafe base = region.bind(to: Edge.self, count: capacity + 1)
         self.capacity = capacity
     }

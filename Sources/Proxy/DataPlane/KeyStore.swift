@@ -17,11 +17,40 @@ struct KeyStore: ~Copyable {
     private var untouched: UInt32 = 1
     private var used = 0
 
-    /// - Parameter blocks: most blocks in use at one time, 60 bytes of client ID each.
-    init(blocks: Int) throws(Errno) {
-        let file = try Memfd.create(name: "understudy-keys", size: (blocks + 1) * Self.blockSize)
-        region = try Memfd.map(file.number)
+    /// Bytes for so many blocks.
+    static func bytes(blocks: Int) -> Int { (blocks + 1) * blockSize }
+
+    /// - Parameters:
+    ///   - blocks: most blocks in use at one time, 60 bytes of client ID each.
+    ///   - region: its memory; the first block is never given out, and holds the highest number ever used.
+    init(blocks: Int, region: MemoryRegion) {
+        self.region = region
         self.blocks = blocks
+        untouched = min(region.load(0, as: UInt32.self), UInt32(blocks)) + 1
+    }
+
+    /// The blocks of a slot that a former process filled, as far as they make sense; `nil` when they do not.
+    func chain(of slot: borrowing Slot) -> [UInt32]? {
+        var chain: [UInt32] = []
+        var rest = Int(slot.keyLength) - Self.inline
+        var block = slot.keyBlock
+        while rest > 0 {
+            guard block != 0, block < untouched else { return nil }
+            chain.append(block)
+            block = region.load(Int(block) * Self.blockSize)
+            rest -= Self.payload
+        }
+        return block == 0 ? chain : nil
+    }
+
+    /// Finds the free blocks again: all but these.
+    mutating func rebuild(inUse: Set<UInt32>) {
+        firstFree = 0
+        used = inUse.count
+        for block in stride(from: untouched, to: 1, by: -1).map({ $0 - 1 }) where !inUse.contains(block) {
+            region.store(firstFree, at: Int(block) * Self.blockSize)
+            firstFree = block
+        }
     }
 
     /// Stores a client ID with its slot; `false` when there is no room, and nothing was stored.
@@ -84,6 +113,7 @@ struct KeyStore: ~Copyable {
             return block
         }
         defer { untouched += 1 }
+        region.store(untouched, at: 0)
         return untouched
     }
 }

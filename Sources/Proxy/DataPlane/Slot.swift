@@ -137,6 +137,13 @@ struct Slot: BitwiseCopyable {
     var connectedAfter = Slot.never
     var connackAfter = Slot.never
 
+    /// Identities of the two sockets (SO_COOKIE) once the relay has begun: a number alone may be somebody else's by the
+    /// time a successor looks at it. 0: not known.
+    var clientCookie: UInt64 = 0
+    var serverCookie: UInt64 = 0
+    /// Bytes that had moved when a process died with this session in hand; ``UInt64/max``: none has.
+    var diedAfter = UInt64.max
+
     /// The wheel's list the slot is on.
     var bucket: UInt32 = TimerWheel.none
     var next: UInt32 = 0
@@ -160,6 +167,9 @@ extension Slot {
 
     /// Microseconds from the accept to `now` (nanoseconds): what is longer than an hour is cut off there.
     func after(_ now: Int64) -> UInt32 { UInt32(clamping: min(max(0, now - since) / 1000, 3_600_000_000)) }
+
+    /// Bytes moved so far, both ways, in and out.
+    var moved: UInt64 { up.received &+ up.sent &+ down.received &+ down.sent }
 
     /// One of the two directions.
     subscript(isUp isUp: Bool) -> Flow {

@@ -5,7 +5,8 @@ import Wire
 
 /// A fixed number of ``Slot``s in a mapped memfd, with a free list.
 ///
-/// Index 0 is never given out, so that 0 can mean *none* in links.
+/// Index 0 is never given out, so that 0 can mean *none* in links. Its record is the arena's own: `next` is the highest
+/// index ever used, `previous` the slot in hand. The free list is not kept: it is found again from the phases.
 @safe
 struct SlotArena: ~Copyable {
     // Sound: `base` points at `capacity` slots of a mapping that is never unmapped; each was initialised at creation,
@@ -17,12 +18,36 @@ struct SlotArena: ~Copyable {
     /// Slots from here on were never used: their memory has not been touched.
     private var untouched: UInt32 = 1
 
-    /// - Parameter capacity: most sessions at one time.
-    init(capacity: Int) throws(Errno) {
-        let file = try Memfd.create(name: "understudy-slots", size: (capacity + 1) * MemoryLayout<Slot>.stride)
-        let region = try Memfd.map(file.number)
+    /// Bytes for so many sessions.
+    static func bytes(capacity: Int) -> Int { (capacity + 1) * MemoryLayout<Slot>.stride }
+
+    /// - Parameters:
+    ///   - capacity: most sessions at one time.
+    ///   - region: its memory; zero, or what a former process left: then ``rebuild()`` must follow.
+    init(capacity: Int, region: MemoryRegion) {
         unsafe base = region.bind(to: Slot.self, count: capacity + 1)
         self.capacity = capacity
+        untouched = min(unsafe base[0].next, UInt32(capacity)) + 1
+    }
+
+    /// The slot whose event is being served: who dies, dies of it. 0: none.
+    var inHand: UInt32 {
+        @inline(__always) get { unsafe base[0].previous }
+        @inline(__always) nonmutating set { unsafe base[0].previous = newValue }
+    }
+
+    /// Finds the free slots again, after everything that is not to live on was given the phase ``Phase/free``.
+    mutating func rebuild() {
+        firstFree = 0
+        used = 0
+        for index in stride(from: untouched, to: 1, by: -1).map({ $0 - 1 }) {
+            if self[index].phase == .free {
+                self[index].next = firstFree
+                firstFree = index
+            } else {
+                used += 1
+            }
+        }
     }
 
     subscript(_ index: UInt32) -> Slot {
@@ -46,6 +71,7 @@ struct SlotArena: ~Copyable {
         } else {
             guard Int(untouched) <= capacity else { return nil }
             index = untouched
+            unsafe base[0].next = untouched
             untouched += 1
         }
         self[index] = Slot()

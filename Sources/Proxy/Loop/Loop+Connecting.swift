@@ -255,6 +255,7 @@ extension Loop {
         if !prefaces.isEmpty { forgetPreface(index, isEstablished: true) }
         // Only records tell of these from here on.
         if snapshot.recording == nil, !facts.isEmpty { facts[index] = nil }
+        keepBeyondProcess(index)
         slots[index].phase = .relaying
         if slots[index].edge != 0 { settleEdge(index) }
         slots[index].lastActivity = now

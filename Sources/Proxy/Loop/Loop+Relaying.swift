@@ -1,6 +1,7 @@
 // Moving bytes: the path every message takes.
 
 import Linux
+import Synchronization
 import Wire
 
 extension Loop {
@@ -40,22 +41,28 @@ extension Loop {
                 queue(index)
                 return true
             }
+            // A successor believes the kernel about a direction with a chunk, so the chunk is told before a byte moves, and
+            // its place in the stream before that.
+            slots[index][isUp: isUp].base = slots[index][isUp: isUp].received
+            atomicMemoryFence(ordering: .acquiringAndReleasing)
+            slots[index][isUp: isUp].chunk = chunk
             switch chunks.receive(source, into: chunk, at: 0) {
             case .moved(let count):
-                slots[index][isUp: isUp].base = slots[index][isUp: isUp].received
-                slots[index][isUp: isUp].chunk = chunk
                 slots[index][isUp: isUp].received += UInt64(count)
                 isDrained = count < chunks.size && !ending
                 if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
                 // One side has ended: the other may speak on for as long as it does.
                 if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
             case .wouldBlock:
+                slots[index][isUp: isUp].chunk = 0
                 chunks.release(chunk)
                 return true
             case .ended:
+                slots[index][isUp: isUp].chunk = 0
                 chunks.release(chunk)
                 slots[index][isUp: isUp].isEnded = true
             case .failed:
+                slots[index][isUp: isUp].chunk = 0
                 chunks.release(chunk)
                 end(index, isUp ? .clientReset : .serverReset)
                 return false

@@ -90,8 +90,8 @@ final class Loop {
     var isStopping = false
 
     init(
-        number: Int, capacity: Int, chunkSize: Int, snapshot: Snapshot, counters: ProxyCounters, mailbox: LoopMailbox,
-        pulse: Pulse
+        number: Int, memory: LoopMemory, snapshot: Snapshot, counters: ProxyCounters, mailbox: LoopMailbox,
+        pulse: Pulse, inheritance: SurvivalDirectory.Translation? = nil
     ) throws(Errno) {
         self.number = number
         self.counters = counters
@@ -101,13 +101,14 @@ final class Loop {
         let start = Clock.now
         now = start.nanoseconds
         poller = try EdgePoller(batch: 256)
-        slots = try SlotArena(capacity: capacity)
-        chunks = try ChunkPool(count: min(2 * capacity, ChunkPool.maximumCount), size: chunkSize)
-        keys = try KeyStore(blocks: 4 * capacity)
-        edges = try EdgeArena(capacity: capacity)
-        scratch = EdgeScratch(size: chunkSize)
+        slots = SlotArena(capacity: memory.capacity, region: memory.slots)
+        chunks = ChunkPool(count: memory.chunkCount, size: memory.chunkSize, region: memory.chunks)
+        keys = KeyStore(blocks: memory.keyBlocks, region: memory.keys)
+        edges = EdgeArena(capacity: memory.capacity, region: memory.edges)
+        scratch = EdgeScratch(size: memory.chunkSize)
         wheel = TimerWheel(at: start)
         try poller.addLevel(mailbox.bell.number, tag: Tag.bell)
+        if memory.isAdopted { inherit(inheritance) }
         listen()
     }
 
@@ -132,6 +133,7 @@ final class Loop {
         continueHandshakes()
         for index in 0..<count { dispatch(poller[index]) }
         continueQueued()
+        slots.inHand = 0
         serveDeadlines()
         if !resting.isEmpty { wakeListeners() }
         if !chores.isEmpty { work() }
@@ -148,6 +150,7 @@ final class Loop {
         }
         let index = tag.index
         guard slots[index].generation == tag.generation else { return }
+        slots.inHand = index
         if tag.isServer { serverEvent(index, event) } else { clientEvent(index, event) }
     }
 
@@ -218,6 +221,7 @@ final class Loop {
         queued.removeFirst(batch.count)
         for index in batch where slots[index].isQueued {
             slots[index].isQueued = false
+            slots.inHand = index
             switch slots[index].phase {
             case .relaying:
                 if pump(index, isUp: true, ending: true) { _ = pump(index, isUp: false, ending: true) }

@@ -33,6 +33,12 @@ final class AdmissionRuntime: Sendable {
         }
     }
 
+    /// A connection that a former process counted lives on.
+    func inherit(_ address: IPAddress, prefix: UInt8) {
+        let source = IPPrefix(address.network(Int(prefix)), length: Int(prefix))
+        state.withLock { $0.inherit(source) }
+    }
+
     /// A counted connection is over.
     func left(_ address: IPAddress, prefix: UInt8) {
         let source = IPPrefix(address.network(Int(prefix)), length: Int(prefix))

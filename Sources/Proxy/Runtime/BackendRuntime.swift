@@ -181,6 +181,17 @@ final class BackendRuntime: Sendable {
         }
     }
 
+    /// A session of the former process lives on: it counts at its server, and at its source where that is still one.
+    ///
+    /// - Returns: the source it counts at; `UInt8.max`: none.
+    func inherit(on server: Int, source: UInt8) -> UInt8 {
+        state.withLock { state in
+            state.backend.sessionStarted(on: server)
+            guard source != .max, state.sources.inherit(Int(source), server: server) else { return .max }
+            return source
+        }
+    }
+
     /// A server answered a session's CONNECT, whatever it said.
     ///
     /// - Returns: the server's identity, for the stick table.

@@ -38,6 +38,11 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case handshakes, handshakesFailed, handshakesPostponed, tlsTruncated
     case upgrades
     case serverHandshakes, serverHandshakesFailed, serverUpgrades, serverUpgradesFailed
+    /// Sessions of a balancer that died: those that live on, those that had no CONNACK yet, those behind TLS or a
+    /// WebSocket, those the configuration has no place for, those that made no sense, those that died of their end, and
+    /// those that were in hand at two deaths.
+    case inherited, inheritedBeginning, inheritedOpaque, inheritedHomeless, inheritedBroken, inheritedEnding
+    case inheritedPoison
 
     /// The stable name: `stick-hits`.
     var name: String {
@@ -93,6 +98,13 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .serverHandshakesFailed: "server-handshakes-failed"
         case .serverUpgrades: "server-upgrades"
         case .serverUpgradesFailed: "server-upgrades-failed"
+        case .inherited: "inherited"
+        case .inheritedBeginning: "inherited-beginning"
+        case .inheritedOpaque: "inherited-opaque"
+        case .inheritedHomeless: "inherited-homeless"
+        case .inheritedBroken: "inherited-broken"
+        case .inheritedEnding: "inherited-ending"
+        case .inheritedPoison: "inherited-poison"
         }
     }
 }

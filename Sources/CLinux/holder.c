@@ -1,0 +1,75 @@
+// The holder: what keeps a dead process's descriptors open until its successor has them. System calls only: it is a copy of
+// a process whose threads it does not have, so no lock of that process may ever be taken here.
+#include "clinux.h"
+
+#include <sched.h>
+#include <sys/wait.h>
+
+static void rest(long milliseconds) {
+    struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    syscall(SYS_nanosleep, &time, NULL);
+}
+
+static int is_replaced(const struct cl_holder_plan *plan) {
+    return __atomic_load_n(&plan->words->owner, __ATOMIC_ACQUIRE) != plan->generation;
+}
+
+// Starts a program with a copy of the descriptors; whether it has taken over in time. One that has not is gone afterwards.
+static int succeed(const struct cl_holder_plan *plan, const char *program, int patience) {
+    long child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) {
+        uint64_t none = 0;
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+        syscall(SYS_execve, program, plan->arguments, plan->environment);
+        syscall(SYS_exit_group, 127);
+    }
+    if (child < 0) return 0;
+    for (int waited = 0; waited < patience; waited++) {
+        if (is_replaced(plan)) return 1;
+        if (syscall(SYS_wait4, child, NULL, WNOHANG, NULL) == child) return is_replaced(plan);
+        rest(1);
+    }
+    syscall(SYS_kill, child, SIGKILL);
+    syscall(SYS_wait4, child, NULL, 0, NULL);
+    // It may have taken over in the last moment: then its own holder follows it.
+    return is_replaced(plan);
+}
+
+static void hold(const struct cl_holder_plan *plan, long parent) {
+    uint64_t all = ~0ull;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGUSR1, 0, 0, 0);
+    syscall(SYS_prctl, PR_SET_NAME, "understudy-hold", 0, 0, 0);
+    uint64_t death = 1ull << (SIGUSR1 - 1);
+    while (syscall(SYS_getppid) == parent) {
+        // The signal tells at once; the time is the net below it.
+        struct timespec time = {0, 100000000};
+        syscall(SYS_rt_sigtimedwait, &death, NULL, &time, sizeof death);
+    }
+    if (is_replaced(plan) || plan->words->ended) return;
+    if (plan->words->next[0]) {
+        char next[sizeof plan->words->next];
+        for (size_t index = 0; index < sizeof next; index++) next[index] = plan->words->next[index];
+        next[sizeof next - 1] = 0;
+        plan->words->next[0] = 0;
+        if (succeed(plan, next, plan->next_patience)) return;
+        plan->words->failures++;
+    }
+    for (int tried = 0; tried < plan->tries; tried++) {
+        if (plan->words->ended) return;
+        if (succeed(plan, plan->program, plan->patience)) return;
+        plan->words->failures++;
+        rest(50L << tried);
+    }
+}
+
+int cl_start_holder(const struct cl_holder_plan *plan) {
+    long parent = syscall(SYS_getpid);
+    // No CLONE_VM: memory of its own, as after fork; one descriptor table for both.
+    long holder = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+    if (holder == 0) {
+        hold(plan, parent);
+        syscall(SYS_exit_group, 0);
+    }
+    return (int)holder;
+}

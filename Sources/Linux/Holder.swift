@@ -1,0 +1,96 @@
+// The holder: a process that shares this one's descriptors and starts its successor when it dies.
+
+import CLinux
+import Glibc
+package import Wire
+
+/// What a process leaves behind when it dies: its descriptors, in the table of another one, which starts its successor.
+///
+/// The successor finds every descriptor that is not close-on-exec under its number. See `docs/survival.md`.
+@safe
+package struct Holder {
+    /// Bounds of its patience.
+    package enum Bounds {
+        /// How long another program may take to take over, in milliseconds, before it is left for the known one.
+        package static let next: Int32 = 300
+        /// The same for the program that is known to work, on a machine that is busy.
+        package static let known: Int32 = 5_000
+        /// How often that is tried.
+        package static let tries: Int32 = 5
+    }
+
+    /// Octets of the shared words, at the beginning of the mapping.
+    package static let wordsSize = MemoryLayout<cl_holder_words>.size
+    /// Octets of the path of another program, its end included.
+    package static let pathLimit = 1024
+
+    // Sound: the plan and everything it points at are allocated once and never freed; the holder has a copy of them.
+    private let plan: UnsafeMutablePointer<cl_holder_plan>
+    private let words: UnsafeMutablePointer<cl_holder_words>
+
+    /// - Parameters:
+    ///   - region: a mapping that process, holder and successor share; zero at first.
+    ///   - arguments: what the successor is started with, the program's name first.
+    ///   - environment: its whole environment, `NAME=value`.
+    package init(region: MemoryRegion, arguments: [String], environment: [String]) {
+        unsafe words = region.bind(to: cl_holder_words.self, count: 1)
+        unsafe plan = UnsafeMutablePointer<cl_holder_plan>.allocate(capacity: 1)
+        unsafe plan.initialize(to: cl_holder_plan())
+        unsafe plan.pointee.words = unsafe UnsafeMutablePointer(words)
+        unsafe plan.pointee.program = UnsafePointer(strdup("/proc/self/exe"))
+        unsafe plan.pointee.arguments = Self.vector(arguments)
+        unsafe plan.pointee.environment = Self.vector(environment)
+        unsafe plan.pointee.next_patience = Bounds.next
+        unsafe plan.pointee.patience = Bounds.known
+        unsafe plan.pointee.tries = Bounds.tries
+        unsafe plan.pointee.generation = words.pointee.owner + 1
+    }
+
+    @unsafe
+    private static func vector(_ strings: [String]) -> UnsafePointer<UnsafeMutablePointer<CChar>?> {
+        let vector = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: strings.count + 1)
+        for (index, string) in strings.enumerated() { unsafe (vector + index).initialize(to: strdup(string)) }
+        unsafe (vector + strings.count).initialize(to: nil)
+        return unsafe UnsafePointer(vector)
+    }
+
+    /// Starts a holder of this process; from the main thread only, which lives as long as the process.
+    ///
+    /// - Returns: its process number.
+    package func start() throws(Errno) -> Int32 {
+        try check("clone") { unsafe cl_start_holder(plan) }
+    }
+
+    /// This process is in charge from here on: the holder of its predecessor ends.
+    package func commit() {
+        unsafe words.pointee.owner = plan.pointee.generation
+    }
+
+    /// This process ends on purpose: nothing follows it.
+    package func end() { unsafe words.pointee.ended = 1 }
+
+    /// Another program follows this one, if it takes over in time.
+    ///
+    /// - Returns: `false` when the path is too long.
+    package func setNext(_ path: String) -> Bool {
+        let octets = Array(path.utf8)
+        guard !octets.isEmpty, octets.count < Self.pathLimit else { return false }
+        unsafe withUnsafeMutableBytes(of: &words.pointee.next) { bytes in
+            for (index, octet) in octets.enumerated().dropFirst() { unsafe bytes[index] = octet }
+            unsafe bytes[octets.count] = 0
+            // The first octet says that there is one.
+            unsafe bytes[0] = octets[0]
+        }
+        return true
+    }
+
+    /// Programs that were started and did not take over.
+    package var failures: UInt32 { unsafe words.pointee.failures }
+
+    /// Whether a holder that was started here has ended; reaps it.
+    package static func hasEnded(_ pid: Int32) -> Bool {
+        var status: Int32 = 0
+        // Sound: the status lives on the stack for the duration of the call.
+        return unsafe waitpid(pid, &status, WNOHANG) != 0
+    }
+}

@@ -1,0 +1,80 @@
+// The balancer as one of a row: what it takes over, and what it leaves behind.
+
+import Configuration
+import Linux
+import Telemetry
+import Wire
+
+extension BalancerProcess {
+    /// The supervisor takes this process for its balancer, and is its parent or will be.
+    func welcomed(_ supervisor: Int32) {
+        isWelcome = true
+        awaitParent(supervisor)
+    }
+
+    /// Sets the net below the end of the control socket, once the holder that started this process is gone.
+    func awaitParent(_ supervisor: Int32) {
+        if ProcessSelf.parent == supervisor {
+            try? ProcessSelf.setParentDeathSignal(Signals.kill)
+        } else {
+            loop.schedule(at: Clock.now + .milliseconds(100)) { [unowned self] in awaitParent(supervisor) }
+        }
+    }
+
+    /// Writes down what the numbers in slots mean, for a successor.
+    func remember(_ snapshot: Snapshot) { remember(SurvivalDirectory(snapshot)) }
+
+    /// The same after the servers of a backend changed by themselves.
+    func rememberServers() { if let registry { remember(SurvivalDirectory(registry)) } }
+
+    private func remember(_ directory: SurvivalDirectory) {
+        guard !survival.state.store(directory) else { return }
+        log.error("The names of the configuration are too long to be left to a successor.")
+    }
+
+    func startLoops(
+        _ configuration: Configuration, _ snapshot: Snapshot, _ inheritance: SurvivalDirectory.Translation?
+    ) throws(Errno) {
+        let count = LoopCount.effective(configuration)
+        listeningLoops = count
+        let wanted = UInt64(configuration.maximumSessions * Self.socketsPerSession + Self.reservedDescriptors)
+        let limit = try ResourceLimits.raiseOpenFiles(to: min(wanted, try ResourceLimits.openFiles().hard))
+        let affordable = max(0, Int(limit) - Self.reservedDescriptors) / Self.socketsPerSession
+        let sessions = min(affordable, configuration.maximumSessions)
+        if sessions < configuration.maximumSessions {
+            log.notice(
+                "the descriptor limit bounds the sessions",
+                ["sessions": "\(sessions)", "wanted": "\(configuration.maximumSessions)", "nofile": "\(limit)"])
+        }
+        let longest = configuration.listeners.map(\.maximumConnectSize).max() ?? 0
+        let chunkSize = (max(65_536, longest) + 4095) / 4096 * 4096
+        let inherited = survival.loops
+        for number in 0..<max(count, inherited.count) {
+            let memory: LoopMemory
+            if number < inherited.count, let known = inherited[number] {
+                memory = known
+            } else {
+                memory = try LoopMemory(capacity: max(1, (sessions + count - 1) / count), chunkSize: chunkSize)
+                survival.state.store(memory.record, loop: number)
+            }
+            loops.append(
+                try LoopHandle.start(number: number, memory: memory, snapshot: snapshot, inheritance: inheritance))
+        }
+        guard survival.isSuccessor else { return }
+        log.notice(
+            "A balancer has died; this one has its sessions.",
+            ["deaths": "\(survival.state.deaths)", "loops": "\(inherited.count)"])
+    }
+
+    /// Takes the predecessor's place, or begins. Before there is another thread: the holder is a copy of this one.
+    static func follow() throws(Errno) -> Survival {
+        do {
+            return try Survival.begin()
+        } catch let error as Errno {
+            throw error
+        } catch {
+            try? Descriptor.writeAll(2, Array("understudy balancer: \(error)\n".utf8))
+            ProcessSelf.exit(1)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+// The release binary with real clients, brokers, and configurations of the documents.
+
+import Foundation
+import Testing
+
+/// Everything that runs scripts: one after the other, for they share the machine's two cores.
+@Suite(.serialized, .enabled(if: Script.isPossible, "needs root, brokers and sslscan: \(Script.missing)"))
+struct Acceptance {
+    @Suite("Real clients", .serialized)
+    struct ClientTests {
+        @Test("connect, publish, lose and take over sessions through every listener, in every version")
+        func everyListener() throws {
+            let lines = try Script.run(["clients.py"])
+            for listener in ["tcp", "tls", "ws", "wss", "ws-ws", "opaque", "opaque-tls"] {
+                for version in ["3.1", "3.1.1", "5.0"] {
+                    #expect(lines.contains { $0.hasPrefix("ok \(listener) \(version) in ") })
+                    #expect(lines.contains("ok \(listener) \(version) server-initiated disconnect"))
+                }
+            }
+        }
+    }
+
+    @Suite("The documents' configurations", .serialized)
+    struct ExampleTests {
+        /// Names of the files in conf/examples whose servers expect PROXY headers, or not.
+        private static func names(withHeaders: Bool) throws -> Set<String> {
+            let folder = Script.root.appendingPathComponent("conf/examples")
+            let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+            return Set(
+                try files.filter { file in
+                    let documents = ["production-", "nginx-", "haproxy-", "emqx-", "load-balancer"]
+                    return file.pathExtension == "conf" && documents.contains { file.lastPathComponent.hasPrefix($0) }
+                }.filter { file in
+                    let text = try String(contentsOf: file, encoding: .utf8)
+                    return text.contains("\n    proxy-protocol v") == withHeaders
+                }.map { $0.deletingPathExtension().lastPathComponent })
+        }
+
+        private static func shown(_ lines: [String]) -> Set<String> {
+            Set(
+                lines.filter { $0.hasPrefix("ok ") }.compactMap {
+                    $0.split(separator: " ").dropFirst().first.map(String.init)
+                })
+        }
+
+        @Test("do what the documents say, with mosquitto")
+        func everyExample() throws {
+            #expect(Self.shown(try Script.run(["examples.py", "mosquitto"])) == (try Self.names(withHeaders: false)))
+        }
+
+        @Test("show RabbitMQ the clients' own addresses, and pass nginx's dashboard")
+        func behindProxyHeaders() throws {
+            #expect(Self.shown(try Script.run(["examples.py", "rabbitmq"])) == (try Self.names(withHeaders: true)))
+        }
+    }
+
+    @Suite("TLS as others see it", .serialized)
+    struct OpenSSLTests {
+        @Test("openssl s_client: versions, suites, names, client certificates, resumption; sslscan finds nothing weak")
+        func matrix() throws {
+            let lines = try Script.run(["tls.py"])
+            #expect(lines.filter { $0.hasPrefix("ok resumed ") }.count == 3)
+            #expect(lines.contains { $0.hasPrefix("ok sslscan: ") })
+        }
+    }
+
+    @Suite("A crowd", .serialized)
+    struct CrowdTests {
+        // The figure of the whole crowd on an idle machine is in docs/measured.md. Here, a second is far beyond what a
+        // loop does at a stretch, and far below what 600 handshakes in a row would take with tests beside it.
+        @Test("600 TLS clients at once delay no established session's ping for long")
+        func storm() throws { try Script.run(["storm.py", "600", "1000"]) }
+    }
+}
