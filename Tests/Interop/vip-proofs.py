@@ -419,9 +419,11 @@ def false_failovers(options, directory):
         pair.build()
         pair.start_all()
         keep_busy(pair)
+        # This program must go on again on time what it has stopped: on a busy machine it would pause twice as long as it says.
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(20))
         began = time.monotonic()
         before = {host.name: pair.router(host)["counters"]["became_active"] for host in pair.hosts}
-        pauses, longest = 0, 0.0
+        pauses, longest, too_long = 0, 0.0, 0
         while time.monotonic() - began < options.seconds:
             time.sleep(generator.uniform(0.2, 0.9))
             host = generator.choice(pair.hosts)
@@ -434,12 +436,14 @@ def false_failovers(options, directory):
             time.sleep(max(0, stopped + pause - time.monotonic()))
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
-            pauses, longest = pauses + 1, max(longest, time.monotonic() - stopped)
+            lasted = time.monotonic() - stopped
+            pauses, longest, too_long = pauses + 1, max(longest, lasted), too_long + (lasted > (options.pause + 20) / 1000)
         time.sleep(1)
         moved = pair.changes(began)
         after = {host.name: pair.router(host)["counters"]["became_active"] for host in pair.hosts}
         late = {host.name: pair.ask(host, {"command": "status"})["vip"].get("scheduling") for host in pair.hosts}
-        print(f"false failovers: {time.monotonic() - began:.0f} s, {pauses} pauses of up to {longest * 1000:.0f} ms: "
+        print(f"false failovers: {time.monotonic() - began:.0f} s, {pauses} pauses of up to {longest * 1000:.0f} ms, {too_long} of "
+              f"them longer than meant: "
               f"{moved} changes of the address, became active {before} -> {after}")
         print(f"scheduling: {late}")
         print(json.dumps({"proof": "false-failovers", "seconds": round(time.monotonic() - began), "pauses": pauses,
@@ -447,6 +451,7 @@ def false_failovers(options, directory):
         if moved or before != after:
             complaints.append(f"the address moved {moved} times")
     finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         pair.remove()
     return complaints
 
