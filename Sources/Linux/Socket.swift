@@ -145,6 +145,14 @@ package enum Socket {
         return unsafe getsockopt(number, SOL_SOCKET, SO_ERROR, &value, &length) == 0 ? value : cl_errno()
     }
 
+    /// Whether a number is an open socket.
+    package static func isSocket(_ number: Int32) -> Bool {
+        var value: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        // Sound: value and length live on the stack for the duration of the call.
+        return unsafe getsockopt(number, SOL_SOCKET, SO_TYPE, &value, &length) == 0
+    }
+
     /// The local address of a socket.
     package static func localAddress(_ number: Int32) -> SocketAddress? {
         var storage = sockaddr_storage()

@@ -58,7 +58,14 @@ package final class BalancerProcess {
         Signals.ignorePipe()
         do throws(Errno) {
             try dropPrivileges()
+            // Before anything else is opened: the number would be somebody else's.
+            let isSupervised = Socket.isSocket(ChildProcess.controlDescriptor)
             let survival = try follow()
+            guard isSupervised else {
+                // The predecessor had seen the end of the supervisor, and died before it could say so.
+                survival.end()
+                return 0
+            }
             let log = try Log(process: "balancer", sink: .toStandardError)
             try log.start()
             defer { log.close() }
