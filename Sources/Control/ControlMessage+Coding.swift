@@ -89,7 +89,7 @@ extension SupervisorMessage {
 
 extension ChildMessage {
     private enum Kind: UInt8 {
-        case prepared = 65, refused, serving, beat, reply, state, held, succeeded
+        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, gaveUp
     }
 
     /// Octets of a line of state.
@@ -123,6 +123,9 @@ extension ChildMessage {
         case .succeeded(let pid):
             bytes.append(Kind.succeeded.rawValue)
             bytes.append(bigEndian: UInt32(bitPattern: pid))
+        case .gaveUp(let reason):
+            bytes.append(Kind.gaveUp.rawValue)
+            bytes.append(text: reason, limit: Self.stateLimit)
         }
     }
 
@@ -141,6 +144,7 @@ extension ChildMessage {
             case .reply: self = .reply(id: try reader.u64(), answer: try reader.json())
             case .held: self = .held
             case .succeeded: self = .succeeded(pid: Int32(bitPattern: try reader.u32()))
+            case .gaveUp: self = .gaveUp(reason: try reader.text(limit: Self.stateLimit))
             case .state: self = .state(try reader.text(limit: Self.stateLimit))
             }
         } catch let error as MalformedMessage {

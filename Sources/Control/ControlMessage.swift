@@ -84,6 +84,8 @@ package enum ChildMessage: ControlMessage, Hashable {
     case held
     /// From a balancer that took the place of one that died; its process number.
     case succeeded(pid: Int32)
+    /// From a balancer that does not take the place of the one that died, and ends the row: why.
+    case gaveUp(reason: String)
     /// One short line about what this child is doing: for `systemctl status`.
     case state(String)
 }

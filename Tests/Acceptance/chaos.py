@@ -52,7 +52,7 @@ KINDS = {"plain": (1901, 2901), "ws-client": (1902, 2902), "ws-server": (1903, 2
 def points():
     """The names of the points, in their order."""
     text = (house.ROOT / "Sources/Proxy/Survival/ChaosPoint.swift").read_text()
-    return [name for line in re.findall(r"^\s+case (.*)$", text, re.M) for name in line.split(", ")]
+    return [name for line in re.findall(r"^    case (.*)$", text, re.M) for name in line.split(", ")]
 
 
 class Patient:

@@ -143,8 +143,10 @@ struct Slot: BitwiseCopyable {
     /// time a successor looks at it. 0: not known.
     var clientCookie: UInt64 = 0
     var serverCookie: UInt64 = 0
-    /// Bytes that had moved when a process died with this session in hand; ``UInt64/max``: none has.
+    /// Bytes that had moved when a process died with this session in hand and bytes of it in flight, and which death that was;
+    /// ``UInt64/max``: none has.
     var diedAfter = UInt64.max
+    var diedAt: UInt32 = 0
 
     /// The wheel's list the slot is on.
     var bucket: UInt32 = TimerWheel.none

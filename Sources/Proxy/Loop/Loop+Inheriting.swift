@@ -105,11 +105,13 @@ extension Loop {
         if !isOpaque {
             guard recover(index, isUp: true), recover(index, isUp: false) else { return .inheritedBroken }
         }
-        if index == suspect {
-            // Twice at the same byte is no chance.
+        if index == suspect, !isOpaque, isMidway(index) {
+            // Two deaths in a row over the same bytes are no chance.
             let moved = moved(index)
-            guard slot.diedAfter != moved else { return .inheritedPoison }
+            let death = poison?.death ?? 0
+            guard slot.diedAfter != moved || slot.diedAt &+ 1 != death else { return .inheritedPoison }
             slots[index].diedAfter = moved
+            slots[index].diedAt = death
         }
         slots[index].listener = listener
         slots[index].backendNumber = backend
@@ -138,6 +140,13 @@ extension Loop {
         guard edge != 0 else { return slots[index].moved }
         let (up, down) = (edges[edge].up, edges[edge].down)
         return slots[index].moved &+ up.received &+ up.sent &+ down.received &+ down.sent
+    }
+
+    /// Whether bytes of the session were taken and not given.
+    private func isMidway(_ index: UInt32) -> Bool {
+        let edge = slots[index].edge
+        guard edge != 0 else { return !slots[index].up.isEmpty || !slots[index].down.isEmpty }
+        return [edges[edge].up, edges[edge].down].contains { $0.pending > 0 || $0.unsent > 0 }
     }
 
     // MARK: Cursors
@@ -223,6 +232,7 @@ extension Loop {
     private func claim(_ index: UInt32, _ claims: inout Claims) -> Bool {
         let slot = slots[index]
         guard let chain = keys.chain(of: slot) else { return false }
+        if slot.edge == 0, slot.up.chunk | slot.down.chunk == 0, chain.isEmpty { return true }
         var held = [slot.up.chunk, slot.down.chunk]
         if slot.edge != 0 {
             guard claims.edges.insert(slot.edge).inserted else { return false }
