@@ -271,18 +271,20 @@ extension Loop {
         counters.add(.inherited)
         count(index)
         Chaos.point(.counted)
-        pin(index)
-        Chaos.point(.pinned)
         let edge = slots[index].edge
         if edge != 0 {
             while company.count <= Int(edge) { company.append(nil) }
             company[Int(edge)] = EdgePrivate()
         }
         do {
-            // Whatever either side has to tell is told again: nothing the predecessor was told is lost with it.
-            try poller.add(slots[index].client, tag: tag(index, isServer: false))
+            // Whatever either side has to tell is told again: nothing the predecessor was told is lost with it. That they may be
+            // written to is not told of those that have nothing to be written: it would be the longest list of all.
+            let isQuiet = edge == 0 && slots[index].up.chunk | slots[index].down.chunk == 0
+            slots[index].isQuiet = isQuiet
+            let (client, server) = (tag(index, isServer: false), tag(index, isServer: true))
+            if isQuiet { try poller.addQuiet(slots[index].client, tag: client) } else { try poller.add(slots[index].client, tag: client) }
             Chaos.point(.clientPolled)
-            try poller.add(slots[index].server, tag: tag(index, isServer: true))
+            if isQuiet { try poller.addQuiet(slots[index].server, tag: server) } else { try poller.add(slots[index].server, tag: server) }
             Chaos.point(.serverPolled)
             armIdle(index)
             // What was taken and not transformed, and answers that are owed: no socket tells of these.
@@ -298,7 +300,6 @@ extension Loop {
         orphans = found.count
         for (turn, index) in found.enumerated() {
             count(index)
-            pin(index)
             setDeadline(index, now + snapshot.closeSpread / Int64(found.count) * Int64(turn + 1))
         }
     }
@@ -307,6 +308,8 @@ extension Loop {
     private func count(_ index: UInt32) {
         let slot = slots[index]
         counters.add(.accepted)
+        slots[index].isPinned = false
+        if slot.table != Slot.noTable { unpinned.append(index) }
         slots[index].bucket = TimerWheel.none
         slots[index].isQueued = false
         // A new generation: what the former poller still tells finds nobody.
@@ -328,16 +331,25 @@ extension Loop {
         }
     }
 
-    /// The client is connected, as the stick table must know: nobody is, after a restart.
+    /// Tells the stick tables that clients are connected, as after a restart nobody is: once they are served, some in each turn.
+    func pinInherited() {
+        let batch = unpinned.suffix(Share.pins)
+        unpinned.removeLast(batch.count)
+        for index in batch { pin(index) }
+    }
+
     private func pin(_ index: UInt32) {
         let slot = slots[index]
-        guard slot.table != Slot.noTable else { return }
-        slots[index].table = Slot.noTable
+        // It may have ended meanwhile, and be another session.
+        guard slot.phase == .relaying || slot.phase == .orphaned, !slot.isPinned, slot.table != Slot.noTable else { return }
         let server = snapshot.backends[Int(slot.backendNumber)].serverID(Int(slot.serverIndex))
         let table = snapshot.tables[Int(slot.table)]
         switch table.connected(keys.load(slot), server: server, at: Instant(nanoseconds: now)) {
-        case .learned, .known, .moved: slots[index].table = slot.table
-        case .refused: counters.add(.stickRefused)
+        case .learned, .known, .moved: slots[index].isPinned = true
+        case .refused:
+            slots[index].table = Slot.noTable
+            counters.add(.stickRefused)
         }
+        Chaos.point(.pinned)
     }
 }
