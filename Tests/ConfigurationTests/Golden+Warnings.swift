@@ -15,6 +15,18 @@ extension Golden {
                       = the daemon refuses to start without it
                 """#),
         Golden(
+            "a check that says what holds anyway", as: .anybody,
+            file: #"""
+                listen m { bind *:1883; use b }
+                backend b { server s1 192.168.0.2:8883; tls { server-name a.example }; check http tls }
+                """#,
+            messages: #"""
+                test.conf:2:72: warning: tls says nothing new: servers of this backend are asked as their sessions speak
+                    2 | backend b { server s1 192.168.0.2:8883; tls { server-name a.example }; check http tls }
+                      |                                                                        ^~~~~~~~~~~~~~
+                      = leave tls out, or name the port or address it is for
+                """#),
+        Golden(
             "equal priorities", as: .node("lb1"),
             file: #"""
                 node lb1 { address 10.0.0.11; priority 100 }

@@ -302,7 +302,7 @@ extension Golden {
                 test.conf:2:52: error: unexpected "every"
                     2 | backend b { server s1 192.168.0.2:1883; check none every 2s }
                       |                                                    ^~~~~
-                      = write: check none | mqtt [OPTION …] | tcp [OPTION …] | http [OPTION …] | agent [OPTION …]
+                      = write: check none | mqtt [OPTION …] | tcp [OPTION …] | tls [OPTION …] | http [OPTION …] | agent [OPTION …]
                 """#),
     ]
 }
