@@ -66,6 +66,13 @@ def body():
     print(f"{count} clients: {up} up, {failed} failed, after {took:.1f} s, {up / took:.0f} handshakes a second")
     print(f"pings before: median {figure(calm, 0.5):.2f} ms, 99% {figure(calm, 0.99):.2f} ms, longest {figure(calm, 1):.2f} ms")
     print(f"pings during: median {figure(pings, 0.5):.2f} ms, 99% {figure(pings, 0.99):.2f} ms, longest {figure(pings, 1):.2f} ms ({len(pings)})")
+    counters = balancer.status()["balancer"]["counters"]
+    print("turns: " + ", ".join(f"{name} {counters[name]}" for name in (
+        "turns-crowded", "turns-crowded-long", "longest-crowded-work-us", "longest-turn-us", "handshakes-postponed",
+        "accepts-postponed")))
+    # The processor's time, not the clock's: whatever else runs on the machine does not count.
+    expect(counters["turns-crowded"] == 0 or counters["longest-crowded-work-us"] <= 20_000,
+           "a turn worked for", counters["longest-crowded-work-us"], "us while handshakes waited")
     expect(up == count, f"{count - up} clients are not connected")
     expect(figure(pings, 1) <= limit, f"a ping took {figure(pings, 1):.1f} ms, the limit is {limit} ms")
 
