@@ -194,6 +194,7 @@ extension BalancerProcess {
             "listeners": .array(
                 listeners.map { listener in
                     [
+                        "totals": listener.totals.json, "resumption": listener.tls?.resumption ?? .null,
                         "name": .string(listener.settings.name),
                         "binds": .array(listener.settings.binds.map { .string("\($0)") }),
                         "sessions": JSON(max(0, listener.sessions.value)), "active": JSON(listener.isActive),
