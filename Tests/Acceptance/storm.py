@@ -14,7 +14,7 @@ from crowd import answer_everybody, herd
 from house import expect
 
 CONFIGURATION = """
-listen tls { bind *:8883; backlog 16384; use broker; tls { certificate @/combined.pem } }
+listen tls { bind *:8883; backlog 16384; use broker; tls { certificate @/combined.pem; timeout handshake 120s } }
 backend broker { server one 10.77.0.1:1883; server two 10.77.0.2:1883; check tcp every 1s; timeout connack 60s
                  timeout connect 60s }
 loops auto

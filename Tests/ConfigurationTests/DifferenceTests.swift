@@ -103,6 +103,7 @@ struct DifferenceTests {
             backend emqx { server x 192.168.9.9:1883 }
             stick-table sessions { }
             script uplink { command /bin/true }
+            status { bind 127.0.0.1:8889 }
             """, as: Files.lb1)
         let encrypted = try Files.good(Files.encryption)
         let ordinary = try Files.good(

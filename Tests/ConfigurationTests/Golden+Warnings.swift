@@ -15,6 +15,19 @@ extension Golden {
                       = the daemon refuses to start without it
                 """#),
         Golden(
+            "status pages for everybody", as: .anybody,
+            file: #"""
+                status { bind *:8888 }
+                listen m { bind *:1883; use b }
+                backend b { server s1 192.168.0.2:1883 }
+                """#,
+            messages: #"""
+                test.conf:1:15: warning: everybody who reaches *:8888 may read the names and counts of servers
+                    1 | status { bind *:8888 }
+                      |               ^~~~~~
+                      = bind it to 127.0.0.1, or keep others away with a firewall
+                """#),
+        Golden(
             "a check that says what holds anyway", as: .anybody,
             file: #"""
                 listen m { bind *:1883; use b }

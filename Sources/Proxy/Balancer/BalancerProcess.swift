@@ -34,6 +34,7 @@ package final class BalancerProcess {
     var loops: [LoopHandle] = []
     var listeningLoops = 0
     var prober: Prober?
+    var statusServer: StatusServer?
     var pairLink: PairLink?
     let checksBell: Bell
     let tablesBell: Bell
@@ -240,6 +241,7 @@ package final class BalancerProcess {
             }
             close(replaced)
             startProber(prepared.value.configuration)
+            serveStatus(prepared.value.configuration)
             try startPairLink(prepared.value.configuration)
             isCommitted = true
             control.send(.serving(generation: generation))
@@ -255,7 +257,10 @@ package final class BalancerProcess {
         var removed: [Int32] = []
         for (name, number) in descriptors {
             guard case .listener(let listener, let bind, _) = name else { continue }
-            let binds = configuration.listeners.first { $0.name == listener }?.binds.count ?? 0
+            let binds =
+                listener == DescriptorName.statusListener
+                ? configuration.statusBinds.count
+                : configuration.listeners.first { $0.name == listener }?.binds.count ?? 0
             if bind >= binds {
                 descriptors[name] = nil
                 removed.append(number)
