@@ -145,6 +145,7 @@ enum Files {
         user nobody
         limit sessions 20000
         realtime-priority 20
+        close-spread 5s
 
         """
 

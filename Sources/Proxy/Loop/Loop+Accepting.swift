@@ -46,6 +46,7 @@ extension Loop {
             if count > 0, Clock.now.nanoseconds - start > Share.acceptTime { return }
             do {
                 guard let accepted = try Socket.accept(socket) else { return }
+                Chaos.point(.accepted)
                 let peer = accepted.address
                 admit(accepted.take(), from: peer, listener)
             } catch {
@@ -74,6 +75,7 @@ extension Loop {
             listener.totals.add(.refused)
             return
         }
+        Chaos.point(.slotTaken)
         slots[index].listener = listener.number
         slots[index].backendNumber = listener.backend
         slots[index].since = now
@@ -109,7 +111,9 @@ extension Loop {
             counters.add(.closed)
             return
         }
+        Chaos.point(.clientRegistered)
         slots[index].client = client.release()
+        Chaos.point(.clientStored)
         slots[index].phase = .preamble
         if !leaving.isEmpty, came(index, to: leaving) {
             end(index, .steppedDown)

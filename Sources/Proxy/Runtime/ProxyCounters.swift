@@ -51,6 +51,8 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     /// those that were in hand at two deaths.
     case inherited, inheritedBeginning, inheritedOpaque, inheritedHomeless, inheritedBroken, inheritedEnding
     case inheritedPoison
+    /// CONNECTs of clients that balancers died of.
+    case poisonRefused
 
     /// The stable name: `stick-hits`.
     var name: String {
@@ -118,6 +120,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .inheritedBroken: "inherited-broken"
         case .inheritedEnding: "inherited-ending"
         case .inheritedPoison: "inherited-poison"
+        case .poisonRefused: "poison-refused"
         }
     }
 }
@@ -128,6 +131,8 @@ enum ProxyGauge: Int, CaseIterable, Sendable {
     case sessions
     /// Buffers in use; none when nothing is in flight.
     case chunks
+    /// Sessions of a balancer that died which cannot be kept, and wait for their turn to be closed.
+    case orphaned
     /// The longest turn so far, and the most work in one that began while handshakes waited; microseconds.
     case longestTurn, longestCrowdedWork
 
@@ -136,6 +141,7 @@ enum ProxyGauge: Int, CaseIterable, Sendable {
         switch self {
         case .sessions: "sessions-open"
         case .chunks: "chunks-in-use"
+        case .orphaned: "sessions-closing"
         case .longestTurn: "longest-turn-us"
         case .longestCrowdedWork: "longest-crowded-work-us"
         }
