@@ -36,6 +36,10 @@ def body():
         house.wait_for(lambda: house.is_open(address, 1883), address)
     balancer = house.Balancer(CONFIGURATION.replace("@", str(tls)))
     house.wait_for(lambda: all(s["status"] == "up" for s in balancer.servers().values()), "the brokers")
+    # On a machine that does other things too: the balancer's share of it, as the kernel groups processes by session.
+    if os.environ.get("STORM_BOOST"):
+        with open(f"/proc/{balancer.pid()}/autogroup", "w") as file:
+            file.write(os.environ["STORM_BOOST"])
     context = house.client_context(tls)
     established = [house.Client(8883, f"old-{number}", tls=context) for number in range(20)]
     go = house.SCRATCH / "go"
@@ -54,6 +58,7 @@ def body():
     watcher.start()
     time.sleep(1)
     calm = list(pings)
+    before = balancer.status()["balancer"]["counters"]["longest-turn-us"]
     pings.clear()
     go.touch()
     results = [os.read(pipe, 100).decode().split() for pipe in pipes]
@@ -67,6 +72,7 @@ def body():
     print(f"pings before: median {figure(calm, 0.5):.2f} ms, 99% {figure(calm, 0.99):.2f} ms, longest {figure(calm, 1):.2f} ms")
     print(f"pings during: median {figure(pings, 0.5):.2f} ms, 99% {figure(pings, 0.99):.2f} ms, longest {figure(pings, 1):.2f} ms ({len(pings)})")
     counters = balancer.status()["balancer"]["counters"]
+    print(f"longest turn before: {before} us")
     print("turns: " + ", ".join(f"{name} {counters[name]}" for name in (
         "turns-crowded", "turns-crowded-long", "longest-crowded-work-us", "longest-turn-us", "handshakes-postponed",
         "accepts-postponed")))

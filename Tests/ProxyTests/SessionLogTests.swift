@@ -302,7 +302,7 @@ struct SessionLogTests {
         // In portions: more than the listener's queue holds would be lost before anybody could count them.
         for portion in 1...83 {
             for _ in 0..<50 { try rig.client().close() }
-            #expect(eventually { rig.count(.accepted) == 50 * portion })
+            #expect(eventually { rig.count(.accepted) == UInt64(50 * portion) })
         }
         rig.finish()
         #expect(rig.count(.sessionRecordsLost) == UInt64(83 * 50 - SessionLog.capacity))

@@ -1,4 +1,4 @@
-// TLS handshakes, one record at a time and a few milliseconds in each turn, so that they never stall the other sessions.
+// TLS handshakes, one record at a time and a millisecond in each turn, so that they never stall the other sessions.
 
 import Linux
 import TLS

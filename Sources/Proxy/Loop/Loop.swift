@@ -16,9 +16,9 @@ final class Loop {
     enum Share {
         /// Connections taken off one listener, and for how long, in nanoseconds.
         static let accepts = 64
-        static let acceptTime: Int64 = 2_000_000
+        static let acceptTime: Int64 = 500_000
         /// Nanoseconds for steps of TLS handshakes; the last one begun goes on to its end.
-        static let handshakeTime: Int64 = 4_000_000
+        static let handshakeTime: Int64 = 1_000_000
         /// Handshakes that wait: beyond it no more connections are taken off listeners with TLS. They wait in the kernel,
         /// where no deadline runs.
         static let waitingHandshakes = 512
