@@ -33,6 +33,9 @@ package final class BalancerProcess {
     private var isCommitted = false
     var loops: [LoopHandle] = []
     var listeningLoops = 0
+    /// Handshakes when it was last looked, and when their memory was last given back.
+    var handshakesSeen: UInt64 = 0
+    var handshakesTidied: UInt64 = 0
     var prober: Prober?
     var pairLink: PairLink?
     let checksBell: Bell
@@ -89,7 +92,13 @@ package final class BalancerProcess {
     private static func dropPrivileges() throws(Errno) {
         try ResourceLimits.forbidCore()
         // A successor is what its predecessor was; its parent is a holder, whose end is no reason to die.
-        guard ProcessSelf.environment(SurvivalState.variable) == nil else { return }
+        guard ProcessSelf.environment(SurvivalState.variable) == nil else {
+            // To be a program anew made it open to debuggers of its user.
+            try Privileges.forbidNew()
+            return
+        }
+        // For the keys of TLS sessions, which must never be swapped out; without the right to it the limit stays.
+        if Privileges.isRoot { try? ResourceLimits.unlimitLockedMemory() }
         try ProcessSelf.setParentDeathSignal(Signals.kill)
         var user: User?
         if Privileges.isRoot, let name = ProcessSelf.environment(ChildProcess.userVariable) {
@@ -233,6 +242,7 @@ package final class BalancerProcess {
             log.adopt(prepared.value.configuration.log)
             if loops.isEmpty {
                 try startLoops(prepared.value.configuration, snapshot, inheritance)
+                watchMemory()
                 remember(snapshot)
             } else {
                 remember(snapshot)

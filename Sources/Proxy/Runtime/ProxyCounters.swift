@@ -3,6 +3,7 @@
 import MQTT
 import ProxyProtocol
 import Synchronization
+import TLS
 import WebSocket
 import Wire
 
@@ -36,6 +37,11 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     /// found no room.
     case identityMissing, identityUnusable, limitOriginals
     case handshakes, handshakesFailed, handshakesPostponed, tlsTruncated
+    /// Sessions whose records are ours since their handshake, those that stay with OpenSSL for want of an AEAD, and those
+    /// that were closed because OpenSSL's state was not exactly known.
+    case takeOvers, takeOversLeft, takeOversRefused
+    /// New keys of the other side (RFC 8446, 4.6.3), and of ours.
+    case keyUpdatesHeard, keyUpdatesSaid
     case upgrades
     case serverHandshakes, serverHandshakesFailed, serverUpgrades, serverUpgradesFailed
     /// Sessions of a balancer that died: those that live on, those that had no CONNACK yet, those behind TLS or a
@@ -93,6 +99,11 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .handshakesFailed: "handshakes-failed"
         case .handshakesPostponed: "handshakes-postponed"
         case .tlsTruncated: "tls-truncated"
+        case .takeOvers: "tls-records-taken-over"
+        case .takeOversLeft: "tls-records-left"
+        case .takeOversRefused: "tls-records-refused"
+        case .keyUpdatesHeard: "tls-key-updates-heard"
+        case .keyUpdatesSaid: "tls-key-updates-said"
         case .upgrades: "upgrades"
         case .serverHandshakes: "server-handshakes"
         case .serverHandshakesFailed: "server-handshakes-failed"
@@ -134,6 +145,7 @@ final class ProxyCounters: Sendable {
     private let ends: CounterArray
     private let upgradeRefusals: CounterArray
     private let frames: CounterArray
+    private let records: CounterArray
 
     init() {
         events = CounterArray(ProxyCounter.allCases.count)
@@ -143,6 +155,7 @@ final class ProxyCounters: Sendable {
         ends = CounterArray(EndCause.allCases.count)
         upgradeRefusals = CounterArray(UpgradeRefusal.Reason.allCases.count)
         frames = CounterArray(FrameViolation.allCases.count)
+        records = CounterArray(RecordViolation.allCases.count)
     }
 
     @inline(__always)
@@ -152,6 +165,7 @@ final class ProxyCounters: Sendable {
     func add(_ cause: EndCause) { ends.add(cause.rawValue, 1) }
     func add(_ reason: UpgradeRefusal.Reason) { upgradeRefusals.add(reason.rawValue, 1) }
     func add(_ violation: FrameViolation) { frames.add(violation.rawValue, 1) }
+    func add(_ violation: RecordViolation) { records.add(violation.number, 1) }
 
     @inline(__always)
     func set(_ gauge: ProxyGauge, _ value: Int) { gauges.set(gauge.rawValue, UInt64(value)) }
@@ -163,6 +177,7 @@ final class ProxyCounters: Sendable {
     subscript(_ cause: EndCause) -> UInt64 { ends[cause.rawValue] }
     subscript(_ reason: UpgradeRefusal.Reason) -> UInt64 { upgradeRefusals[reason.rawValue] }
     subscript(_ violation: FrameViolation) -> UInt64 { frames[violation.rawValue] }
+    subscript(_ violation: RecordViolation) -> UInt64 { records[violation.number] }
 
     /// The sum over loops, as the `counters` member of `status`; counters that are 0 are left out of the inner objects.
     static func json(_ all: [ProxyCounters]) -> JSON {
@@ -180,6 +195,7 @@ final class ProxyCounters: Sendable {
         counted("proxy-refusals", \ProxyViolation.name) { $0[$1] }
         counted("upgrade-refusals", \UpgradeRefusal.Reason.name) { $0[$1] }
         counted("frame-violations", \FrameViolation.name) { $0[$1] }
+        counted("tls-violations", \RecordViolation.rawValue) { $0[$1] }
         counted("ends", \EndCause.name) { $0[$1] }
         return .object(members)
     }

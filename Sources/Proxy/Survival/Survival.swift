@@ -59,6 +59,9 @@ final class Survival {
         holder.commit()
     }
 
+    /// Whether this process may speak for the sessions.
+    var charge: Charge { holder.charge }
+
     /// Nothing follows this process: it ends on purpose.
     func end() { holder.end() }
 

@@ -11,7 +11,7 @@ struct SurvivalState {
     /// Name of the environment variable with the number of the state's memfd.
     static let variable = "UNDERSTUDY_STATE"
     /// Raised with every change of what is shared that its sizes do not show.
-    static let version: UInt64 = 1
+    static let version: UInt64 = 2
 
     private enum Place {
         /// Behind the holder's words.
@@ -41,7 +41,8 @@ struct SurvivalState {
     static var layout: UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for value in [
-            Int(version), MemoryLayout<Slot>.stride, MemoryLayout<Edge>.stride, MemoryLayout<LoopMemory.Record>.stride,
+            Int(version), MemoryLayout<Slot>.stride, MemoryLayout<Edge>.stride, MemoryLayout<EdgeFrames>.stride,
+            MemoryLayout<KeyPair>.stride, MemoryLayout<LoopMemory.Record>.stride,
             Holder.wordsSize, Place.directorySize,
         ] {
             hash = (hash ^ UInt64(value)) &* 0x0000_0100_0000_01B3
@@ -101,7 +102,7 @@ struct SurvivalState {
         return LoopMemory.Record(
             capacity: region.load(base), chunkCount: region.load(base + 4), chunkSize: region.load(base + 8),
             slots: region.load(base + 12), chunks: region.load(base + 16), edges: region.load(base + 20),
-            keys: region.load(base + 24))
+            keys: region.load(base + 24), secrets: region.load(base + 28))
     }
 
     func store(_ record: LoopMemory.Record, loop: Int) {
@@ -112,6 +113,7 @@ struct SurvivalState {
         region.store(record.chunks, at: base + 16)
         region.store(record.edges, at: base + 20)
         region.store(record.keys, at: base + 24)
+        region.store(record.secrets, at: base + 28)
         // Last: from here on there is such a loop.
         region.store(record.capacity, at: base)
     }
