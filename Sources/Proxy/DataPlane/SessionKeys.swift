@@ -79,9 +79,11 @@ struct SessionKeys: ~Copyable {
         atomicMemoryFence(ordering: .acquiringAndReleasing)
         unsafe changes[place].keys = keys
         unsafe changes[place].isClient = client
+        Chaos.point(.newKeysStored)
         atomicMemoryFence(ordering: .acquiringAndReleasing)
         // Last: whoever finds the edge finds the keys.
         unsafe changes[place].edge = edge
+        Chaos.point(.newKeysPrepared)
     }
 
     /// Whether new keys wait for a commit.
@@ -107,10 +109,18 @@ struct SessionKeys: ~Copyable {
                 let place = place(change.edge, change.isClient)
                 if isReading { unsafe pairs[place].reading = change.keys } else { unsafe pairs[place].writing = change.keys }
             }
+            Chaos.point(.newKeysMoved)
             atomicMemoryFence(ordering: .acquiringAndReleasing)
             unsafe changes[number].edge = 0
+            Chaos.point(.oldKeysForgotten)
             unsafe changes[number] = Change()
         }
+    }
+
+    /// Overwrites what a former process may have left of a change that was over.
+    func wipeChanges() {
+        precondition(!isChanging)
+        for number in [Place.reading, Place.writing] { unsafe changes[number] = Change() }
     }
 
     /// Overwrites the keys of a side that is over.

@@ -87,6 +87,7 @@ extension Loop {
             progress.readGeneration = UInt8(truncatingIfNeeded: reading.keys.generation)
         }
         if reading.isClosed { slots[index][isUp: isUp].isEnded = true }
+        Chaos.point(.opened)
         return start..<step.end
     }
 
@@ -253,6 +254,7 @@ extension Loop {
             if secrets.isChanging { settleKeys() }
             throw TLSError(.library, error.rawValue)
         }
+        Chaos.point(.sealed)
         progress.produced += UInt64(count)
         progress.writeSequence = keys.sequence
         if case .keyUpdate = content {
