@@ -39,6 +39,7 @@ package final class BalancerProcess {
     var handshakesSeen: UInt64 = 0
     var handshakesTidied: UInt64 = 0
     var prober: Prober?
+    var statusServer: StatusServer?
     var pairLink: PairLink?
     let checksBell: Bell
     let tablesBell: Bell
@@ -254,6 +255,7 @@ package final class BalancerProcess {
             }
             close(replaced)
             startProber(prepared.value.configuration)
+            serveStatus(prepared.value.configuration)
             try startPairLink(prepared.value.configuration)
             isCommitted = true
             // Not with the next beat: `vip` waits for it.
@@ -271,7 +273,10 @@ package final class BalancerProcess {
         var removed: [Int32] = []
         for (name, number) in descriptors {
             guard case .listener(let listener, let bind, _) = name else { continue }
-            let binds = configuration.listeners.first { $0.name == listener }?.binds.count ?? 0
+            let binds =
+                listener == DescriptorName.statusListener
+                ? configuration.statusBinds.count
+                : configuration.listeners.first { $0.name == listener }?.binds.count ?? 0
             if bind >= binds {
                 descriptors[name] = nil
                 removed.append(number)
