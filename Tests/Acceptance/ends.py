@@ -3,6 +3,7 @@
 import random
 import select
 import socket
+import ssl
 
 from frames import frame
 
@@ -19,6 +20,70 @@ def pattern(stream, place, count):
     return TABLE[start:start + count]
 
 
+class Secure:
+    """A socket that speaks TLS, with the words of one that does not."""
+
+    def __init__(self, sock, context):
+        """Shakes hands at once, on a socket that still blocks."""
+        self.socket, self.incoming, self.outgoing, self.left = sock, ssl.MemoryBIO(), ssl.MemoryBIO(), b""
+        self.tls = context.wrap_bio(self.incoming, self.outgoing)
+        while True:
+            try:
+                self.tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                sock.sendall(self.outgoing.read())
+                data = sock.recv(65536)
+                if not data:
+                    raise OSError("closed in the handshake") from None
+                self.incoming.write(data)
+        sock.sendall(self.outgoing.read())
+
+    def fileno(self):
+        return self.socket.fileno()
+
+    def setblocking(self, value):
+        self.socket.setblocking(value)
+
+    def getsockname(self):
+        return self.socket.getsockname()
+
+    def close(self):
+        self.socket.close()
+
+    def recv(self, count):
+        while True:
+            try:
+                return self.tls.read(count)
+            except ssl.SSLWantReadError:
+                data = self.socket.recv(65536)
+                if not data:
+                    return b""
+                self.incoming.write(data)
+            except ssl.SSLZeroReturnError:
+                return b""
+
+    def send(self, data):
+        self.flush()
+        if self.left:
+            raise BlockingIOError
+        count = self.tls.write(data[:16384])
+        self.left = self.outgoing.read()
+        self.flush()
+        return count
+
+    def sendall(self, data):
+        while data:
+            data = data[self.send(data):]
+
+    def flush(self):
+        try:
+            while self.left:
+                self.left = self.left[self.socket.send(self.left):]
+        except BlockingIOError:
+            pass
+
+
 class End:
     """One end of a session: what it sends and what it expects, in frames or not."""
 
@@ -31,17 +96,23 @@ class End:
         self.failure = None
         self.ended = self.shut = self.finishing = False
         self.pings = 0
+        # Whether its stream can end while the other goes on.
+        self.halves = frames is None and not isinstance(sock, Secure)
         sock.setblocking(False)
         world.watch(sock, self.event)
 
     def event(self, what):
         if what & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and not self.ended:
             self.receive()
-        if what & select.EPOLLOUT and self.pending:
-            self.flush()
+        if what & select.EPOLLOUT:
+            if isinstance(self.socket, Secure):
+                self.socket.flush()
+            if self.pending:
+                self.flush()
 
     def receive(self):
-        for _ in range(4):
+        # To the end: the set tells of each arrival once. What is in flight is bounded.
+        while True:
             try:
                 data = self.socket.recv(65536)
             except BlockingIOError:
@@ -95,7 +166,8 @@ class End:
 
     def flush(self):
         try:
-            self.pending = self.pending[self.socket.send(self.pending):]
+            while self.pending:
+                self.pending = self.pending[self.socket.send(self.pending):]
         except BlockingIOError:
             pass
         except OSError as error:
@@ -105,7 +177,7 @@ class End:
             self.shutdown()
 
     def shutdown(self):
-        if self.frames is None and not self.shut:
+        if self.halves and not self.shut:
             self.shut = True
             try:
                 self.socket.shutdown(socket.SHUT_WR)

@@ -15,7 +15,7 @@ import socket
 import struct
 import time
 
-from ends import End, IN_FLIGHT, SIZES, pattern
+from ends import End, IN_FLIGHT, SIZES, Secure, pattern
 from frames import Frames, frame
 from house import expect, length
 
@@ -34,8 +34,9 @@ def proxy_header(port):
 class World:
     """The epoll set, the servers' listeners, and all that goes on."""
 
-    def __init__(self, ports):
-        """`ports`: kind → (where the balancer listens, where its server does)."""
+    def __init__(self, ports, contexts=None):
+        """`ports`: kind → (where the balancer listens, where its server does). `contexts`: of the kinds that speak TLS."""
+        self.contexts = contexts or {}
         self.ports = ports
         self.poll = select.epoll()
         self.handlers = {}
@@ -45,7 +46,7 @@ class World:
         self.short = {"whole": 0, "early": 0, "lost": 0}
         self.next = 0
         self.longest = 0.0
-        for kind, (_, port) in ports.items():
+        for port, kind in {port: kind for kind, (_, port) in ports.items()}.items():
             listener = socket.create_server(("127.0.0.1", port), backlog=1024)
             listener.setblocking(False)
             self.watch(listener, lambda what, listener=listener, kind=kind: self.accept(listener, kind))
@@ -191,7 +192,9 @@ class World:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         head = proxy_header(sock.getsockname()[1]) if kind.startswith("edited") else b""
         packet = connect_packet(name.encode())
-        if kind in ("ws-client", "edited-ws"):
+        if kind in self.contexts:
+            sock = Secure(sock, self.contexts[kind])
+        if kind in ("ws-client", "edited-ws", "wss"):
             key = base64.b64encode(os.urandom(16))
             head += (b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                      b"Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n")
@@ -204,7 +207,7 @@ class World:
         self.next += 1
         number, name = self.next, f"s{self.next}"
         sock = self.open(kind, name, small)
-        framed = kind in ("ws-client", "edited-ws")
+        framed = kind in ("ws-client", "edited-ws", "wss")
         client = End.__new__(End)
         self.expected[name] = (client, number)
         answer, limit = b"", time.monotonic() + 20
@@ -344,7 +347,7 @@ class World:
                 end.shutdown()
         until = time.monotonic() + limit
         while time.monotonic() < until and any(
-                not e.failure and (e.pending or e.owed or (e.frames is None and e.peer.frames is None and not e.ended))
+                not e.failure and (e.pending or e.owed or (e.halves and e.peer.halves and not e.ended))
                 for e in ends):
             self.turn(0.01)
 
