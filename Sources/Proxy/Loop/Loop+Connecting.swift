@@ -302,10 +302,7 @@ extension Loop {
         case .moved:
             counters.add(.stickMoved)
             slots[index].table = table.number
-            slots[index].isPinned = true
-        case .learned, .known:
-            slots[index].table = table.number
-            slots[index].isPinned = true
+        case .learned, .known: slots[index].table = table.number
         case .refused: counters.add(.stickRefused)
         }
     }

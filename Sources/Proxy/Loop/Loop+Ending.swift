@@ -16,7 +16,7 @@ extension Loop {
         Chaos.point(.endBegun)
         wheel.disarm(index, &slots)
         if !slot.isRecorded { record(slot, index, cause) }
-        if slot.isPinned {
+        if slot.table != Slot.noTable {
             snapshot.tables[Int(slot.table)].disconnected(keys.load(slot), at: Instant(nanoseconds: now))
         }
         Chaos.point(.tableLeft)
