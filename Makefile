@@ -6,7 +6,7 @@ RELEASE     := swift build -c release --static-swift-stdlib --product understudy
 DESTDIR     ?=
 PREFIX      ?= /usr
 
-.PHONY: build demo test install dependencies format lint clean
+.PHONY: build demo test bench install dependencies format lint clean
 
 # What runs on a host: one file, the Swift runtime inside.
 build: dependencies
@@ -19,6 +19,11 @@ demo: build
 # Everything that can be tested here; says loudly what cannot.
 test: build
 	packaging/run-tests.sh $(BINARY)
+
+# The balancer beside haproxy and nginx on this machine (root; a quarter of an hour; BENCH=--quick: some minutes). The
+# tables go to docs/benchmarks.md.
+bench: build
+	UNDERSTUDY_BINARY=$(abspath $(BINARY)) python3 Tests/Bench/bench.py $(BENCH) --write docs/benchmarks.md
 
 install:
 	@test -x $(BINARY) || { echo "run make build first" >&2; exit 1; }

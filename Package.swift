@@ -59,11 +59,12 @@ let package = Package(
             ]),
         swift("Supervisor", ["Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
         swift("Lab", ["Wire", "MQTT", "Configuration", "Linux", "Telemetry", "Control"]),
+        swift("Bench", ["Wire", "MQTT", "WebSocket", "Configuration", "Linux", "TLS"]),
         .executableTarget(
             name: "understudy",
             dependencies: [
                 "Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control", "Failover", "Proxy", "Supervisor",
-                "Lab",
+                "Lab", "Bench",
             ],
             swiftSettings: house),
 
@@ -90,6 +91,7 @@ let package = Package(
         tests("RecordTests", ["Wire", "TLS"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("AcceptanceTests", []),
+        tests("BenchTests", ["Wire", "Bench"]),
         tests(
             "FuzzTests",
             [

@@ -5,18 +5,6 @@ import Glibc
 import Linux
 import Wire
 
-/// What a receive or send on a non-blocking socket came to.
-enum Transfer {
-    /// This many bytes moved, at least one.
-    case moved(Int)
-    /// Nothing can move now.
-    case wouldBlock
-    /// The source will send no more.
-    case ended
-    /// The connection failed with this errno.
-    case failed(Int32)
-}
-
 /// Chunks of equal size, last freed first reused, so that the busy ones stay in the processor's cache.
 ///
 /// Memory is touched only when used. Beyond ``hotLimit`` free chunks, a freed chunk's memory goes back to the kernel:
@@ -108,20 +96,6 @@ struct ChunkPool: ~Copyable {
         while true {
             // Sound: the range lies inside the chunk.
             let result = unsafe Glibc.send(socket, address(chunk) + start, end - start, Int32(MSG_NOSIGNAL))
-            if result >= 0 { return .moved(result) }
-            let code = cl_errno()
-            if code == EAGAIN { return .wouldBlock }
-            if code != EINTR { return .failed(code) }
-        }
-    }
-
-    /// Sends a few bytes that stand in no chunk.
-    static func send(_ socket: Int32, _ bytes: Span<UInt8>) -> Transfer {
-        while true {
-            // Sound: the span's memory is lent to the call. MSG_NOSIGNAL: a client that is gone must not end us.
-            let result = unsafe bytes.withUnsafeBufferPointer { buffer in
-                unsafe Glibc.send(socket, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
-            }
             if result >= 0 { return .moved(result) }
             let code = cl_errno()
             if code == EAGAIN { return .wouldBlock }
