@@ -36,7 +36,7 @@ package final class BalancerProcess {
     var prober: Prober?
     var pairLink: PairLink?
     let checksBell: Bell
-    let tablesBell: Bell
+    let tableNews: TableNews
     let namesBell: Bell
     /// What the log was told about names last; the names of the configuration only, so bounded with it.
     var knownAnswers: [String: NameResolver.Answer] = [:]
@@ -106,7 +106,7 @@ package final class BalancerProcess {
         isWelcome = !survival.isSuccessor
         loop = try EventLoop()
         checksBell = try Bell()
-        tablesBell = try Bell()
+        tableNews = try TableNews()
         namesBell = try Bell()
         control = try ControlChannel(FileDescriptor(owning: ChildProcess.controlDescriptor), on: loop)
         control.onMessage = { [unowned self] message, bag in receive(message, bag) }
@@ -120,9 +120,12 @@ package final class BalancerProcess {
             tellNews()
             prober?.schedule()
         }
-        try loop.add(tablesBell.number, .readable) { [unowned self] _ in
-            tablesBell.silence()
-            pairLink?.tablesChanged()
+        try loop.add(tableNews.bell.number, .readable) { [unowned self] _ in
+            tableNews.bell.silence()
+            _ = loop.schedule(at: Clock.now + TableNews.gathering) { [unowned self] in
+                tableNews.look()
+                pairLink?.tablesChanged()
+            }
         }
         try loop.add(namesBell.number, .readable) { [unowned self] _ in
             namesBell.silence()
@@ -192,7 +195,7 @@ package final class BalancerProcess {
 
     private func makeRegistry(_ configuration: Configuration) throws(Registry.Refusal) -> Registry {
         let checks = checksBell
-        let tables = tablesBell
+        let tables = tableNews
         let names = namesBell
         let resolver: NameResolver
         do { resolver = try NameResolver { names.ring() } } catch {

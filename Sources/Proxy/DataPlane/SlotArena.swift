@@ -51,13 +51,14 @@ struct SlotArena: ~Copyable {
     }
 
     subscript(_ index: UInt32) -> Slot {
-        @inline(__always) _read {
+        // Addresses, not coroutines: those copy the record, or allocate for it.
+        @inline(__always) unsafeAddress {
             precondition(index <= UInt32(truncatingIfNeeded: capacity))
-            yield unsafe base[Int(index)]
+            return unsafe UnsafePointer(base + Int(index))
         }
-        @inline(__always) _modify {
+        @inline(__always) nonmutating unsafeMutableAddress {
             precondition(index <= UInt32(truncatingIfNeeded: capacity))
-            yield unsafe &base[Int(index)]
+            return unsafe base + Int(index)
         }
     }
 
