@@ -5,7 +5,7 @@ import Wire
 extension Directive {
     static let topDirectives = [
         node, pair, vrrp, syncGroup, script, listen, backend, stickTable, admin, log, resolver, loops, user, limitSessions,
-        realtimePriority,
+        realtimePriority, closeSpread,
         include,
     ]
 

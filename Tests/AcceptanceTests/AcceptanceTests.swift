@@ -71,4 +71,33 @@ struct Acceptance {
         @Test("600 TLS clients at once delay no established session's ping for long")
         func storm() throws { try Script.run(["storm.py", "600", "1000"]) }
     }
+
+    @Suite("Balancers that die", .serialized)
+    struct DeathTests {
+        @Test("150 deaths at named points and from outside lose no byte, no session, no QoS 1 message")
+        func chaos() throws {
+            let lines = try Script.run(["chaos.py", "run", "150", "60"])
+            #expect(lines.contains { $0.hasPrefix("ok ") && $0.hasSuffix(" deaths") })
+            #expect(lines.contains { $0.hasPrefix("points ") } == Script.hasChaos)
+        }
+
+        @Test("survival without one of its parts is seen to fail", .enabled(if: Script.hasChaos, "needs a chaos build"))
+        func controls() throws {
+            let lines = try Script.run(["chaos.py", "controls"])
+            for name in ["events", "counts", "numbers"] { #expect(lines.contains("ok without \(name)")) }
+        }
+
+        @Test("a client that kills the balancer twice is refused", .enabled(if: Script.hasChaos, "needs a chaos build"))
+        func poison() throws {
+            let lines = try Script.run(["chaos.py", "poison"])
+            #expect(lines.contains("ok the trap is refused after the second death"))
+        }
+
+        @Test("sessions that cannot be kept are closed one after the other")
+        func orphans() throws { try Script.run(["orphans.py"]) }
+
+        // The figures of 9,000 on an idle machine are in docs/measured.md.
+        @Test("2,000 idle sessions outlive 5 deaths, and weigh no more")
+        func idle() throws { try Script.run(["deaths.py", "2000", "5"]) }
+    }
 }

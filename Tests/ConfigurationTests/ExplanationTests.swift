@@ -112,7 +112,7 @@ struct ExplanationTests {
           Commands reach it at /run/understudy/admin.sock; it logs to standard error from level info up.
 
         At their defaults:
-          top level: resolver system every 30s timeout 2s; loops auto; user understudy; limit sessions 1000000; realtime-priority 10
+          top level: resolver system every 30s timeout 2s; loops auto; user understudy; limit sessions 1000000; realtime-priority 10; close-spread 2s
           node lb2: priority 100
           pair: port 7946
           vrrp mqtt: advert-interval 100ms; preempt never; announce repeat 5; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic; without-servers weight -253; settle 0s; duplicate-probe 5s

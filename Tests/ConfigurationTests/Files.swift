@@ -144,6 +144,7 @@ enum Files {
         user nobody
         limit sessions 20000
         realtime-priority 20
+        close-spread 5s
 
         """
 

@@ -213,6 +213,8 @@ extension BalancerProcess {
             "log_records_lost": JSON(log.lostRecords), "log_records_undelivered": JSON(log.undeliveredRecords),
             "peer": pairLink?.status ?? .null,
             "counters": ProxyCounters.json(loops.map(\.counters)),
+            "deaths": JSON(Int(survival.state.deaths)), "poisoned_clients": JSON(survival.state.poison.refused(at: Clock.now.nanoseconds)),
+            "chaos": Chaos.json ?? .null,
         ]
     }
 }

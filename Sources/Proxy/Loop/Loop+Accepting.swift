@@ -40,6 +40,7 @@ extension Loop {
         for _ in 0..<Share.accepts {
             do {
                 guard let accepted = try Socket.accept(socket) else { return }
+                Chaos.point(.accepted)
                 let peer = accepted.address
                 admit(accepted.take(), from: peer, listener)
             } catch {
@@ -66,6 +67,7 @@ extension Loop {
             counters.add(.closed)
             return
         }
+        Chaos.point(.slotTaken)
         slots[index].listener = listener.number
         slots[index].backendNumber = listener.backend
         slots[index].since = now
@@ -95,7 +97,9 @@ extension Loop {
             counters.add(.closed)
             return
         }
+        Chaos.point(.clientRegistered)
         slots[index].client = client.release()
+        Chaos.point(.clientStored)
         slots[index].phase = .preamble
         if !leaving.isEmpty, came(index, to: leaving) {
             end(index, .steppedDown)

@@ -39,7 +39,7 @@ extension Loop {
         let backend = snapshot.backends[Int(slot.backendNumber)]
         let hasServer =
             switch slot.phase {
-            case .connecting, .opening, .awaiting, .relaying: true
+            case .connecting, .opening, .awaiting, .relaying, .orphaned: true
             case .free, .securing, .upgrading, .preamble, .held, .lingering: false
             }
         var counts = SessionRecord.Counts()

@@ -61,6 +61,8 @@ final class Loop {
     var waitingHandshakes: [UInt32] = []
     var wheel: TimerWheel
     var snapshot: Snapshot
+    /// The clients that balancers died of.
+    let poison: PoisonList?
     /// The time of this turn.
     var now: Int64
     /// Sessions whose pump stopped for fairness: continued in the next turn.
@@ -83,6 +85,8 @@ final class Loop {
     /// bytes.
     var originals: [UInt32: [UInt8]] = [:]
     var originalBytes = 0
+    /// Sessions of a former process that cannot be kept and are not closed yet.
+    var orphans = 0
     /// More deadlines have passed than one turn serves.
     var isLate = false
     /// A session waits for a chunk: a turn without a pause would not bring one.
@@ -91,13 +95,14 @@ final class Loop {
 
     init(
         number: Int, memory: LoopMemory, snapshot: Snapshot, counters: ProxyCounters, mailbox: LoopMailbox,
-        pulse: Pulse, inheritance: SurvivalDirectory.Translation? = nil
+        pulse: Pulse, inheritance: SurvivalDirectory.Translation? = nil, poison: PoisonList? = nil
     ) throws(Errno) {
         self.number = number
         self.counters = counters
         self.mailbox = mailbox
         self.pulse = pulse
         self.snapshot = snapshot
+        self.poison = poison
         let start = Clock.now
         now = start.nanoseconds
         poller = try EdgePoller(batch: 256)
@@ -110,6 +115,7 @@ final class Loop {
         try poller.addLevel(mailbox.bell.number, tag: Tag.bell)
         if memory.isAdopted { inherit(inheritance) }
         listen()
+        Chaos.point(.listening)
     }
 
     /// Serves until told to stop.
@@ -139,12 +145,15 @@ final class Loop {
         if !chores.isEmpty { work() }
         counters.set(.sessions, slots.used)
         counters.set(.chunks, chunks.used)
+        counters.set(.orphaned, orphans)
     }
 
     @inline(__always)
     private func dispatch(_ event: EdgePoller.Event) {
         let tag = Tag(event.tag)
         guard tag.isSession else {
+            // Who dies here dies of none of the sessions.
+            slots.inHand = 0
             if event.tag == Tag.bell { obey(mailbox.fetch()) } else { accept(on: Int32(truncatingIfNeeded: event.tag)) }
             return
         }
@@ -175,7 +184,7 @@ final class Loop {
             }
         case .lingering:
             if event.isWritable, slots[index].edge != 0 { flushGoodbye(index) } else if event.isReadable { drop(index) }
-        case .free: break
+        case .free, .orphaned: break
         }
     }
 
@@ -194,7 +203,7 @@ final class Loop {
         case .awaiting:
             if event.isWritable, !sendConnect(index) { return }
             if event.isReadable { readConnack(index, ending: event.isEnding) }
-        case .free, .securing, .upgrading, .preamble, .held, .lingering: break
+        case .free, .securing, .upgrading, .preamble, .held, .lingering, .orphaned: break
         }
     }
 
@@ -226,7 +235,7 @@ final class Loop {
             case .relaying:
                 if pump(index, isUp: true, ending: true) { _ = pump(index, isUp: false, ending: true) }
             case .lingering: drop(index)
-            case .free, .securing, .upgrading, .preamble, .held, .connecting, .opening, .awaiting: break
+            case .free, .securing, .upgrading, .preamble, .held, .connecting, .opening, .awaiting, .orphaned: break
             }
         }
     }

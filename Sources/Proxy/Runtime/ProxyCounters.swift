@@ -43,6 +43,8 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     /// those that were in hand at two deaths.
     case inherited, inheritedBeginning, inheritedOpaque, inheritedHomeless, inheritedBroken, inheritedEnding
     case inheritedPoison
+    /// CONNECTs of clients that balancers died of.
+    case poisonRefused
 
     /// The stable name: `stick-hits`.
     var name: String {
@@ -105,6 +107,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .inheritedBroken: "inherited-broken"
         case .inheritedEnding: "inherited-ending"
         case .inheritedPoison: "inherited-poison"
+        case .poisonRefused: "poison-refused"
         }
     }
 }
@@ -115,12 +118,15 @@ enum ProxyGauge: Int, CaseIterable, Sendable {
     case sessions
     /// Buffers in use; none when nothing is in flight.
     case chunks
+    /// Sessions of a balancer that died which cannot be kept, and wait for their turn to be closed.
+    case orphaned
 
     /// The stable name: `chunks-in-use`.
     var name: String {
         switch self {
         case .sessions: "sessions-open"
         case .chunks: "chunks-in-use"
+        case .orphaned: "sessions-closing"
         }
     }
 }

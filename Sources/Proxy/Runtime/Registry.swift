@@ -250,6 +250,6 @@ final class Registry {
         sessionLog?.setFormat(configuration.log.sessionFormat)
         return Snapshot(
             listeners: listeners, backends: backends, tables: allTables,
-            recording: SessionRecording(configuration.log, sessionLog))
+            recording: SessionRecording(configuration.log, sessionLog), closeSpread: configuration.closeSpread)
     }
 }

@@ -18,10 +18,14 @@ final class Snapshot: Sendable {
     /// What is written down about sessions; `nil`: nothing.
     let recording: SessionRecording?
 
+    /// Over how long sessions are closed that a successor cannot keep, in nanoseconds.
+    let closeSpread: Int64
+
     init(
         listeners: [ListenerRuntime], backends: [BackendRuntime], tables: [TableRuntime],
-        recording: SessionRecording? = nil
+        recording: SessionRecording? = nil, closeSpread: Duration = Configuration.usualCloseSpread
     ) {
+        self.closeSpread = closeSpread.nanoseconds
         self.recording = recording
         self.listeners = listeners
         self.backends = backends

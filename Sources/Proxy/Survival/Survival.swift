@@ -42,6 +42,8 @@ final class Survival {
     }
 
     private init(_ state: SurvivalState, isSuccessor: Bool) throws {
+        Chaos.begin(state.chaos)
+        if isSuccessor { Chaos.point(.stateMapped) }
         self.state = state
         self.isSuccessor = isSuccessor
         var environment = ["SWIFT_BACKTRACE=enable=no", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
@@ -56,7 +58,9 @@ final class Survival {
         }
         holderPid = try holder.start()
         // From here on this process is in charge, and nothing of the predecessor's was touched before.
+        if isSuccessor { Chaos.point(.holderStarted) }
         holder.commit()
+        if isSuccessor { Chaos.point(.ownerStored) }
     }
 
     /// Nothing follows this process: it ends on purpose.
