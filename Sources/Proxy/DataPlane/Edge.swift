@@ -147,17 +147,23 @@ struct Edge: BitwiseCopyable {
     var maskKey = (UInt64(0), UInt64(0))
     /// Bytes the server's socket was given before `up`'s first: a PROXY header, in the clear before TLS.
     var greeted: UInt32 = 0
-    var up = EdgeFlow(isUp: true)
-    var down = EdgeFlow(isUp: false)
+    /// Client to server, and back.
+    private var flows = InlineArray<2, EdgeFlow> { EdgeFlow(isUp: $0 == 0) }
 
-    /// One of the two directions.
+    /// One of the two directions; see `Slot`.
     subscript(isUp isUp: Bool) -> EdgeFlow {
-        @inline(__always) _read {
-            if isUp { yield up } else { yield down }
-        }
-        @inline(__always) _modify {
-            if isUp { yield &up } else { yield &down }
-        }
+        @inline(__always) _read { yield flows[isUp ? 0 : 1] }
+        @inline(__always) _modify { yield &flows[isUp ? 0 : 1] }
+    }
+
+    var up: EdgeFlow {
+        @inline(__always) _read { yield flows[0] }
+        @inline(__always) _modify { yield &flows[0] }
+    }
+
+    var down: EdgeFlow {
+        @inline(__always) _read { yield flows[1] }
+        @inline(__always) _modify { yield &flows[1] }
     }
 
     /// The mask of the frame that begins at this offset of the server's stream.
