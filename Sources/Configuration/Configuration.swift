@@ -20,7 +20,8 @@ package struct Configuration: Hashable, Sendable {
     package var tables: [TableSettings] = []
     package var scripts: [ScriptSettings] = []
     package var resolver = ResolverSettings()
-    package var status: SocketAddress?
+    /// Where the status pages are served; empty: nowhere.
+    package var statusBinds: [SocketAddress] = []
     package var admin = AdminSettings()
     package var log = LogSettings()
     /// Event loops of the balancer; `nil`: one for each core.

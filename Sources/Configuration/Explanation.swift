@@ -62,7 +62,13 @@ package struct Explanation: Sendable {
             "The balancer runs \(loops), as the user \(configuration.user) when started by root.",
             "  Commands reach it at \(configuration.admin.socketPath); "
                 + "it logs to \(target) from level \(configuration.log.level) up.",
-        ] + sessionLog
+        ] + statusPages + sessionLog
+    }
+
+    private var statusPages: [String] {
+        let places = configuration.statusBinds.map { written($0) }
+        guard !places.isEmpty else { return [] }
+        return ["  Status pages are served at \(places.joined(separator: ", ")): /, /stub_status, /status.json, /status.csv, /metrics."]
     }
 
     /// Every setting that holds because nothing else was written.

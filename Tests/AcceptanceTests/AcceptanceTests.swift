@@ -64,6 +64,28 @@ struct Acceptance {
         }
     }
 
+    @Suite("Health checks of real servers", .serialized)
+    struct CheckTests {
+        @Test("speak TLS and WebSocket with mosquitto, nginx and openssl, and believe none they should not")
+        func layers() throws {
+            let lines = try Script.run(["checks.py"])
+            #expect(lines.filter { $0.hasPrefix("ok ") }.count == 16)
+        }
+    }
+
+    @Suite("What a handshake tells", .serialized)
+    struct IdentityTests {
+        @Test("routes by SNI and common name, identities from certificates, sessions of a server that went down")
+        func handshakes() throws {
+            let lines = try Script.run(["identity.py"])
+            #expect(lines.filter { $0.hasPrefix("ok route ") }.count == 7)
+            #expect(lines.filter { $0.hasPrefix("ok identity ") }.count == 7)
+            #expect(lines.filter { $0.hasPrefix("ok on-down ") }.count == 2)
+            #expect(lines.contains { $0.hasPrefix("ok check tcp: ") })
+            #expect(lines.contains { $0.hasPrefix("ok slow-start: ") })
+        }
+    }
+
     @Suite("A crowd", .serialized)
     struct CrowdTests {
         // The figure of the whole crowd on an idle machine is in docs/measured.md. Here, a second is far beyond what a

@@ -36,6 +36,7 @@ package final class BalancerProcess {
     var loops: [LoopHandle] = []
     var listeningLoops = 0
     var prober: Prober?
+    var statusServer: StatusServer?
     var pairLink: PairLink?
     let checksBell: Bell
     let tableNews: TableNews
@@ -247,6 +248,7 @@ package final class BalancerProcess {
             }
             close(replaced)
             startProber(prepared.value.configuration)
+            serveStatus(prepared.value.configuration)
             try startPairLink(prepared.value.configuration)
             isCommitted = true
             // Not with the next beat: `vip` waits for it.
@@ -264,7 +266,10 @@ package final class BalancerProcess {
         var removed: [Int32] = []
         for (name, number) in descriptors {
             guard case .listener(let listener, let bind, _) = name else { continue }
-            let binds = configuration.listeners.first { $0.name == listener }?.binds.count ?? 0
+            let binds =
+                listener == DescriptorName.statusListener
+                ? configuration.statusBinds.count
+                : configuration.listeners.first { $0.name == listener }?.binds.count ?? 0
             if bind >= binds {
                 descriptors[name] = nil
                 removed.append(number)

@@ -220,6 +220,11 @@ extension Loop {
                 if let ordered = connack.serverKeepAlive { slots[index].keepAlive = ordered }
                 if slots[index].keyLength == 0, !assigned.isEmpty { _ = keys.store(assigned.span, in: &slots[index]) }
                 establish(index, learn: true)
+            case .refused where connack.serverReference != nil:
+                // Nobody learns the servers behind this door (MQTT 5.0, 3.2.2.3.16).
+                counters.add(.connackRefused)
+                counters.add(.serverReferencesHidden)
+                finish(index, with: Connack.refusal(connack.reason, version: version), .serverClosed)
             case .refused:
                 counters.add(.connackRefused)
                 establish(index, learn: false)
@@ -240,6 +245,7 @@ extension Loop {
         Chaos.point(.countedAtServer)
         if learn {
             counters.add(.established)
+            listener.totals.add(.established)
             self.learn(index, backend, server)
         }
         Chaos.point(.learned)
@@ -251,6 +257,7 @@ extension Loop {
         let listener = snapshot.listeners[Int(slots[index].listener)]
         _ = snapshot.backends[Int(slots[index].backendNumber)].connected(on: Int(slots[index].serverIndex))
         counters.add(.established)
+        listener.totals.add(.established)
         relay(
             index,
             idle: (listener.settings.idleTimeout ?? Configuration.ListenerProtocol.usualIdleTimeout).nanoseconds)

@@ -164,6 +164,7 @@ extension Loop {
         do throws(TLSError) {
             range = try open(index, isUp: isUp, limit: chunks.size - Self.overhead, &progress)
         } catch {
+            counters.add(error.kind, client: isUp)
             return .failed(client: isUp)
         }
         if edges[edge].layers.hasWebSocket(client: isUp) {
@@ -225,6 +226,7 @@ extension Loop {
             do throws(TLSError) {
                 try deliver(index, isUp: isUp, range, &progress)
             } catch {
+                counters.add(error.kind, client: !isUp)
                 return .failed(client: !isUp)
             }
             progress.passed += UInt64(count)

@@ -20,6 +20,10 @@ extension Loop {
             snapshot.tables[Int(slot.table)].disconnected(keys.load(slot), at: Instant(nanoseconds: now))
         }
         Chaos.point(.tableLeft)
+        let totals = snapshot.listeners[Int(slot.listener)].totals
+        totals.add(slot.connackAfter == Slot.never && !slot.isOpaque ? .refused : .ended)
+        totals.add(.bytesUp, slot.up.sent)
+        totals.add(.bytesDown, slot.down.sent)
         counters.add(.bytesUp, slot.up.sent)
         counters.add(.bytesDown, slot.down.sent)
         if slots[index].up.chunk != 0 { chunks.release(slots[index].up.chunk) }

@@ -14,10 +14,16 @@ import Wire
 final class Loop {
     /// Bounds of a loop's work in one turn, so that nobody waits for anybody long.
     enum Share {
-        /// Connections taken off one listener.
+        /// Connections taken off one listener, and for how long, in nanoseconds.
         static let accepts = 64
-        /// Steps of TLS handshakes, of up to about a millisecond each.
-        static let handshakes = 4
+        static let acceptTime: Int64 = 500_000
+        /// Nanoseconds for steps of TLS handshakes; the last one begun goes on to its end.
+        static let handshakeTime: Int64 = 1_000_000
+        /// Handshakes that wait: beyond it no more connections are taken off listeners with TLS. They wait in the kernel,
+        /// where no deadline runs.
+        static let waitingHandshakes = 512
+        /// Nanoseconds beyond which a turn is counted as long: others waited that long for theirs.
+        static let longTurn: Int64 = 20_000_000
         /// Chunks moved for one direction of one session.
         static let chunks = 8
         /// Sessions continued that had used their share.
@@ -56,9 +62,9 @@ final class Loop {
     var edges: EdgeArena
     var company: [EdgePrivate?] = []
     var scratch: EdgeScratch
-    /// Handshakes that may still take a step in this turn, and the sessions that wait for theirs, in order.
-    var handshakesLeft = 0
-    var waitingHandshakes: [UInt32] = []
+    /// Nanoseconds of this turn that handshakes took, and the sessions that wait for a step of theirs.
+    var handshakeTime: Int64 = 0
+    var waitingHandshakes = HandshakeQueue()
     var wheel: TimerWheel
     var snapshot: Snapshot
     /// The clients that balancers died of.
@@ -131,11 +137,13 @@ final class Loop {
     }
 
     private func turn() throws(Errno) {
+        let isCrowded = !waitingHandshakes.isEmpty
         let idle = queued.isEmpty && waitingHandshakes.isEmpty && chores.isEmpty && !isLate
         let count = try poller.wait(nanoseconds: idle ? Self.longestWait : isStarved ? Self.starvedWait : 0)
         isStarved = false
         now = Clock.now.nanoseconds
         pulse.beat(at: now)
+        let used = isCrowded ? Clock.threadTime : 0
         continueHandshakes()
         for index in 0..<count { dispatch(poller[index]) }
         continueQueued()
@@ -146,6 +154,20 @@ final class Loop {
         counters.set(.sessions, slots.used)
         counters.set(.chunks, chunks.used)
         counters.set(.orphaned, orphans)
+        countTurn(isCrowded ? Clock.threadTime - used : nil)
+    }
+
+    /// Counts turns that were long: by the clock, and by the time this thread was at work while handshakes waited.
+    ///
+    /// - Parameter work: nanoseconds of the processor; `nil`: no handshake waited when the turn began.
+    private func countTurn(_ work: Int64?) {
+        let length = Clock.now.nanoseconds - now
+        counters.raise(.longestTurn, to: length / 1000)
+        if length > Share.longTurn { counters.add(.turnsLong) }
+        guard let work else { return }
+        counters.add(.turnsCrowded)
+        counters.raise(.longestCrowdedWork, to: work / 1000)
+        if work > Share.longTurn { counters.add(.turnsCrowdedLong) }
     }
 
     @inline(__always)

@@ -239,6 +239,7 @@ final class Registry {
                 number: UInt16(place), settings: settings, sockets: prepared.sockets[settings.name] ?? [],
                 backend: backend.number, routes: routes, isActive: true,
                 sessions: place < next.count ? next[place].sessions : nil,
+                totals: place < next.count ? next[place].totals : nil,
                 admission: place < next.count ? next[place].admission : nil,
                 identity: IdentityPolicy(
                     settings.rewriting,
