@@ -23,6 +23,7 @@ needed=(
     "python3-paho-mqtt /usr/share/doc/python3-paho-mqtt"
     "rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server"
     "sslscan sslscan"
+    "valgrind valgrind"
     "tshark tshark"
     "haproxy haproxy"
     "nginx nginx"

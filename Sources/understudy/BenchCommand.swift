@@ -3,13 +3,14 @@
 import Bench
 import Lab
 import Linux
+import Proxy
 import Wire
 
 /// `understudy bench connect | hold | ping | publish | storm URL`, `understudy bench broker URL…`.
 enum BenchCommand {
     static let subcommand = Understudy.Subcommand(
         name: "bench",
-        arguments: "connect | hold | ping | publish | storm URL [-c N] [-d TIME] … | broker URL…",
+        arguments: "connect | hold | ping | publish | storm URL [-c N] [-d TIME] … | broker URL… | relay FROM TO",
         purpose: "MQTT load, and a fast test broker", run: run)
 
     private static let values: Set = [
@@ -22,6 +23,8 @@ enum BenchCommand {
         understudy bench SCENARIO URL [OPTION…]      one line of JSON on standard output, a summary on standard error
         understudy bench broker URL… [--certificate FILE] [--loops N]
           a broker that welcomes everybody, acknowledges QoS 1, and sends QoS 0 back to sessions that have subscribed
+        understudy bench relay ADDRESS:PORT ADDRESS:PORT
+          one loop of the balancer, from a listener to a server, without a supervisor: for profilers
         URL: mqtt://HOST:PORT, mqtts://…, ws://…/PATH, wss://…/PATH; certificates of servers are not looked at
         scenarios:
 
@@ -56,6 +59,7 @@ enum BenchCommand {
             let options = try CommandLineOptions(
                 Array(arguments.dropFirst()), flags: ["--json", "--resume"], values: values, words: 1...64)
             if verb == "broker" { return try broker(options) }
+            if verb == "relay" { return try relay(options) }
             guard let scenario = LoadScenario(rawValue: verb) else {
                 return Understudy.wrongUsage("there is no scenario \"\(verb)\"", of: subcommand)
             }
@@ -82,6 +86,18 @@ enum BenchCommand {
         Understudy.complain("serving \(urls.map(\.text).joined(separator: " ")), process \(ProcessSelf.pid)\n")
         while !Interruption.isRequested { ProcessSelf.pause(.milliseconds(50)) }
         broker.stop()
+        return Understudy.Status.done
+    }
+
+    private static func relay(_ options: CommandLineOptions) throws -> Int32 {
+        let addresses = options.words.compactMap { SocketAddress($0) }
+        guard addresses.count == 2, options.words.count == 2 else {
+            throw CommandLineOptions.Wrong(message: "relay needs where to listen and a server, ADDRESS:PORT each")
+        }
+        Signals.ignorePipe()
+        Interruption.watch()
+        try LoneLoop.start(listening: addresses[0], server: addresses[1])
+        while !Interruption.isRequested { ProcessSelf.pause(.milliseconds(50)) }
         return Understudy.Status.done
     }
 
