@@ -350,6 +350,24 @@ def write(path, text):
     path.write_text(old[: old.index(begin) + len(begin)] + "\n" + text + "\n" + old[old.index(end):])
 
 
+def certificate():
+    """A certificate and its key in one file, for the proxies and the broker."""
+    tls = house.SCRATCH / "tls"
+    tls.mkdir()
+    house.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+              "/CN=mqtt.example.com", "-days", "30", "-keyout", tls / "key.pem", "-out", tls / "cert.pem")
+    (tls / "combined.pem").write_text((tls / "cert.pem").read_text() + (tls / "key.pem").read_text())
+    (tls / "combined.pem").chmod(0o600)
+
+
+def start_broker():
+    """The brokers of all proxies: one process."""
+    urls = [f"{scheme}://{address}:{port}" for address in BROKERS for scheme, port in SCHEMES.items()]
+    house.start("broker", ["taskset", "-c", LOAD_CORE, house.BINARY, "bench", "broker", *urls, "--certificate",
+                           house.SCRATCH / "tls/combined.pem"], start_new_session=True)
+    house.wait_for(lambda: house.is_open(BROKERS[1], 8083), "the broker")
+
+
 def main():
     global LOOPS
     parser = argparse.ArgumentParser()
@@ -372,16 +390,8 @@ def main():
             names = [name for name in names if name not in names_of]
     rows = [row for row in ROWS if not wanted.rows or row[0] in wanted.rows.split(",")]
 
-    tls = house.SCRATCH / "tls"
-    tls.mkdir()
-    house.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-              "/CN=mqtt.example.com", "-days", "30", "-keyout", tls / "key.pem", "-out", tls / "cert.pem")
-    (tls / "combined.pem").write_text((tls / "cert.pem").read_text() + (tls / "key.pem").read_text())
-    (tls / "combined.pem").chmod(0o600)
-    urls = [f"{scheme}://{address}:{port}" for address in BROKERS for scheme, port in SCHEMES.items()]
-    house.start("broker", ["taskset", "-c", LOAD_CORE, house.BINARY, "bench", "broker", *urls, "--certificate", tls / "combined.pem"],
-                start_new_session=True)
-    house.wait_for(lambda: house.is_open(BROKERS[1], 8083), "the broker")
+    certificate()
+    start_broker()
 
     found = measure(rows, names, repetitions, seconds)
     text = f"{machine()} {repetitions} repetitions of {seconds:g} s, medians.\n\n"
@@ -400,4 +410,5 @@ def main():
         write(pathlib.Path(wanted.write), text)
 
 
-house.main(main)
+if __name__ == "__main__":
+    house.main(main)

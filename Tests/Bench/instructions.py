@@ -67,4 +67,5 @@ def main():
     expect(allocations <= MOST_ALLOCATIONS, "messages allocate:", allocations)
 
 
-house.main(main)
+if __name__ == "__main__":
+    house.main(main)

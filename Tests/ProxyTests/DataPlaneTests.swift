@@ -15,11 +15,11 @@ struct DataPlaneTests {
         while let chunk = pool.allocate() { storm.append(chunk) }
         #expect(Set(storm).count == 512)
         for chunk in storm { pool.release(chunk) }
-        let first = take(&pool)
+        let first = take(pool)
         pool.release(first)
         var again: Set<UInt32> = []
         for _ in 0..<1000 {
-            let chunk = take(&pool)
+            let chunk = take(pool)
             again.insert(chunk)
             pool.release(chunk)
         }
@@ -27,7 +27,7 @@ struct DataPlaneTests {
         // Two directions that take turns do not use up the warm ones either.
         var touched: Set<UInt32> = []
         for _ in 0..<500 {
-            let pair = [take(&pool), take(&pool)]
+            let pair = [take(pool), take(pool)]
             touched.formUnion(pair)
             for chunk in pair { pool.release(chunk) }
         }
@@ -50,7 +50,7 @@ struct DataPlaneTests {
     }
 
     /// A chunk; 0 when there is none.
-    private func take(_ pool: inout ChunkPool) -> UInt32 { pool.allocate() ?? 0 }
+    private func take(_ pool: borrowing ChunkPool) -> UInt32 { pool.allocate() ?? 0 }
 
     @Test("Client IDs of every length come back whole, and their blocks are reused")
     func keys() throws {
