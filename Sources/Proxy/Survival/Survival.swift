@@ -63,6 +63,9 @@ final class Survival {
         if isSuccessor { Chaos.point(.ownerStored) }
     }
 
+    /// Whether this process may speak for the sessions.
+    var charge: Charge { holder.charge }
+
     /// Nothing follows this process: it ends on purpose.
     func end() { holder.end() }
 
