@@ -7,7 +7,7 @@ RELEASE     := swift build -c release --static-swift-stdlib --product understudy
 DESTDIR     ?=
 PREFIX      ?= /usr
 
-.PHONY: build chaos demo test install dependencies format lint clean
+.PHONY: build chaos demo test bench install dependencies format lint clean
 
 # What runs on a host: one file, the Swift runtime inside.
 build: dependencies
@@ -26,6 +26,11 @@ chaos: dependencies
 	UNDERSTUDY_CHAOS=1 $(RELEASE)
 	mkdir -p $(dir $(CHAOS))
 	cp $(BINARY) $(CHAOS)
+
+# The balancer beside haproxy and nginx on this machine (root; a quarter of an hour; BENCH=--quick: some minutes). The
+# tables go to docs/benchmarks.md.
+bench: build
+	UNDERSTUDY_BINARY=$(abspath $(BINARY)) python3 Tests/Bench/bench.py $(BENCH) --write docs/benchmarks.md
 
 install:
 	@test -x $(BINARY) || { echo "run make build first" >&2; exit 1; }

@@ -62,11 +62,12 @@ let package = Package(
             ], chaos),
         swift("Supervisor", ["Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
         swift("Lab", ["Wire", "MQTT", "Configuration", "Linux", "Telemetry", "Control"]),
+        swift("Bench", ["Wire", "MQTT", "WebSocket", "Configuration", "Linux", "TLS"]),
         .executableTarget(
             name: "understudy",
             dependencies: [
                 "Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control", "Failover", "Proxy", "Supervisor",
-                "Lab",
+                "Lab", "Bench",
             ],
             swiftSettings: house),
 
@@ -93,6 +94,7 @@ let package = Package(
         tests("RecordTests", ["Wire", "Configuration", "TLS", "COpenSSL"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("AcceptanceTests", []),
+        tests("BenchTests", ["Wire", "Bench"]),
         tests(
             "FuzzTests",
             [

@@ -23,6 +23,7 @@ needed=(
     "python3-paho-mqtt /usr/share/doc/python3-paho-mqtt"
     "rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server"
     "sslscan sslscan"
+    "valgrind valgrind"
     "gnutls-bin gnutls-cli"
     "libmbedtls-dev /usr/include/mbedtls/ssl.h"
     "libwolfssl-dev /usr/include/wolfssl/ssl.h"

@@ -8,19 +8,21 @@ import Glibc
 /// Each descriptor is registered once, for everything and edge-triggered, with a 64-bit tag of the owner's choice.
 package final class EdgePoller {
     /// What happened to a socket since it was last told.
+    @usableFromInline
     package struct Event {
-        package let bits: UInt32
-        package let tag: UInt64
+        @usableFromInline package let bits: UInt32
+        @usableFromInline package let tag: UInt64
+
+        // The kernel's numbers (epoll_ctl(2)) as they are: what is inlined in other modules cannot name the header's.
+        // EPOLLIN 1, EPOLLOUT 4, EPOLLERR 8, EPOLLHUP 16, EPOLLRDHUP 8192.
 
         /// Bytes, an end of stream, or an error: reading will tell.
-        package var isReadable: Bool {
-            bits & UInt32(CL_EPOLLIN | CL_EPOLLRDHUP | CL_EPOLLHUP | CL_EPOLLERR) != 0
-        }
-        package var isWritable: Bool { bits & UInt32(CL_EPOLLOUT | CL_EPOLLHUP | CL_EPOLLERR) != 0 }
+        @inlinable package var isReadable: Bool { bits & 0x2019 != 0 }
+        @inlinable package var isWritable: Bool { bits & 0x1C != 0 }
         /// The other side will send no more, or the connection is gone: a short read does not mean drained.
-        package var isEnding: Bool { bits & UInt32(CL_EPOLLRDHUP | CL_EPOLLHUP | CL_EPOLLERR) != 0 }
+        @inlinable package var isEnding: Bool { bits & 0x2018 != 0 }
         /// Reset or failed.
-        package var isDead: Bool { bits & UInt32(CL_EPOLLHUP | CL_EPOLLERR) != 0 }
+        @inlinable package var isDead: Bool { bits & 0x18 != 0 }
     }
 
     private let epoll: FileDescriptor

@@ -39,6 +39,9 @@ package enum Socket {
             try set(
                 socket.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, address.address.isUnspecified ? 0 : 1, "IPV6_V6ONLY")
         }
+        // What accepted sockets inherit: the CONNECT is acknowledged by the CONNACK, not by a segment of its own. The kernel
+        // takes it back when an answer does not come in time.
+        try set(socket.number, Int32(IPPROTO_TCP), TCP_QUICKACK, 0, "TCP_QUICKACK")
         // The virtual address may not be here yet: both hosts listen on it, hot.
         try set(socket.number, Int32(IPPROTO_IP), IP_FREEBIND, 1, "IP_FREEBIND")
         try bind(socket.number, address)
@@ -47,12 +50,17 @@ package enum Socket {
     }
 
     /// Begins a TCP connection; it is established when the socket becomes writable and ``error(_:)`` is 0.
-    package static func connect(_ address: SocketAddress, from source: IPAddress? = nil) throws(Errno) -> FileDescriptor
-    {
+    ///
+    /// - Parameter speaksFirst: we send as soon as it is established: the handshake's last segment is then the first with
+    ///   bytes, and the server hears of nothing before it.
+    package static func connect(
+        _ address: SocketAddress, from source: IPAddress? = nil, speaksFirst: Bool = false
+    ) throws(Errno) -> FileDescriptor {
         let family = address.address.family == .ipv4 ? AF_INET : AF_INET6
         let socket = FileDescriptor(
             owning: try check("socket") { Glibc.socket(family, Int32(CL_SOCK_STREAM) | flags, 0) })
         try set(socket.number, Int32(IPPROTO_TCP), TCP_NODELAY, 1, "TCP_NODELAY")
+        if speaksFirst { try set(socket.number, Int32(IPPROTO_TCP), TCP_QUICKACK, 0, "TCP_QUICKACK") }
         if let source {
             try set(socket.number, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1, "IP_BIND_ADDRESS_NO_PORT")
             try bind(socket.number, SocketAddress(source, port: 0))

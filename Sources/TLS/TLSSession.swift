@@ -44,9 +44,13 @@ package import Wire
 
     /// Begins a session; a client's first message is ready to be taken at once.
     ///
-    /// - Parameter server: the address a client connects to: what the certificate must have when no name is expected.
+    /// - Parameters:
+    ///   - server: the address a client connects to: what the certificate must have when no name is expected.
+    ///   - former: what a client offers to resume.
     /// - Throws: `library`.
-    package init(_ context: TLSContext, to server: IPAddress? = nil) throws(TLSError) {
+    package init(
+        _ context: TLSContext, to server: IPAddress? = nil, resuming former: TLSResumption? = nil
+    ) throws(TLSError) {
         ERR_clear_error()
         guard let handle = unsafe SSL_new(context.handle) else { throw .library("SSL_new") }
         guard let incoming = unsafe BIO_new(BIO_s_mem()), let outgoing = unsafe BIO_new(BIO_s_mem()) else {
@@ -70,6 +74,11 @@ package import Wire
         switch context.role {
         case .client:
             if let client = context.client { try expect(client, at: server) }
+            if let former {
+                guard let copy = former.copy() else { throw .library("SSL_SESSION_dup") }
+                // Sound: the library takes a reference of its own.
+                guard unsafe SSL_set_session(handle, copy.handle) == 1 else { throw .library("SSL_set_session") }
+            }
             unsafe SSL_set_connect_state(handle)
             try advance()
         case .server:

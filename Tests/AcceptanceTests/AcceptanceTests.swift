@@ -20,6 +20,12 @@ struct Acceptance {
         }
     }
 
+    @Suite("Speed", .serialized)
+    struct SpeedTests {
+        @Test("a relayed round trip costs at most 400 instructions in user space, and no allocation")
+        func instructions() throws { try Script.run(["../Bench/instructions.py"]) }
+    }
+
     @Suite("The documents' configurations", .serialized)
     struct ExampleTests {
         /// Names of the files in conf/examples whose servers expect PROXY headers, or not.

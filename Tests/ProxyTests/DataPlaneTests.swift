@@ -10,16 +10,16 @@ import Wire
 struct DataPlaneTests {
     @Test("After a storm, the next messages use the same warm chunk again")
     func warm() throws {
-        var pool = ChunkPool(count: 512, size: 4096, region: .allocate(count: (512) * 4096))
+        let pool = ChunkPool(count: 512, size: 4096, region: .allocate(count: (512) * 4096))
         var storm: [UInt32] = []
         while let chunk = pool.allocate() { storm.append(chunk) }
         #expect(Set(storm).count == 512)
         for chunk in storm { pool.release(chunk) }
-        let first = take(&pool)
+        let first = take(pool)
         pool.release(first)
         var again: Set<UInt32> = []
         for _ in 0..<1000 {
-            let chunk = take(&pool)
+            let chunk = take(pool)
             again.insert(chunk)
             pool.release(chunk)
         }
@@ -27,7 +27,7 @@ struct DataPlaneTests {
         // Two directions that take turns do not use up the warm ones either.
         var touched: Set<UInt32> = []
         for _ in 0..<500 {
-            let pair = [take(&pool), take(&pool)]
+            let pair = [take(pool), take(pool)]
             touched.formUnion(pair)
             for chunk in pair { pool.release(chunk) }
         }
@@ -38,7 +38,7 @@ struct DataPlaneTests {
 
     @Test("Strangers leave the last quarter of the chunks to the relays")
     func strangers() throws {
-        var pool = ChunkPool(count: 8, size: 4096, region: .allocate(count: (8) * 4096))
+        let pool = ChunkPool(count: 8, size: 4096, region: .allocate(count: (8) * 4096))
         var strangers: [UInt32] = []
         while let chunk = pool.allocateForStranger() { strangers.append(chunk) }
         #expect(strangers.count == 6)
@@ -50,7 +50,7 @@ struct DataPlaneTests {
     }
 
     /// A chunk; 0 when there is none.
-    private func take(_ pool: inout ChunkPool) -> UInt32 { pool.allocate() ?? 0 }
+    private func take(_ pool: borrowing ChunkPool) -> UInt32 { pool.allocate() ?? 0 }
 
     @Test("Client IDs of every length come back whole, and their blocks are reused")
     func keys() throws {
@@ -77,7 +77,7 @@ struct DataPlaneTests {
 
     @Test("A slot given back is given out again under another generation")
     func slots() throws {
-        var slots = SlotArena(capacity: 3, region: .allocate(count: SlotArena.bytes(capacity: 3)))
+        let slots = SlotArena(capacity: 3, region: .allocate(count: SlotArena.bytes(capacity: 3)))
         let all = [slots.allocate(), slots.allocate(), slots.allocate(), slots.allocate()]
         #expect(all == [1, 2, 3, nil])
         slots[2].keepAlive = 7
@@ -106,7 +106,7 @@ struct DataPlaneTests {
     @Test("Every deadline comes up once, not early and at most two ticks late", arguments: [1, 2, 3, 4] as [UInt64])
     func wheel(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
-        var slots = SlotArena(capacity: 300, region: .allocate(count: SlotArena.bytes(capacity: 300)))
+        let slots = SlotArena(capacity: 300, region: .allocate(count: SlotArena.bytes(capacity: 300)))
         let start: Int64 = 1_000_000_000_000
         var wheel = TimerWheel(at: Instant(nanoseconds: start))
         var wanted: [UInt32: Int64] = [:]
@@ -114,19 +114,19 @@ struct DataPlaneTests {
             let index = slots.allocate() ?? 0
             // Within and beyond the horizon of 20 s, past ones too.
             wanted[index] = start + Int64.random(in: -1_000_000_000...60_000_000_000, using: &random)
-            wheel.arm(index, &slots, deadline: wanted[index, default: 0])
+            wheel.arm(index, slots, deadline: wanted[index, default: 0])
         }
         for index: UInt32 in 1...20 {
-            wheel.disarm(index, &slots)
+            wheel.disarm(index, slots)
             wanted[index] = nil
         }
         var now = start
         while now < start + 62_000_000_000 {
             // Mostly short turns, now and then a pause longer than the wheel.
             now += Int64.random(in: 0...10, using: &random) == 0 ? 25_000_000_000 : 7_000_000
-            while let index = wheel.popDue(&slots, at: now) {
+            while let index = wheel.popDue(slots, at: now) {
                 let deadline = try #require(wanted[index], "\(index) came twice or after it was disarmed")
-                if deadline <= now { wanted[index] = nil } else { wheel.arm(index, &slots, deadline: deadline) }
+                if deadline <= now { wanted[index] = nil } else { wheel.arm(index, slots, deadline: deadline) }
             }
             let late = wanted.values.filter { max($0, start) + 2 * TimerWheel.tick <= now }
             #expect(late.isEmpty)

@@ -41,10 +41,12 @@ extension BalancerProcess {
         guard let local = configuration.local, let peer = configuration.peer, let pair = configuration.pair,
             let secret = try pairSecret()
         else {
+            tableNews.want(false)
             pairLink?.close()
             pairLink = nil
             return
         }
+        tableNews.want(true)
         if let pairLink {
             pairLink.replaceTables(tables)
             return

@@ -46,7 +46,7 @@ package final class BalancerProcess {
     var statusServer: StatusServer?
     var pairLink: PairLink?
     let checksBell: Bell
-    let tablesBell: Bell
+    let tableNews: TableNews
     let namesBell: Bell
     /// Rings when no session is left on the addresses that are being handed over.
     private let drainedBell: Bell
@@ -127,7 +127,7 @@ package final class BalancerProcess {
         isWelcome = !survival.isSuccessor
         loop = try EventLoop()
         checksBell = try Bell()
-        tablesBell = try Bell()
+        tableNews = try TableNews()
         namesBell = try Bell()
         drainedBell = try Bell()
         control = try ControlChannel(FileDescriptor(owning: ChildProcess.controlDescriptor), on: loop)
@@ -142,9 +142,12 @@ package final class BalancerProcess {
             tellNews()
             prober?.schedule()
         }
-        try loop.add(tablesBell.number, .readable) { [unowned self] _ in
-            tablesBell.silence()
-            pairLink?.tablesChanged()
+        try loop.add(tableNews.bell.number, .readable) { [unowned self] _ in
+            tableNews.bell.silence()
+            _ = loop.schedule(at: Clock.now + TableNews.gathering) { [unowned self] in
+                tableNews.look()
+                pairLink?.tablesChanged()
+            }
         }
         try loop.add(drainedBell.number, .readable) { [unowned self] _ in
             drainedBell.silence()
@@ -220,7 +223,7 @@ package final class BalancerProcess {
 
     private func makeRegistry(_ configuration: Configuration) throws(Registry.Refusal) -> Registry {
         let checks = checksBell
-        let tables = tablesBell
+        let tables = tableNews
         let names = namesBell
         let resolver: NameResolver
         do { resolver = try NameResolver { names.ring() } } catch {

@@ -5,18 +5,6 @@ import Glibc
 import Linux
 import Wire
 
-/// What a receive or send on a non-blocking socket came to.
-enum Transfer {
-    /// This many bytes moved, at least one.
-    case moved(Int)
-    /// Nothing can move now.
-    case wouldBlock
-    /// The source will send no more.
-    case ended
-    /// The connection failed with this errno.
-    case failed(Int32)
-}
-
 /// Chunks of equal size, last freed first reused, so that the busy ones stay in the processor's cache.
 ///
 /// Memory is touched only when used. Beyond ``hotLimit`` free chunks, a freed chunk's memory goes back to the kernel:
@@ -35,10 +23,17 @@ struct ChunkPool: ~Copyable {
     /// Bytes of a chunk.
     let size: Int
     let count: Int
-    /// Free chunks that keep their memory, and those that gave it back.
-    private var hot: [UInt32] = []
-    private var cold: [UInt32] = []
-    private var untouched: UInt32 = 1
+    /// Free chunks: those that keep their memory, at most ``hotLimit``, and behind them those that gave it back. What has
+    /// never been free has never been written here either.
+    private let free: UnsafeMutablePointer<UInt32>
+    /// What changes; allocated with the pool and freed with it, as the list is. See ``SlotArena``.
+    private let state: UnsafeMutablePointer<State>
+
+    private struct State {
+        var hot = 0
+        var cold = 0
+        var untouched: UInt32 = 1
+    }
 
     /// - Parameter region: its memory, `count` × `size` bytes.
     init(count: Int, size: Int, region: MemoryRegion) {
@@ -46,38 +41,73 @@ struct ChunkPool: ~Copyable {
         unsafe base = region.address
         self.size = size
         self.count = count
+        unsafe free = .allocate(capacity: Self.hotLimit + count)
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: State())
+    }
+
+    // Sound: made by `init`, used by this value alone.
+    deinit {
+        unsafe free.deallocate()
+        unsafe state.deallocate()
     }
 
     /// Finds the free chunks again: all but these.
-    mutating func rebuild(inUse: Set<UInt32>) {
-        hot = []
-        untouched = (inUse.max() ?? 0) + 1
-        cold = (1..<untouched).reversed().filter { !inUse.contains($0) }
+    func rebuild(inUse: Set<UInt32>) {
+        unsafe state.pointee = State(untouched: (inUse.max() ?? 0) + 1)
+        for chunk in stride(from: unsafe state.pointee.untouched, to: 1, by: -1).map({ $0 - 1 }) where !inUse.contains(chunk) {
+            pushCold(chunk)
+        }
     }
 
     /// Chunks in use.
-    var used: Int { Int(untouched) - 1 - hot.count - cold.count }
+    var used: Int { unsafe Int(state.pointee.untouched) - 1 - state.pointee.hot - state.pointee.cold }
 
     /// A chunk's number, counted from 1; `nil` when all are in use.
-    mutating func allocate() -> UInt32? {
-        if let chunk = hot.popLast() ?? cold.popLast() { return chunk }
-        guard Int(untouched) <= count else { return nil }
-        defer { untouched += 1 }
-        return untouched
+    @inline(__always)
+    func allocate() -> UInt32? {
+        // Sound: `hot` entries at the list's beginning were written by `release`.
+        if unsafe state.pointee.hot > 0 {
+            unsafe state.pointee.hot -= 1
+            return unsafe free[state.pointee.hot]
+        }
+        return allocateCold()
+    }
+
+    private func allocateCold() -> UInt32? {
+        // Sound: `cold` entries behind the hot ones' room were written by `pushCold`.
+        if unsafe state.pointee.cold > 0 {
+            unsafe state.pointee.cold -= 1
+            return unsafe free[Self.hotLimit + state.pointee.cold]
+        }
+        guard unsafe Int(state.pointee.untouched) <= count else { return nil }
+        defer { unsafe state.pointee.untouched += 1 }
+        return unsafe state.pointee.untouched
+    }
+
+    private func pushCold(_ chunk: UInt32) {
+        precondition(unsafe state.pointee.cold < count, "a chunk was released twice")
+        // Sound: the list has room for every chunk behind the hot ones.
+        unsafe free[Self.hotLimit + state.pointee.cold] = chunk
+        unsafe state.pointee.cold += 1
     }
 
     /// A chunk for a client that has not been let in yet: never one of the last quarter, so that those who only begin
     /// a CONNECT cannot take the relays' buffers away.
-    mutating func allocateForStranger() -> UInt32? { used < count - count / 4 ? allocate() : nil }
+    func allocateForStranger() -> UInt32? { used < count - count / 4 ? allocate() : nil }
 
-    mutating func release(_ chunk: UInt32) {
-        if hot.count >= Self.hotLimit {
-            // Sound: the whole chunk is free; its pages read as zero when it is used again.
-            _ = unsafe madvise(address(chunk), size, Int32(MADV_REMOVE))
-            cold.append(chunk)
-        } else {
-            hot.append(chunk)
-        }
+    @inline(__always)
+    func release(_ chunk: UInt32) {
+        guard unsafe state.pointee.hot < Self.hotLimit else { return cool(chunk) }
+        // Sound: the list's beginning has room for `hotLimit` chunks.
+        unsafe free[state.pointee.hot] = chunk
+        unsafe state.pointee.hot += 1
+    }
+
+    private func cool(_ chunk: UInt32) {
+        // Sound: the whole chunk is free; its pages read as zero when it is used again.
+        _ = unsafe madvise(address(chunk), size, Int32(MADV_REMOVE))
+        pushCold(chunk)
     }
 
     @inline(__always)
@@ -108,20 +138,6 @@ struct ChunkPool: ~Copyable {
         while true {
             // Sound: the range lies inside the chunk.
             let result = unsafe Glibc.send(socket, address(chunk) + start, end - start, Int32(MSG_NOSIGNAL))
-            if result >= 0 { return .moved(result) }
-            let code = cl_errno()
-            if code == EAGAIN { return .wouldBlock }
-            if code != EINTR { return .failed(code) }
-        }
-    }
-
-    /// Sends a few bytes that stand in no chunk.
-    static func send(_ socket: Int32, _ bytes: Span<UInt8>) -> Transfer {
-        while true {
-            // Sound: the span's memory is lent to the call. MSG_NOSIGNAL: a client that is gone must not end us.
-            let result = unsafe bytes.withUnsafeBufferPointer { buffer in
-                unsafe Glibc.send(socket, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
-            }
             if result >= 0 { return .moved(result) }
             let code = cl_errno()
             if code == EAGAIN { return .wouldBlock }

@@ -215,23 +215,29 @@ struct Edge: BitwiseCopyable {
     var maskKey = (UInt64(0), UInt64(0))
     /// Bytes the server's socket was given before `up`'s first: a PROXY header, in the clear before TLS.
     var greeted: UInt32 = 0
+    /// Client to server, and back.
+    private var flows = InlineArray<2, EdgeFlow>(repeating: EdgeFlow())
     /// The versions and suites of sides whose records are ours.
     var clientRecords = RecordParameters(version: .tls13, suite: .aes128GCM, isServer: true)
     var serverRecords = RecordParameters(version: .tls13, suite: .aes128GCM, isServer: false)
-    var up = EdgeFlow()
-    var down = EdgeFlow()
 
     /// The version and suite of a side.
     func records(client: Bool) -> RecordParameters { client ? clientRecords : serverRecords }
 
-    /// One of the two directions.
+    /// One of the two directions; see `Slot`.
     subscript(isUp isUp: Bool) -> EdgeFlow {
-        @inline(__always) _read {
-            if isUp { yield up } else { yield down }
-        }
-        @inline(__always) _modify {
-            if isUp { yield &up } else { yield &down }
-        }
+        @inline(__always) _read { yield flows[isUp ? 0 : 1] }
+        @inline(__always) _modify { yield &flows[isUp ? 0 : 1] }
+    }
+
+    var up: EdgeFlow {
+        @inline(__always) _read { yield flows[0] }
+        @inline(__always) _modify { yield &flows[0] }
+    }
+
+    var down: EdgeFlow {
+        @inline(__always) _read { yield flows[1] }
+        @inline(__always) _modify { yield &flows[1] }
     }
 
     /// The mask of the frame that begins at this offset of the server's stream.

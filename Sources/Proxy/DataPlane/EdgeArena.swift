@@ -40,13 +40,14 @@ struct EdgeArena: ~Copyable {
     }
 
     subscript(_ index: UInt32) -> Edge {
-        @inline(__always) _read {
+        // Addresses, not coroutines: those copy the record, or allocate for it.
+        @inline(__always) unsafeAddress {
             precondition(index != 0 && index < untouched)
-            yield unsafe base[Int(index)]
+            return unsafe UnsafePointer(base + Int(index))
         }
-        @inline(__always) _modify {
+        @inline(__always) nonmutating unsafeMutableAddress {
             precondition(index != 0 && index < untouched)
-            yield unsafe &base[Int(index)]
+            return unsafe base + Int(index)
         }
     }
 

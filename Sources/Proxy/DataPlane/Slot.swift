@@ -109,8 +109,8 @@ struct Slot: BitwiseCopyable {
     var edge: UInt32 = 0
     var client: Int32 = -1
     var server: Int32 = -1
-    var up = Flow()
-    var down = Flow()
+    /// Client to server, and back.
+    private var flows = InlineArray<2, Flow>(repeating: Flow())
 
     /// The longest packet the client takes, in bytes (MQTT 5.0, 3.1.2.11.4).
     var maximumPacketSize = UInt32.max
@@ -179,14 +179,23 @@ extension Slot {
     /// Bytes moved so far, both ways, in and out.
     var moved: UInt64 { up.received &+ up.sent &+ down.received &+ down.sent }
 
-    /// One of the two directions.
+    /// One of the two directions. An accessor that chooses between two places cannot be inlined: it would allocate, and
+    /// copy the slot, for every message.
     subscript(isUp isUp: Bool) -> Flow {
-        @inline(__always) _read {
-            if isUp { yield up } else { yield down }
-        }
-        @inline(__always) _modify {
-            if isUp { yield &up } else { yield &down }
-        }
+        @inline(__always) _read { yield flows[isUp ? 0 : 1] }
+        @inline(__always) _modify { yield &flows[isUp ? 0 : 1] }
+    }
+
+    /// From the client to the server.
+    var up: Flow {
+        @inline(__always) _read { yield flows[0] }
+        @inline(__always) _modify { yield &flows[0] }
+    }
+
+    /// From the server to the client.
+    var down: Flow {
+        @inline(__always) _read { yield flows[1] }
+        @inline(__always) _modify { yield &flows[1] }
     }
 
     /// The client's address and port.

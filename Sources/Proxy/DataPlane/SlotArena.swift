@@ -7,16 +7,37 @@ import Wire
 ///
 /// Index 0 is never given out, so that 0 can mean *none* in links. Its record is the arena's own: `next` is the highest
 /// index ever used, `previous` the slot in hand. The free list is not kept: it is found again from the phases.
+///
+/// Nothing of it is changed by its own users' mutation, so that a loop holds it in a constant: a variable of a class is
+/// checked for exclusive use at each access, several times for a message.
 @safe
 struct SlotArena: ~Copyable {
     // Sound: `base` points at `capacity` slots of a mapping that is never unmapped; each was initialised at creation,
     // and every access checks its index. Only the loop that owns the arena touches it.
     private let base: UnsafeMutablePointer<Slot>
     let capacity: Int
-    private var firstFree: UInt32 = 0
-    private(set) var used = 0
-    /// Slots from here on were never used: their memory has not been touched.
-    private var untouched: UInt32 = 1
+    /// What changes; allocated with the arena and freed with it.
+    private let state: UnsafeMutablePointer<State>
+
+    private struct State {
+        var firstFree: UInt32 = 0
+        var used = 0
+        /// Slots from here on were never used: their memory has not been touched.
+        var untouched: UInt32 = 1
+    }
+
+    private var firstFree: UInt32 {
+        @inline(__always) get { unsafe state.pointee.firstFree }
+        @inline(__always) nonmutating set { unsafe state.pointee.firstFree = newValue }
+    }
+    private(set) var used: Int {
+        @inline(__always) get { unsafe state.pointee.used }
+        @inline(__always) nonmutating set { unsafe state.pointee.used = newValue }
+    }
+    private var untouched: UInt32 {
+        @inline(__always) get { unsafe state.pointee.untouched }
+        @inline(__always) nonmutating set { unsafe state.pointee.untouched = newValue }
+    }
 
     /// Bytes for so many sessions.
     static func bytes(capacity: Int) -> Int { (capacity + 1) * MemoryLayout<Slot>.stride }
@@ -27,8 +48,13 @@ struct SlotArena: ~Copyable {
     init(capacity: Int, region: MemoryRegion) {
         unsafe base = region.bind(to: Slot.self, count: capacity + 1)
         self.capacity = capacity
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: State())
         untouched = min(unsafe base[0].next, UInt32(capacity)) + 1
     }
+
+    // Sound: made by `init`, used by this value alone.
+    deinit { unsafe state.deallocate() }
 
     /// The slot whose event is being served: who dies, dies of it. 0: none.
     var inHand: UInt32 {
@@ -37,7 +63,7 @@ struct SlotArena: ~Copyable {
     }
 
     /// Finds the free slots again, after everything that is not to live on was given the phase ``Phase/free``.
-    mutating func rebuild() {
+    func rebuild() {
         firstFree = 0
         used = 0
         for index in stride(from: untouched, to: 1, by: -1).map({ $0 - 1 }) {
@@ -51,18 +77,19 @@ struct SlotArena: ~Copyable {
     }
 
     subscript(_ index: UInt32) -> Slot {
-        @inline(__always) _read {
+        // Addresses, not coroutines: those copy the record, or allocate for it.
+        @inline(__always) unsafeAddress {
             precondition(index <= UInt32(truncatingIfNeeded: capacity))
-            yield unsafe base[Int(index)]
+            return unsafe UnsafePointer(base + Int(index))
         }
-        @inline(__always) _modify {
+        @inline(__always) nonmutating unsafeMutableAddress {
             precondition(index <= UInt32(truncatingIfNeeded: capacity))
-            yield unsafe &base[Int(index)]
+            return unsafe base + Int(index)
         }
     }
 
     /// A fresh slot; `nil` when all are in use.
-    mutating func allocate() -> UInt32? {
+    func allocate() -> UInt32? {
         var index = firstFree
         var generation: UInt32 = 0
         if index != 0 {
@@ -81,7 +108,7 @@ struct SlotArena: ~Copyable {
     }
 
     /// Gives a slot back; tags of its present generation find nobody from now on.
-    mutating func free(_ index: UInt32) {
+    func free(_ index: UInt32) {
         let generation = self[index].generation
         self[index].phase = .free
         self[index].generation = (generation &+ 1) & 0x3FFF_FFFF

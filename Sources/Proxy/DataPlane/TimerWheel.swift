@@ -21,8 +21,8 @@ struct TimerWheel {
     init(at now: Instant) { current = now.nanoseconds / Self.tick }
 
     /// Puts a slot where `deadline` (nanoseconds) is looked at, taking it off its present list.
-    mutating func arm(_ index: UInt32, _ slots: inout SlotArena, deadline: Int64) {
-        disarm(index, &slots)
+    mutating func arm(_ index: UInt32, _ slots: borrowing SlotArena, deadline: Int64) {
+        disarm(index, slots)
         guard deadline != .max else { return }
         let wanted = deadline / Self.tick + 1
         let tick = min(max(wanted, current + 1), current + Int64(Self.buckets) - 1)
@@ -35,7 +35,7 @@ struct TimerWheel {
         heads[Int(bucket)] = index
     }
 
-    mutating func disarm(_ index: UInt32, _ slots: inout SlotArena) {
+    mutating func disarm(_ index: UInt32, _ slots: borrowing SlotArena) {
         let bucket = slots[index].bucket
         guard bucket != Self.none else { return }
         let next = slots[index].next
@@ -46,12 +46,12 @@ struct TimerWheel {
     }
 
     /// Takes the next slot whose bucket has come up off the wheel; `nil` when none is left until `now`.
-    mutating func popDue(_ slots: inout SlotArena, at now: Int64) -> UInt32? {
+    mutating func popDue(_ slots: borrowing SlotArena, at now: Int64) -> UInt32? {
         let target = now / Self.tick
         while true {
             let head = heads[Int(current % Int64(Self.buckets))]
             if head != 0 {
-                disarm(head, &slots)
+                disarm(head, slots)
                 return head
             }
             guard current < target else { return nil }

@@ -75,7 +75,7 @@ extension Loop {
         _ index: UInt32, to address: SocketAddress, from source: IPAddress?, timeout: Int64
     ) -> Errno? {
         do {
-            let socket = try Socket.connect(address, from: source)
+            let socket = try Socket.connect(address, from: source, speaksFirst: !slots[index].isOpaque)
             Chaos.point(.connectCalled)
             try poller.add(socket.number, tag: tag(index, isServer: true))
             Chaos.point(.serverRegistered)

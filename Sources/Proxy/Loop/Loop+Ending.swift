@@ -14,7 +14,7 @@ extension Loop {
         slots[index].phase = .lingering
         if slot.phase == .orphaned { orphans -= 1 }
         Chaos.point(.endBegun)
-        wheel.disarm(index, &slots)
+        wheel.disarm(index, slots)
         if !slot.isRecorded { record(slot, index, cause) }
         if slot.isPinned {
             snapshot.tables[Int(slot.table)].disconnected(keys.load(slot), at: Instant(nanoseconds: now))
@@ -61,11 +61,11 @@ extension Loop {
     /// The session's phase ends by itself at `deadline` (nanoseconds).
     func setDeadline(_ index: UInt32, _ deadline: Int64) {
         slots[index].deadline = deadline
-        wheel.arm(index, &slots, deadline: deadline)
+        wheel.arm(index, slots, deadline: deadline)
     }
 
     /// Looks again when the client may have been silent for too long, or its half-closed session is over.
-    func armIdle(_ index: UInt32) { wheel.arm(index, &slots, deadline: relayDeadline(index)) }
+    func armIdle(_ index: UInt32) { wheel.arm(index, slots, deadline: relayDeadline(index)) }
 
     private func relayDeadline(_ index: UInt32) -> Int64 {
         let (silence, overflow) = slots[index].lastActivity.addingReportingOverflow(slots[index].idle)
@@ -76,10 +76,10 @@ extension Loop {
     func serveDeadlines() {
         isLate = false
         for _ in 0..<Share.deadlines {
-            guard let index = wheel.popDue(&slots, at: now) else { return }
+            guard let index = wheel.popDue(slots, at: now) else { return }
             let deadline = slots[index].phase == .relaying ? relayDeadline(index) : slots[index].deadline
             guard deadline <= now else {
-                wheel.arm(index, &slots, deadline: deadline)
+                wheel.arm(index, slots, deadline: deadline)
                 continue
             }
             switch slots[index].phase {

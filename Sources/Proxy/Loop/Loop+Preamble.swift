@@ -153,7 +153,7 @@ extension Loop {
         }
         leaveServer(index)
         // A socket nothing was written to yet takes these few bytes whole.
-        guard case .moved = ChunkPool.send(slots[index].client, packet.span) else {
+        guard case .moved = Socket.send(slots[index].client, packet.span) else {
             end(index, cause)
             return
         }

@@ -162,7 +162,7 @@ extension Loop {
     func greet(_ index: UInt32) -> Bool {
         guard let greeting = prefaces[index]?.greeting, !greeting.isEmpty else { return true }
         // A new socket takes these few bytes whole.
-        guard case .moved(greeting.count) = ChunkPool.send(slots[index].server, greeting.span) else {
+        guard case .moved(greeting.count) = Socket.send(slots[index].server, greeting.span) else {
             tryNext(index, .closed, .serverClosedEarly)
             return false
         }
@@ -220,7 +220,7 @@ extension Loop {
         if slots[index].edge != 0 { return sendHeadThroughEdge(index, head, preface.sent) }
         var sent = preface.sent
         while sent < head.count {
-            switch ChunkPool.send(slots[index].server, head.span.extracting(sent...)) {
+            switch Socket.send(slots[index].server, head.span.extracting(sent...)) {
             case .moved(let count):
                 sent += count
                 prefaces[index]?.sent = sent

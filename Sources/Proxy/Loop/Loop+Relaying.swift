@@ -108,7 +108,8 @@ extension Loop {
     /// Passes the end of a stream on; when both have ended, the session is over.
     func passEnd(_ index: UInt32, isUp: Bool, to destination: Int32) -> Bool {
         if !slots[index][isUp: isUp].isShut {
-            Socket.shutdownWrite(destination)
+            // The second stream to end is ended by closing both sockets, at once.
+            if slots[index].edge != 0 || !slots[index][isUp: !isUp].isShut { Socket.shutdownWrite(destination) }
             Chaos.point(.shut)
             slots[index][isUp: isUp].isShut = true
             Chaos.point(.shutStored)

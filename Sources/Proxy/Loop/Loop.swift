@@ -58,8 +58,8 @@ final class Loop {
     let pulse: Pulse
 
     let poller: EdgePoller
-    var slots: SlotArena
-    var chunks: ChunkPool
+    let slots: SlotArena
+    let chunks: ChunkPool
     var keys: KeyStore
     /// Records of the sessions whose bytes are transformed, what each has in this process alone (by the record's number),
     /// and where bytes are meanwhile.

@@ -1,6 +1,7 @@
 // What a handshake shows of its keys while OpenSSL does it: all that the take-over needs and OpenSSL does not tell later.
 
 import COpenSSL
+import Glibc
 
 /// Listens to one handshake.
 ///
@@ -34,33 +35,49 @@ final class HandshakeWitness {
 
     /// A line of the key log: label, client random, secret in hexadecimal digits.
     func note(_ line: UnsafePointer<CChar>) {
-        // Sound: the library lends a C string for the duration of the call.
-        let words = unsafe String(cString: line).split(separator: " ")
-        guard words.count == 3 else { return }
-        switch words[0] {
-        case "CLIENT_TRAFFIC_SECRET_0": clientSecret = Self.bytes(words[2])
-        case "SERVER_TRAFFIC_SECRET_0":
-            serverSecret = Self.bytes(words[2])
+        // Sound: the library lends a C string for the duration of the call; nothing is read behind its end.
+        if let secret = unsafe Self.secret(in: line, behind: "CLIENT_TRAFFIC_SECRET_0 ") {
+            clientSecret = secret
+        } else if let secret = unsafe Self.secret(in: line, behind: "SERVER_TRAFFIC_SECRET_0 ") {
+            serverSecret = secret
             recordsWritten = 0
-        default: break
+        }
+    }
+
+    /// The last word of a line with this label; `nil` for other lines, empty when it is not hexadecimal.
+    private static func secret(in line: UnsafePointer<CChar>, behind label: StaticString) -> [UInt8]? {
+        let length = label.utf8CodeUnitCount
+        // Sound: the comparison stops at the line's end, and so do the loops below.
+        guard unsafe strncmp(line, UnsafeRawPointer(label.utf8Start).assumingMemoryBound(to: CChar.self), length) == 0
+        else { return nil }
+        var index = length
+        while unsafe line[index] != 0x20 {
+            if unsafe line[index] == 0 { return [] }
+            index += 1
+        }
+        index += 1
+        var secret: [UInt8] = []
+        secret.reserveCapacity(48)
+        while let high = unsafe Self.value(line[index]) {
+            guard let low = unsafe Self.value(line[index + 1]) else { return [] }
+            secret.append(high << 4 | low)
+            index += 2
+        }
+        return unsafe line[index] == 0 ? secret : []
+    }
+
+    /// A hexadecimal digit's value.
+    private static func value(_ digit: CChar) -> UInt8? {
+        switch UInt8(bitPattern: digit) {
+        case let digit where 0x30...0x39 ~= digit: digit - 0x30
+        case let digit where 0x61...0x66 ~= digit: digit - 0x57
+        case let digit where 0x41...0x46 ~= digit: digit - 0x37
+        default: nil
         }
     }
 
     /// OpenSSL wrote the header of a record.
     func noteRecord() { recordsWritten += 1 }
-
-    private static func bytes(_ digits: Substring) -> [UInt8] {
-        let values = digits.utf8.compactMap { digit -> UInt8? in
-            switch digit {
-            case 0x30...0x39: digit - 0x30
-            case 0x61...0x66: digit - 0x57
-            case 0x41...0x46: digit - 0x37
-            default: nil
-            }
-        }
-        guard values.count == digits.utf8.count, values.count % 2 == 0 else { return [] }
-        return stride(from: 0, to: values.count, by: 2).map { values[$0] << 4 | values[$0 + 1] }
-    }
 
     /// Bytes on their way to the peer, all of them and in order.
     func pass(_ bytes: Span<UInt8>) {
