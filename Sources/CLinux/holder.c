@@ -35,6 +35,22 @@ static int succeed(const struct cl_holder_plan *plan, const char *program, int p
     return is_replaced(plan);
 }
 
+// The path under which a program whose file was replaced can still be started.
+static void descriptor_path(char path[32], int number) {
+    static const char beginning[] = "/proc/self/fd/";
+    size_t end = 0;
+    while (beginning[end]) {
+        path[end] = beginning[end];
+        end++;
+    }
+    char digits[12];
+    int count = 0;
+    do digits[count++] = (char)('0' + number % 10);
+    while ((number /= 10) > 0 && count < 11);
+    while (count > 0) path[end++] = digits[--count];
+    path[end] = 0;
+}
+
 static void hold(const struct cl_holder_plan *plan, long parent) {
     uint64_t all = ~0ull;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
@@ -53,6 +69,13 @@ static void hold(const struct cl_holder_plan *plan, long parent) {
         next[sizeof next - 1] = 0;
         plan->words->next[0] = 0;
         if (succeed(plan, next, plan->next_patience)) return;
+        plan->words->failures++;
+    }
+    if (plan->words->probation && plan->words->previous > 0) {
+        char previous[32];
+        descriptor_path(previous, plan->words->previous);
+        plan->words->probation = 0;
+        if (succeed(plan, previous, plan->patience)) return;
         plan->words->failures++;
     }
     for (int tried = 0; tried < plan->tries; tried++) {

@@ -28,6 +28,8 @@ package struct Directive: Sendable {
         case inPlace
         /// Holds for sessions that begin after the reload.
         case newSessions
+        /// Holds when the next balancer takes over: after `understudy upgrade`, a restart, or a crash.
+        case nextBalancer
         /// Is refused by a reload; the daemon must be restarted.
         case restart
 
@@ -37,6 +39,7 @@ package struct Directive: Sendable {
             switch self {
             case .inPlace: "applied in place"
             case .newSessions: "applies to new sessions"
+            case .nextBalancer: "holds from the next upgrade on"
             case .restart: "needs a restart"
             }
         }

@@ -4,14 +4,14 @@ import Wire
 
 extension SupervisorMessage {
     private enum Kind: UInt8 {
-        case descriptors = 1, prepare, commit, cancel, query, admin, balancerLink, vipLink, stop, welcome
+        case descriptors = 1, prepare, commit, cancel, query, admin, balancerLink, vipLink, stop, welcome, handOver, believe
     }
 
     package var descriptorCount: Int {
         switch self {
         case .descriptors(let names): names.count
         case .prepare, .admin, .balancerLink, .vipLink: 1
-        case .commit, .cancel, .query, .stop, .welcome: 0
+        case .commit, .cancel, .query, .stop, .welcome, .handOver, .believe: 0
         }
     }
 
@@ -45,6 +45,10 @@ extension SupervisorMessage {
         case .welcome(let supervisor):
             bytes.append(Kind.welcome.rawValue)
             bytes.append(bigEndian: UInt32(bitPattern: supervisor))
+        case .handOver(let program):
+            bytes.append(Kind.handOver.rawValue)
+            bytes.append(text: program, limit: ControlLimits.path)
+        case .believe: bytes.append(Kind.believe.rawValue)
         }
     }
 
@@ -64,6 +68,8 @@ extension SupervisorMessage {
             case .balancerLink: self = .balancerLink
             case .vipLink: self = .vipLink
             case .welcome: self = .welcome(supervisor: Int32(bitPattern: try reader.u32()))
+            case .handOver: self = .handOver(program: try reader.text(limit: ControlLimits.path))
+            case .believe: self = .believe
             case .stop: self = .stop(deadline: Instant(nanoseconds: Int64(bitPattern: try reader.u64())))
             }
         } catch let error as MalformedMessage {

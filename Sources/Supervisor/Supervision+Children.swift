@@ -108,6 +108,12 @@ extension Supervision {
             return
         }
         guard wanted.contains(role) else { return }
+        if child.isReplaced {
+            children[role]?.isReplaced = false
+            actions.append(.report(.replaced(role)))
+            spawn(role, at: now)
+            return
+        }
         if let since = servingSince(former), now - since >= Limits.stable { child.deaths = 0 }
         child.deaths += 1
         child.restarts += 1
@@ -134,12 +140,16 @@ extension Supervision {
             ended(role, how: how, at: now)
             return
         }
-        child.lastEnding = how
-        child.restarts += 1
         child.state = .succeeding(until: now + Limits.succession)
+        let isWanted = child.isReplaced
+        child.isReplaced = false
+        if !isWanted {
+            child.lastEnding = how
+            child.restarts += 1
+        }
         children[role] = child
         lostDuringReload(role, how: how, at: now)
-        actions.append(.report(.ended(role, how: how)))
+        actions.append(.report(isWanted ? .replaced(role) : .ended(role, how: how)))
     }
 
     /// It lives, and knows nothing of what was said to its predecessor.
@@ -156,6 +166,15 @@ extension Supervision {
     mutating func abandonSuccession(_ role: Role, how: String, at now: Instant) {
         actions.append(.abandon(role))
         ended(role, how: how, at: now)
+    }
+
+    // MARK: Replacement
+
+    /// Has a child that serves make room for another process.
+    mutating func replace(_ role: Role) {
+        guard isServing(role), !isStopping else { return }
+        children[role]?.isReplaced = true
+        actions.append(.replace(role))
     }
 
     // MARK: Time

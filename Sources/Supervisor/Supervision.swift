@@ -43,6 +43,10 @@ package struct Supervision: Sendable {
         case serving(Role, generation: UInt64)
         /// A new configuration was read and found good.
         case reload(roles: Set<Role>, generation: UInt64)
+        /// Another process is to take its place, by its own program or another one: wanted, so no death to be counted.
+        case replace(Role)
+        /// It was to be replaced and did not end: its next end is a death again.
+        case keep(Role)
         case stop
         /// ``nextDeadline`` has come.
         case timeout
@@ -60,6 +64,8 @@ package struct Supervision: Sendable {
         case cancel(Role, generation: UInt64)
         case stop(Role, deadline: Instant)
         case kill(Role)
+        /// Have it end in the way that brings its replacement.
+        case replace(Role)
         /// No successor came: close what is left of the process, so that nothing of it can come later.
         case abandon(Role)
         /// All children serve for the first time.
@@ -83,6 +89,8 @@ package struct Supervision: Sendable {
         case late(Role)
         case refusedToStart(Role, reason: String)
         case ended(Role, how: String)
+        /// It ended because it is replaced.
+        case replaced(Role)
         case restarting(Role, after: Duration)
         case succeeded(Role)
         case crashLoop(Role)
@@ -136,6 +144,8 @@ package struct Supervision: Sendable {
         var deaths = 0
         var restarts: UInt64 = 0
         var lastEnding: String?
+        /// Its end is wanted, and another process follows.
+        var isReplaced = false
     }
 
     enum Reload: Sendable, Hashable {
@@ -158,6 +168,22 @@ package struct Supervision: Sendable {
 
     package init() {}
 
+    /// Goes on where the program before this one was: these children serve.
+    ///
+    /// - Parameter past: how often each was restarted, and how its last process ended.
+    package init(
+        resuming past: [Role: (restarts: UInt64, lastEnding: String?)], generation: UInt64, at now: Instant
+    ) {
+        wanted = Set(past.keys)
+        self.generation = generation
+        isReady = true
+        for (role, past) in past {
+            children[role] = Child(
+                state: .serving(generation: generation, silentAt: now + Limits.firstBeat, since: now),
+                restarts: past.restarts, lastEnding: past.lastEnding)
+        }
+    }
+
     // MARK: Events
 
     /// Takes notice of what happened, and says what to do about it.
@@ -179,6 +205,8 @@ package struct Supervision: Sendable {
         case .refused(let role, let generation, let reason): refused(role, generation, reason, at: now)
         case .serving(let role, let generation): serving(role, generation, at: now)
         case .reload(let roles, let generation): beginReload(roles, generation, at: now)
+        case .replace(let role): replace(role)
+        case .keep(let role): children[role]?.isReplaced = false
         case .stop: stop(at: now)
         case .timeout: timeout(at: now)
         }
@@ -221,6 +249,9 @@ package struct Supervision: Sendable {
         case .idle, .waiting, .succeeding, .stopping, .killed, nil: false
         }
     }
+
+    /// Whether its end is wanted, and another process follows.
+    package func isReplaced(_ role: Role) -> Bool { children[role]?.isReplaced ?? false }
 
     /// Restarts since the start.
     package func restarts(_ role: Role) -> UInt64 { children[role]?.restarts ?? 0 }

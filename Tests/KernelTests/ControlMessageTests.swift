@@ -11,7 +11,8 @@ struct ControlMessageTests {
         .descriptors([]), .descriptors([.pairSecret, .memory("table/a b"), .listener("a/b", bind: 3, loop: 17)]),
         .prepare(generation: 1), .commit(generation: .max), .cancel(generation: 0),
         .query(id: 5, request: ["command": "status"]), .admin(request: ["command": "clients", "server": "emqx1"]),
-        .balancerLink, .vipLink, .stop(deadline: Instant(nanoseconds: 123_456_789)),
+        .balancerLink, .vipLink, .stop(deadline: Instant(nanoseconds: 123_456_789)), .believe,
+        .handOver(program: "/usr/sbin/understudy"),
     ]
 
     private static let reports: [ChildMessage] = [

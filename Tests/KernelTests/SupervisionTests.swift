@@ -85,6 +85,38 @@ struct SupervisionTests {
         #expect(dialogue.tell(.exited(.balancer, how: "exit status 0")) == [.finished(status: 1)])
     }
 
+    @Test("a child that is replaced is no death, and its holder's successor none either")
+    func replaced() {
+        var dialogue = Dialogue.serving
+        #expect(dialogue.tell(.replace(.vip)) == [.replace(.vip)])
+        #expect(
+            dialogue.tell(.exited(.vip, how: "signal 9")) == [
+                .report(.replaced(.vip)), .spawn(.vip, generation: 1), .link,
+            ])
+        #expect(dialogue.supervision.restarts(.vip) == 0 && dialogue.supervision.lastEnding(.vip) == "signal 9")
+        #expect(dialogue.tell(.replace(.balancer)) == [.replace(.balancer)])
+        #expect(dialogue.supervision.isReplaced(.balancer))
+        #expect(dialogue.tell(.orphaned(.balancer, how: "exit status 75")) == [.report(.replaced(.balancer))])
+        #expect(dialogue.supervision.restarts(.balancer) == 0 && !dialogue.supervision.isReplaced(.balancer))
+        // What was not replaced after all dies like any other.
+        dialogue = Dialogue.serving
+        dialogue.tell(.replace(.balancer))
+        dialogue.tell(.keep(.balancer))
+        dialogue.tell(.orphaned(.balancer, how: "signal 9"))
+        #expect(dialogue.supervision.restarts(.balancer) == 1)
+    }
+
+    @Test("goes on where another program was")
+    func resumed() {
+        var dialogue = Dialogue()
+        dialogue.supervision = Supervision(
+            resuming: [.balancer: (3, "signal 9"), .vip: (0, nil)], generation: 7, at: dialogue.now)
+        #expect(dialogue.supervision.isServing(.balancer) && dialogue.supervision.isServing(.vip))
+        #expect(dialogue.supervision.restarts(.balancer) == 3)
+        #expect(dialogue.live(.seconds(20)) == [])
+        #expect(dialogue.tell(.reload(roles: [.balancer, .vip], generation: 8)).count == 2)
+    }
+
     // MARK: Death
 
     @Test("restarts a dead child at once and links it to the other", arguments: [Supervision.Role.balancer, .vip])
@@ -373,7 +405,7 @@ struct SupervisionTests {
                 case .spawn(let role, _):
                     #expect(!alive.contains(role), "seed \(seed): two of \(role)")
                     alive.insert(role)
-                case .kill(let role), .stop(let role, _), .prepare(let role, _), .commit(let role, _),
+                case .kill(let role), .replace(let role), .stop(let role, _), .prepare(let role, _), .commit(let role, _),
                     .cancel(let role, _):
                     #expect(alive.contains(role), "seed \(seed): \(action) to nobody")
                 case .link: #expect(alive.count == 2, "seed \(seed): a link of one end")
@@ -392,7 +424,7 @@ struct SupervisionTests {
             }
             let role = Supervision.Role.allCases.randomElement(using: &generator) ?? .balancer
             let some = Bool.random(using: &generator) ? generation : dialogue.supervision.generation
-            switch Int.random(in: 0..<12, using: &generator) {
+            switch Int.random(in: 0..<13, using: &generator) {
             case 0 where alive.contains(role):
                 alive.remove(role)
                 obey(dialogue.tell(.exited(role, how: "signal 9")))
@@ -402,6 +434,7 @@ struct SupervisionTests {
             case 11 where dialogue.supervision.phase(.balancer) == "succeeding":
                 alive.insert(.balancer)
                 obey(dialogue.tell(.succeeded(.balancer)))
+            case 12: obey(dialogue.tell(Bool.random(using: &generator) ? .replace(role) : .keep(role)))
             case 1 where alive.contains(role): obey(dialogue.tell(.channelLost(role)))
             case 2 where alive.contains(role) && step > 100:
                 obey(dialogue.tell(.refused(role, generation: some, reason: "no")))

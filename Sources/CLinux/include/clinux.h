@@ -309,6 +309,11 @@ struct cl_holder_words {
     uint32_t failures;
     // The program that is tried first, once; empty: the same again.
     char next[1024];
+    // Not 0: the process in charge runs another program than the one before it and is not believed yet. Should it die, the
+    // one before it comes back.
+    uint32_t probation;
+    // A descriptor of that program's file; 0: none.
+    int32_t previous;
 };
 
 struct cl_holder_plan {
@@ -342,6 +347,7 @@ enum {
     CL_TIOCOUTQ = 0x5411,
     CL_FIONREAD = 0x541B,
     CL_PR_SET_CHILD_SUBREAPER = 36,
+    CL_O_PATH = 010000000,
 };
 
 #endif

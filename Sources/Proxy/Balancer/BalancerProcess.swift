@@ -47,6 +47,11 @@ package final class BalancerProcess {
     let started = Clock.now
     /// Sockets per session: the client's and the server's.
     static let socketsPerSession = 2
+    /// Sessions that there is room for at least, where the limit of open files allows it: a reload may raise
+    /// `limit sessions` so far.
+    static let roomForSessions = 1_000_000
+    /// Sessions that there is room for.
+    var room = 0
     /// Descriptors kept for everything that is not a session.
     static let reservedDescriptors = 512
 
@@ -165,12 +170,19 @@ package final class BalancerProcess {
         case .admin(let request): if let connection = bag.take(0) { stream(request, to: connection) }
         case .vipLink: if let end = bag.take(0) { linkVip(end) }
         case .balancerLink: break
+        case .handOver(let program): handOver(to: program)
+        case .believe: survival.believe()
         case .stop(let deadline): stop(by: deadline)
         }
     }
 
     private func prepare(_ bundle: Int32) throws(Registry.Refusal) -> Registry.Prepared {
         let configuration = try Self.read(bundle)
+        if !loops.isEmpty, configuration.maximumSessions > max(room, self.configuration?.maximumSessions ?? 0) {
+            throw Registry.Refusal(
+                reason: "limit sessions \(configuration.maximumSessions): this balancer has room for \(room); only a start "
+                    + "makes more")
+        }
         let registry: Registry
         if let known = self.registry {
             registry = known

@@ -61,7 +61,7 @@ extension Loop {
 
     private func admit(_ client: consuming FileDescriptor, from peer: SocketAddress?, _ listener: ListenerRuntime) {
         counters.add(.accepted)
-        guard let index = slots.allocate() else {
+        guard slots.used < snapshot.sessionsPerLoop, let index = slots.allocate() else {
             counters.add(.limitSessions)
             counters.add(.closed)
             return

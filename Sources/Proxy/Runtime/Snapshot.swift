@@ -18,10 +18,14 @@ final class Snapshot: Sendable {
     /// What is written down about sessions; `nil`: nothing.
     let recording: SessionRecording?
 
+    /// Most sessions of one loop.
+    let sessionsPerLoop: Int
+
     init(
         listeners: [ListenerRuntime], backends: [BackendRuntime], tables: [TableRuntime],
-        recording: SessionRecording? = nil
+        recording: SessionRecording? = nil, sessionsPerLoop: Int = .max
     ) {
+        self.sessionsPerLoop = sessionsPerLoop
         self.recording = recording
         self.listeners = listeners
         self.backends = backends

@@ -57,7 +57,24 @@ final class Survival {
         holderPid = try holder.start()
         // From here on this process is in charge, and nothing of the predecessor's was touched before.
         holder.commit()
+        // What came back, or was never followed, needs no way back.
+        if !holder.isOnProbation { holder.forgetPrevious() }
     }
+
+    /// Another program follows this process when it ends, and this one comes back should that one not take over, or die
+    /// before it is believed.
+    ///
+    /// - Throws: `Errno`; nothing has changed then.
+    func hand(to program: String) throws(Errno) {
+        try holder.beginProbation()
+        guard holder.setNext(program) else {
+            holder.believe()
+            throw Errno(Errno.nameTooLong, "execve \(program)")
+        }
+    }
+
+    /// The program of this process is kept.
+    func believe() { holder.believe() }
 
     /// Nothing follows this process: it ends on purpose.
     func end() { holder.end() }
