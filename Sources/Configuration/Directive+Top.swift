@@ -4,7 +4,7 @@ import Wire
 
 extension Directive {
     static let topDirectives = [
-        node, pair, vrrp, syncGroup, script, listen, backend, stickTable, admin, log, resolver, loops, user, limitSessions,
+        node, pair, vrrp, syncGroup, script, listen, backend, stickTable, admin, log, drain, resolver, loops, user, limitSessions,
         realtimePriority,
         include,
     ]

@@ -4,14 +4,14 @@ import Wire
 
 extension SupervisorMessage {
     private enum Kind: UInt8 {
-        case descriptors = 1, prepare, commit, cancel, query, admin, balancerLink, vipLink, stop, welcome, handOver, believe
+        case descriptors = 1, prepare, commit, cancel, query, admin, balancerLink, vipLink, stop, welcome, handOver, believe, drain
     }
 
     package var descriptorCount: Int {
         switch self {
         case .descriptors(let names): names.count
         case .prepare, .admin, .balancerLink, .vipLink: 1
-        case .commit, .cancel, .query, .stop, .welcome, .handOver, .believe: 0
+        case .commit, .cancel, .query, .stop, .welcome, .handOver, .believe, .drain: 0
         }
     }
 
@@ -49,6 +49,10 @@ extension SupervisorMessage {
             bytes.append(Kind.handOver.rawValue)
             bytes.append(text: program, limit: ControlLimits.path)
         case .believe: bytes.append(Kind.believe.rawValue)
+        case .drain(let deadline, let rate):
+            bytes.append(Kind.drain.rawValue)
+            bytes.append(bigEndian: deadline.nanoseconds)
+            bytes.append(bigEndian: rate)
         }
     }
 
@@ -70,6 +74,9 @@ extension SupervisorMessage {
             case .welcome: self = .welcome(supervisor: Int32(bitPattern: try reader.u32()))
             case .handOver: self = .handOver(program: try reader.text(limit: ControlLimits.path))
             case .believe: self = .believe
+            case .drain:
+                self = .drain(
+                    deadline: Instant(nanoseconds: Int64(bitPattern: try reader.u64())), rate: try reader.u32())
             case .stop: self = .stop(deadline: Instant(nanoseconds: Int64(bitPattern: try reader.u64())))
             }
         } catch let error as MalformedMessage {
@@ -95,7 +102,7 @@ extension SupervisorMessage {
 
 extension ChildMessage {
     private enum Kind: UInt8 {
-        case prepared = 65, refused, serving, beat, reply, state, held, succeeded
+        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, drained
     }
 
     /// Octets of a line of state.
@@ -126,6 +133,7 @@ extension ChildMessage {
             bytes.append(Kind.state.rawValue)
             bytes.append(text: line, limit: Self.stateLimit)
         case .held: bytes.append(Kind.held.rawValue)
+        case .drained: bytes.append(Kind.drained.rawValue)
         case .succeeded(let pid):
             bytes.append(Kind.succeeded.rawValue)
             bytes.append(bigEndian: UInt32(bitPattern: pid))
@@ -146,6 +154,7 @@ extension ChildMessage {
             case .beat: self = .beat
             case .reply: self = .reply(id: try reader.u64(), answer: try reader.json())
             case .held: self = .held
+            case .drained: self = .drained
             case .succeeded: self = .succeeded(pid: Int32(bitPattern: try reader.u32()))
             case .state: self = .state(try reader.text(limit: Self.stateLimit))
             }

@@ -71,6 +71,9 @@ package enum SupervisorMessage: ControlMessage, Hashable {
     case handOver(program: String)
     /// To a balancer that took the place of another program: it is kept.
     case believe
+    /// To the balancer: take no new sessions, end those that are there between two packets, at most `rate` a second (0: no
+    /// limit), and cut at `deadline` what is left; answer with ``ChildMessage/drained``.
+    case drain(deadline: Instant, rate: UInt32)
     /// Finish by this point of the monotonic clock and exit with status 0; who is not gone by then is killed.
     case stop(deadline: Instant)
 }
@@ -91,6 +94,8 @@ package enum ChildMessage: ControlMessage, Hashable {
     case held
     /// From a balancer that took the place of one that died; its process number.
     case succeeded(pid: Int32)
+    /// From the balancer: it has no session any more, and takes none.
+    case drained
     /// One short line about what this child is doing: for `systemctl status`.
     case state(String)
 }

@@ -23,7 +23,7 @@ extension VipProcess {
                 _ = try? Descriptor.write(connection.number, text.span)
             }
         case .balancerLink: if let socket = descriptors.take(0) { openBalancerLink(socket) }
-        case .vipLink, .welcome, .handOver, .believe: break
+        case .vipLink, .welcome, .handOver, .believe, .drain: break
         case .stop(let deadline): stop(by: deadline)
         }
     }

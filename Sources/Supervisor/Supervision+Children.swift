@@ -104,7 +104,9 @@ extension Supervision {
         }
         lostDuringReload(role, how: how, at: now)
         if isStopping {
-            stopNext(at: now)
+            // The address may go while sessions end; without the balancer there are none.
+            if role == .balancer { drainsUntil = nil }
+            if drainsUntil == nil { stopNext(at: now) }
             return
         }
         guard wanted.contains(role) else { return }
@@ -181,6 +183,7 @@ extension Supervision {
 
     mutating func timeout(at now: Instant) {
         if let deadline = nextDeadline, now - deadline > Limits.ownStall { forgiveSilence(at: now) }
+        if let until = drainsUntil, until <= now { endDrain(at: now) }
         for role in Role.allCases {
             switch children[role]?.state {
             case .waiting(let until) where until <= now: spawn(role, at: now)
@@ -210,8 +213,13 @@ extension Supervision {
 
     // MARK: The end
 
-    mutating func stop(at now: Instant) {
-        guard !isStopping else { return }
+    /// - Parameter time: how long sessions may take to end before anything else does; `nil`: nothing waits for them.
+    mutating func stop(drain time: Duration?, at now: Instant) {
+        guard !isStopping else {
+            // Told twice: there is no more patience.
+            if drainsUntil != nil, time == nil { endDrain(at: now) }
+            return
+        }
         isStopping = true
         abandonReload(reason: "the daemon is stopping")
         for role in Role.allCases {
@@ -224,6 +232,17 @@ extension Supervision {
             default: break
             }
         }
+        guard let time, isServing(.balancer) else { return stopNext(at: now) }
+        drainsUntil = now + time + Limits.drainGrace
+        actions.append(.drain(.balancer, deadline: now + time))
+    }
+
+    mutating func drained(_ role: Role, at now: Instant) {
+        if role == .balancer, drainsUntil != nil { endDrain(at: now) }
+    }
+
+    private mutating func endDrain(at now: Instant) {
+        drainsUntil = nil
         stopNext(at: now)
     }
 
@@ -232,7 +251,7 @@ extension Supervision {
         for role in [Role.vip, .balancer] {
             switch children[role]?.state {
             case .starting, .serving:
-                let deadline = now + Limits.stop
+                let deadline = now + (role == .balancer ? balancerStop : Limits.stop)
                 children[role]?.state = .stopping(killAt: deadline)
                 actions.append(.stop(role, deadline: deadline))
                 return
@@ -246,6 +265,6 @@ extension Supervision {
     /// Ends the daemon because the first configuration cannot be had.
     mutating func fail(_ reason: String, at now: Instant) {
         failure = reason
-        stop(at: now)
+        stop(drain: nil, at: now)
     }
 }

@@ -47,7 +47,12 @@ package struct Supervision: Sendable {
         case replace(Role)
         /// It was to be replaced and did not end: its next end is a death again.
         case keep(Role)
+        /// End everything: at once, also in the middle of a drain.
         case stop
+        /// End everything, and before it the sessions, which may take so long.
+        case drain(Duration)
+        /// It has no session any more.
+        case drained(Role)
         /// ``nextDeadline`` has come.
         case timeout
     }
@@ -63,6 +68,8 @@ package struct Supervision: Sendable {
         case commit(Role, generation: UInt64)
         case cancel(Role, generation: UInt64)
         case stop(Role, deadline: Instant)
+        /// Have its sessions end by that time, while everything else goes on.
+        case drain(Role, deadline: Instant)
         case kill(Role)
         /// Have it end in the way that brings its replacement.
         case replace(Role)
@@ -108,6 +115,8 @@ package struct Supervision: Sendable {
         package static let reload: Duration = .seconds(10)
         /// A child that is told to stop gets so long.
         package static let stop: Duration = .seconds(2)
+        /// How long after its deadline a drain is waited for.
+        package static let drainGrace: Duration = .milliseconds(500)
         /// A child that served so long has got over its earlier deaths.
         package static let stable: Duration = .seconds(10)
         /// A successor is there so long after its predecessor's death: the holder tries another program, then the known one
@@ -162,6 +171,10 @@ package struct Supervision: Sendable {
     var reload = Reload.none
     var isReady = false
     package internal(set) var isStopping = false
+    /// By when the balancer has drained at the latest, while it does.
+    var drainsUntil: Instant?
+    /// How long the balancer may take to end its sessions and itself, when it is told to stop.
+    package var balancerStop = Limits.stop
     /// Why the daemon gave up.
     package internal(set) var failure: String?
     var actions: [Action] = []
@@ -207,7 +220,9 @@ package struct Supervision: Sendable {
         case .reload(let roles, let generation): beginReload(roles, generation, at: now)
         case .replace(let role): replace(role)
         case .keep(let role): children[role]?.isReplaced = false
-        case .stop: stop(at: now)
+        case .stop: stop(drain: nil, at: now)
+        case .drain(let time): stop(drain: time, at: now)
+        case .drained(let role): drained(role, at: now)
         case .timeout: timeout(at: now)
         }
         defer { actions = [] }
@@ -216,7 +231,7 @@ package struct Supervision: Sendable {
 
     /// When ``Event/timeout`` is due; `nil` while nothing is pending.
     package var nextDeadline: Instant? {
-        var deadlines: [Instant] = []
+        var deadlines = [drainsUntil].compactMap(\.self)
         for child in children.values {
             switch child.state {
             case .idle, .killed: break
@@ -234,6 +249,9 @@ package struct Supervision: Sendable {
     }
 
     // MARK: Queries
+
+    /// Whether sessions are being ended before anything else.
+    package var isDraining: Bool { drainsUntil != nil }
 
     package var isReloading: Bool { reload != .none }
 

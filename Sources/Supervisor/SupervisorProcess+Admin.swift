@@ -31,7 +31,7 @@ extension SupervisorProcess {
         case "upgrade": upgrade(request, connection)
         case "stop":
             stopAskers.append(connection)
-            tell(.stop)
+            stop()
         case "step-down", "history": pass(request, to: .vip, connection)
         case "events": hand(request, to: .vip, connection)
         case "drain", "enable", "disable", "weight": pass(request, to: .balancer, connection)

@@ -15,6 +15,9 @@ extension SupervisorProcess {
         case .commit(let role, let generation): children[role]?.commit(generation)
         case .cancel(let role, let generation): children[role]?.cancel(generation)
         case .stop(let role, let deadline): children[role]?.channel.send(.stop(deadline: deadline))
+        case .drain(let role, let deadline):
+            let rate = current.loaded.configuration.drain.rate ?? 0
+            children[role]?.channel.send(.drain(deadline: deadline, rate: UInt32(clamping: rate)))
         case .kill(let role):
             do throws(Errno) { try children[role]?.process.send(Signals.kill) } catch {
                 log.error("A child cannot be killed.", ["role": role.rawValue, "error": error])
@@ -174,6 +177,7 @@ extension SupervisorProcess {
             tell(.serving(role, generation: generation))
             if supervision.isServing(role) { tellUpgrade(.serving(role, isNew: !isKnownProgram(child))) }
         case .held: child.isHeld = true
+        case .drained: tell(.drained(role))
         case .succeeded(let pid): succeed(child, pid: pid)
         case .reply(let id, let answer): questions.answered(id, answer)
         case .state(let line):

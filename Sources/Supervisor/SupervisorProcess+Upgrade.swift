@@ -305,7 +305,7 @@ extension SupervisorProcess {
         loop.cancel(upgrading.timer)
         self.upgrading = nil
         upgrading.asker.answer(["ok": true, "drained": true, "version": .string(upgrading.version)])
-        tell(.stop)
+        stop()
     }
 
     /// The exit status, unless another program takes this one's place.

@@ -301,7 +301,17 @@ package final class SupervisorProcess {
 
     private func receive(_ signal: Int32) {
         log.notice("Signal received.", ["signal": Signals.name(signal)])
-        if signal == Signals.hangUp { reload(nil) } else { tell(.stop) }
+        if signal == Signals.hangUp { reload(nil) } else { stop() }
+    }
+
+    /// Ends the daemon, sessions first when the configuration gives them a rate; told again, at once.
+    func stop() {
+        let settings = current.loaded.configuration.drain
+        supervision.balancerStop = max(settings.deadline, Supervision.Limits.stop)
+        guard !supervision.isStopping, settings.rate != nil else { return tell(.stop) }
+        log.notice("Sessions are drained before the daemon ends.", ["within": settings.deadline.text])
+        notify.extend(by: settings.deadline + .seconds(10))
+        tell(.drain(settings.deadline))
     }
 
     // MARK: Deciding
@@ -313,8 +323,9 @@ package final class SupervisorProcess {
         if supervision.isStopping, !wasStopping {
             abandonUpgrade()
             notify.stopping("releasing the address, then closing")
-            admin?.close()
         }
+        // While sessions drain, the operator may look on, and order the end.
+        if supervision.isStopping, !supervision.isDraining { admin?.close() }
         for action in actions { obey(action) }
         arm()
     }

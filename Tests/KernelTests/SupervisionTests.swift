@@ -106,6 +106,32 @@ struct SupervisionTests {
         #expect(dialogue.supervision.restarts(.balancer) == 1)
     }
 
+    @Test("drains before anything else stops; told again, it waits no longer")
+    func drains() {
+        var dialogue = Dialogue.serving
+        let deadline = dialogue.now + .seconds(10)
+        #expect(dialogue.tell(.drain(.seconds(10))) == [.drain(.balancer, deadline: deadline)])
+        #expect(dialogue.supervision.isStopping)
+        #expect(dialogue.tell(.drain(.seconds(10))) == [])
+        // Everything beats on meanwhile, and a vip that dies ends nothing else.
+        #expect(dialogue.live(.seconds(5)) == [])
+        let stopVip = Supervision.Action.stop(.vip, deadline: dialogue.now + Supervision.Limits.stop)
+        var other = dialogue
+        #expect(other.tell(.drained(.balancer)) == [stopVip])
+        other = dialogue
+        #expect(other.tell(.stop) == [stopVip])
+        other = dialogue
+        #expect(other.tell(.exited(.vip, how: "signal 9")) == [])
+        #expect(other.tell(.drained(.balancer)) == [.stop(.balancer, deadline: other.now + Supervision.Limits.stop)])
+        other = dialogue
+        #expect(other.tell(.exited(.balancer, how: "signal 9")) == [stopVip])
+        // A balancer that does not say when it has drained is not waited for.
+        var actions: [Supervision.Action] = []
+        while actions.isEmpty, dialogue.now < deadline + .seconds(2) { actions = dialogue.live(.milliseconds(100)) }
+        #expect(dialogue.now >= deadline + Supervision.Limits.drainGrace)
+        #expect(actions == [.stop(.vip, deadline: dialogue.now + Supervision.Limits.stop)])
+    }
+
     @Test("goes on where another program was")
     func resumed() {
         var dialogue = Dialogue()
@@ -405,7 +431,8 @@ struct SupervisionTests {
                 case .spawn(let role, _):
                     #expect(!alive.contains(role), "seed \(seed): two of \(role)")
                     alive.insert(role)
-                case .kill(let role), .replace(let role), .stop(let role, _), .prepare(let role, _), .commit(let role, _),
+                case .kill(let role), .replace(let role), .stop(let role, _), .prepare(let role, _),
+                    .commit(let role, _), .drain(let role, _),
                     .cancel(let role, _):
                     #expect(alive.contains(role), "seed \(seed): \(action) to nobody")
                 case .link: #expect(alive.count == 2, "seed \(seed): a link of one end")

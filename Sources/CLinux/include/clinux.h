@@ -334,6 +334,10 @@ struct cl_holder_plan {
 // Its number, or -1 with errno. The calling thread must live as long as the process.
 int cl_start_holder(const struct cl_holder_plan *plan);
 
+// Puts the calling thread under a filter of system calls (struct sock_filter as 64-bit words) and gives up the right to gain
+// rights by execve, without which it is not allowed. 0, or -1 with errno.
+int cl_install_filter(const uint64_t *words, unsigned short count);
+
 // What the kernel counted on a TCP connection (struct tcp_info), and its state.
 int cl_tcp_counts(int fd, unsigned *state, uint64_t *acknowledged, uint64_t *received);
 // A number that no other socket of this host has or had; SO_COOKIE.

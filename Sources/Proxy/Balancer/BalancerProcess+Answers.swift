@@ -167,13 +167,7 @@ extension BalancerProcess {
                 continue
             }
             guard let count = shedding[place]?.take(most: left, at: now), count > 0 else { continue }
-            // Loops share the work; a loop without sessions of the server leaves its part to the next round.
-            let share = (count + loops.count - 1) / loops.count
-            var rest = count
-            for handle in loops where rest > 0 {
-                handle.mailbox.post(.shed(server: place, most: min(share, rest)))
-                rest -= share
-            }
+            for (handle, most) in shares(of: count) { handle.mailbox.post(.shed(server: place, most: most)) }
         }
         guard !shedding.isEmpty else { return }
         loop.schedule(at: now + .milliseconds(20)) { [unowned self] in shed() }

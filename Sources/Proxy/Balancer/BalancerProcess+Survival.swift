@@ -75,7 +75,8 @@ extension BalancerProcess {
                 survival.state.store(memory.record, loop: number)
             }
             loops.append(
-                try LoopHandle.start(number: number, memory: memory, snapshot: snapshot, inheritance: inheritance))
+                try LoopHandle.start(number: number, memory: memory, snapshot: snapshot, inheritance: inheritance,
+                    isFiltered: true))
         }
         guard survival.isSuccessor else { return }
         log.notice(

@@ -17,7 +17,7 @@ import Wire
 package final class BalancerProcess {
     let loop: EventLoop
     let log: Log
-    private let control: ControlChannel<SupervisorMessage, ChildMessage>
+    let control: ControlChannel<SupervisorMessage, ChildMessage>
     /// The row of processes this one stands in.
     let survival: Survival
     /// The supervisor knows that it speaks to this process: what it said before was for a predecessor.
@@ -41,6 +41,8 @@ package final class BalancerProcess {
     /// What the log was told about names last; the names of the configuration only, so bounded with it.
     var knownAnswers: [String: NameResolver.Answer] = [:]
     var shedding: [ServerPlace: Shedding] = [:]
+    /// The loop that closes sessions first in this round, among those that have some.
+    var firstToShare = 0
     /// Long answers that are being written, and those that were one too many.
     var streams = 0
     var streamRefusals: UInt64 = 0
@@ -63,6 +65,7 @@ package final class BalancerProcess {
         Signals.ignorePipe()
         do throws(Errno) {
             try dropPrivileges()
+            let filterRefusal = filter()
             // Before anything else is opened: the number would be somebody else's.
             let isSupervised = Socket.isSocket(ChildProcess.controlDescriptor)
             let survival = try follow()
@@ -74,6 +77,9 @@ package final class BalancerProcess {
             let log = try Log(process: "balancer", sink: .toStandardError)
             try log.start()
             defer { log.close() }
+            if let filterRefusal {
+                log.warning("system calls are not filtered", ["error": "\(filterRefusal)"])
+            }
             do throws(Errno) {
                 let process = try BalancerProcess(log: log, survival: survival)
                 try process.loop.run()
@@ -103,6 +109,20 @@ package final class BalancerProcess {
         try Privileges.drop(to: user, keeping: [])
         // A change of user clears it.
         try ProcessSelf.setParentDeathSignal(Signals.kill)
+    }
+
+    /// Bounds what this process, its holder and its successors may ask the kernel for.
+    ///
+    /// - Returns: why not; `nil`: it is bounded.
+    private static func filter() -> Errno? {
+        // A successor was born under it; a second one would be a second look at every call.
+        guard ProcessSelf.environment(SurvivalState.variable) == nil else { return nil }
+        do throws(Errno) {
+            try SystemCallFilter.balancer.install()
+            return nil
+        } catch {
+            return error
+        }
     }
 
     private init(log: Log, survival: Survival) throws(Errno) {
@@ -172,6 +192,7 @@ package final class BalancerProcess {
         case .balancerLink: break
         case .handOver(let program): handOver(to: program)
         case .believe: survival.believe()
+        case .drain(let deadline, let rate): drain(by: deadline, rate: Int(rate))
         case .stop(let deadline): stop(by: deadline)
         }
     }
@@ -385,22 +406,5 @@ package final class BalancerProcess {
     private func addresses(_ fits: (VipNotice.Router) -> Bool) -> [IPAddress] {
         let names = Set((notice?.routers ?? []).filter(fits).map(\.name))
         return (configuration?.routers ?? []).filter { names.contains($0.name) }.flatMap { $0.addresses.map(\.address) }
-    }
-
-    private func stop(by deadline: Instant) {
-        survival.end()
-        for handle in loops { handle.mailbox.post(.stop) }
-        pairLink?.close()
-        waitForEnd(by: deadline)
-    }
-
-    private func waitForEnd(by deadline: Instant) {
-        let sessions = registry?.listeners.reduce(0) { $0 + max(0, $1.sessions.value) } ?? 0
-        let now = Clock.now
-        guard sessions > 0, now < deadline - .milliseconds(50) else {
-            loop.stop()
-            return
-        }
-        loop.schedule(at: now + .milliseconds(5)) { [unowned self] in waitForEnd(by: deadline) }
     }
 }

@@ -21,14 +21,19 @@ struct LoopHandle: Sendable {
 
     /// The same in memory that a successor of this process finds, or that a predecessor has left.
     ///
-    /// - Parameter inheritance: What the numbers in the memory mean, when a predecessor wrote it.
+    /// - Parameters:
+    ///   - isFiltered: The thread may start neither thread nor program.
+    ///   - inheritance: What the numbers in the memory mean, when a predecessor wrote it.
     static func start(
-        number: Int, memory: LoopMemory, snapshot: Snapshot, inheritance: SurvivalDirectory.Translation? = nil
+        number: Int, memory: LoopMemory, snapshot: Snapshot, inheritance: SurvivalDirectory.Translation? = nil,
+        isFiltered: Bool = false
     ) throws(Errno) -> LoopHandle {
         let mailbox = try LoopMailbox()
         let handle = LoopHandle(mailbox: mailbox, pulse: Pulse(), counters: ProxyCounters())
         handle.pulse.beat(at: Clock.now.nanoseconds)
         _ = try Thread(name: "loop \(number)") {
+            // Who reads the clients' bytes starts nothing. Where the kernel has no filters, that was said at the start.
+            if isFiltered { try? SystemCallFilter.loop.install() }
             do {
                 let loop = try Loop(
                     number: number, memory: memory, snapshot: snapshot, counters: handle.counters,

@@ -97,6 +97,10 @@ extension Loop {
         }
         slots[index].client = client.release()
         slots[index].phase = .preamble
+        if isDraining {
+            end(index, .shutdown)
+            return
+        }
         if !leaving.isEmpty, came(index, to: leaving) {
             end(index, .steppedDown)
             return

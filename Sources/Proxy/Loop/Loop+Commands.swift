@@ -8,12 +8,17 @@ struct Chore {
     enum Work {
         /// Close sessions of a server until so many are closed.
         case shed(server: ServerPlace, remaining: Int)
-        /// Close the sessions of clients that came to an address which is being left.
-        case leave([IPAddress])
+        /// Close the sessions of clients that came to an address which is being left; between two packets, as long as the
+        /// address is there.
+        case leave([IPAddress], isHere: Bool)
+        /// End sessions between two packets until so many do.
+        case drain(remaining: Int)
         /// Describe established sessions.
         case list(SessionListing)
-        /// Close everything.
+        /// Close everything, between two packets where that is possible.
         case stop
+        /// Close everything at once.
+        case cut
     }
 
     var work: Work
@@ -37,10 +42,14 @@ extension Loop {
             case .shed(let server, let most): chores.append(Chore(work: .shed(server: server, remaining: most)))
             case .leave(let addresses, let refusing):
                 leaving = refusing ? addresses : []
-                chores.append(Chore(work: .leave(addresses)))
+                chores.append(Chore(work: .leave(addresses, isHere: refusing)))
             case .resume: leaving = []
             case .passed(let fence): fence.passed()
             case .list(let listing): chores.append(Chore(work: .list(listing)))
+            case .drain(let most):
+                isDraining = true
+                if most > 0 { chores.append(Chore(work: .drain(remaining: most))) }
+            case .cut: chores.append(Chore(work: .cut))
             case .stop:
                 isStopping = true
                 for socket in listening.keys { poller.remove(socket) }
@@ -67,10 +76,19 @@ extension Loop {
                 self.end(index, .drained)
             }
             chore.work = .shed(server: server, remaining: rest)
-        case .leave(let addresses):
+        case .leave(let addresses, let isHere):
             isDone = visit(&chore, Share.closes) { index in
-                if self.came(index, to: addresses) { self.end(index, .steppedDown) }
+                guard self.came(index, to: addresses) else { return }
+                if isHere { self.leave(index, .steppedDown) } else { self.end(index, .steppedDown) }
             }
+        case .drain(let remaining):
+            var rest = remaining
+            isDone = visit(&chore, Share.closes) { index in
+                guard rest > 0, self.slots[index].phase == .relaying, !self.slots[index].isLeaving else { return }
+                rest -= 1
+                self.leave(index, .shutdown)
+            }
+            chore.work = .drain(remaining: rest)
         case .list(let listing):
             var batch: [SessionListing.Session] = []
             isDone = visit(&chore, Share.descriptions) { index in
@@ -78,7 +96,9 @@ extension Loop {
             }
             listing.add(batch, isLast: isDone)
         case .stop:
-            isDone = visit(&chore, Share.closes) { index in self.end(index, .shutdown) }
+            isDone = visit(&chore, Share.closes) { index in self.leave(index, .shutdown) }
+        case .cut:
+            isDone = visit(&chore, Share.closes) { index in self.cut(index) }
         }
         if isDone { chores.removeFirst() } else { chores[0] = chore }
     }

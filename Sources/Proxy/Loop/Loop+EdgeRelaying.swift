@@ -36,6 +36,10 @@ extension Loop {
                 end(index, isUp ? .serverReset : .clientReset)
                 return false
             }
+            if slots[index].isLeaving, !isUp, slots[index].down.chunk == 0, missing(index) ?? 0 == 0 {
+                depart(index)
+                return false
+            }
             switch step(index, isUp: isUp) {
             case .moved:
                 if share == 0 {
@@ -162,7 +166,7 @@ extension Loop {
         var progress = edges[edge][isUp: isUp].progress
         var range: Range<Int>
         do throws(TLSError) {
-            range = try open(index, isUp: isUp, limit: chunks.size - Self.overhead, &progress)
+            range = try open(index, isUp: isUp, limit: mostToOpen(index, isUp: isUp), &progress)
         } catch {
             return .failed(client: isUp)
         }
@@ -177,6 +181,13 @@ extension Loop {
         let result = pass(index, isUp: isUp, range, &progress)
         releaseSpentInput(edge, isUp: isUp)
         return result
+    }
+
+    /// How much is transformed at once: not beyond the packet at whose end the session leaves.
+    private func mostToOpen(_ index: UInt32, isUp: Bool) -> Int {
+        let most = chunks.size - Self.overhead
+        guard slots[index].isLeaving, !isUp, let missing = missing(index), missing > 0 else { return most }
+        return min(most, missing)
     }
 
     /// Takes what the source sent off its wire into the scratch: decrypted when it speaks TLS, else as it is.
@@ -217,6 +228,9 @@ extension Loop {
     private func pass(_ index: UInt32, isUp: Bool, _ range: Range<Int>, _ progress: inout EdgeProgress) -> Step {
         let edge = slots[index].edge
         if !range.isEmpty {
+            if !isUp, !slots[index].isOpaque {
+                scratch.follow(range, at: progress.passed, &slots[index].boundary)
+            }
             var range = range
             let count = range.count
             if edges[edge].layers.hasWebSocket(client: !isUp) {

@@ -37,6 +37,8 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case identityMissing, identityUnusable, limitOriginals
     case handshakes, handshakesFailed, handshakesPostponed, tlsTruncated
     case upgrades
+    /// Sessions of a stop or a hand-over: told so between two packets, closed there without a word, and cut inside one.
+    case leftTold, leftSilent, leftCut
     case serverHandshakes, serverHandshakesFailed, serverUpgrades, serverUpgradesFailed
     /// Sessions of a balancer that died: those that live on, those that had no CONNACK yet, those behind TLS or a
     /// WebSocket, those the configuration has no place for, those that made no sense, those that died of their end, and
@@ -93,6 +95,9 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .handshakesFailed: "handshakes-failed"
         case .handshakesPostponed: "handshakes-postponed"
         case .tlsTruncated: "tls-truncated"
+        case .leftTold: "left-told"
+        case .leftSilent: "left-silent"
+        case .leftCut: "left-cut"
         case .upgrades: "upgrades"
         case .serverHandshakes: "server-handshakes"
         case .serverHandshakesFailed: "server-handshakes-failed"

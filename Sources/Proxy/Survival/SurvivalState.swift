@@ -43,8 +43,10 @@ struct SurvivalState {
         for value in [
             Int(version), MemoryLayout<Slot>.stride, MemoryLayout<Edge>.stride, MemoryLayout<LoopMemory.Record>.stride,
             Holder.wordsSize, Place.directorySize,
+            // A successor lives under its predecessor's filter.
+            Int(truncatingIfNeeded: SystemCallFilter.signature),
         ] {
-            hash = (hash ^ UInt64(value)) &* 0x0000_0100_0000_01B3
+            hash = (hash ^ UInt64(bitPattern: Int64(value))) &* 0x0000_0100_0000_01B3
         }
         return hash
     }
