@@ -2,11 +2,12 @@
 
 SHELL       := /bin/bash
 BINARY      := .build/release/understudy
+CHAOS       := .build/chaos/understudy
 RELEASE     := swift build -c release --static-swift-stdlib --product understudy
 DESTDIR     ?=
 PREFIX      ?= /usr
 
-.PHONY: build demo test install dependencies format lint clean
+.PHONY: build chaos demo test install dependencies format lint clean
 
 # What runs on a host: one file, the Swift runtime inside.
 build: dependencies
@@ -17,8 +18,14 @@ demo: build
 	$(BINARY) lab demo
 
 # Everything that can be tested here; says loudly what cannot.
-test: build
-	packaging/run-tests.sh $(BINARY)
+test: chaos build
+	packaging/run-tests.sh $(BINARY) $(CHAOS)
+
+# A balancer that kills itself at named points: for Tests/Acceptance/chaos.py alone (docs/survival.md).
+chaos: dependencies
+	UNDERSTUDY_CHAOS=1 $(RELEASE)
+	mkdir -p $(dir $(CHAOS))
+	cp $(BINARY) $(CHAOS)
 
 install:
 	@test -x $(BINARY) || { echo "run make build first" >&2; exit 1; }

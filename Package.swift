@@ -16,9 +16,12 @@ let house: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// `UNDERSTUDY_CHAOS=1 swift build`: a balancer that kills itself at named points, for the tests of survival alone.
+let chaos: [SwiftSetting] = Context.environment["UNDERSTUDY_CHAOS"] == "1" ? [.define("CHAOS")] : []
+
 /// A Swift target of this house.
-func swift(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: house)
+func swift(_ name: String, _ dependencies: [Target.Dependency] = [], _ more: [SwiftSetting] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: house + more)
 }
 
 /// A test target of this house.
@@ -56,7 +59,7 @@ let package = Package(
                 "Wire", "MQTT", "ProxyProtocol", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS",
                 "Telemetry",
                 "Control",
-            ]),
+            ], chaos),
         swift("Supervisor", ["Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
         swift("Lab", ["Wire", "MQTT", "Configuration", "Linux", "Telemetry", "Control"]),
         .executableTarget(

@@ -12,7 +12,8 @@ extension HealthState.Failure: CustomStringConvertible {
         case .connack(let code): "refused by CONNACK code \(code)"
         case .http(let status): "answered with HTTP status \(status)"
         case .agent(let words): "the agent says \(words)"
-        case .tls(let alert): alert.map { "TLS alert \($0)" } ?? "no TLS handshake"
+        case .handshake(let reason): "no TLS: \(reason)"
+        case .upgrade(let reason): "no WebSocket: \(reason)"
         }
     }
 }

@@ -55,14 +55,16 @@ package struct HealthState: Sendable {
         case http(status: Int)
         /// Its agent says so, in these words.
         case agent(String)
-        /// The TLS handshake failed; the alert when there was one (RFC 8446, 6).
-        case tls(alert: UInt8?)
+        /// TLS with it failed, for this reason.
+        case handshake(String)
+        /// It gave no WebSocket, for this reason.
+        case upgrade(String)
 
         /// Whether no client can have caused it.
         var isServersAlone: Bool {
             switch self {
             case .connect, .connectTimeout: true
-            case .closed, .silent, .malformed, .connack, .http, .agent, .tls: false
+            case .closed, .silent, .malformed, .connack, .http, .agent, .handshake, .upgrade: false
             }
         }
     }

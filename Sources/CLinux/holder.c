@@ -2,7 +2,9 @@
 // a process whose threads it does not have, so no lock of that process may ever be taken here.
 #include "clinux.h"
 
+#include <errno.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/wait.h>
 
 static void rest(long milliseconds) {
@@ -51,11 +53,27 @@ static void descriptor_path(char path[32], int number) {
     path[end] = 0;
 }
 
-static void hold(const struct cl_holder_plan *plan, long parent) {
+// Where the kernel shows the role in the command line: the words lie where they lay when the program began, one behind the
+// other. NULL when they are not what is expected. Looked up before the copy is made.
+static volatile char *role_word(const struct cl_holder_plan *plan) {
+    const char *role = plan->arguments[0] ? plan->arguments[1] : NULL;
+    if (!role || strcmp(program_invocation_name, plan->arguments[0]) != 0) return NULL;
+    char *word = program_invocation_name + strlen(program_invocation_name) + 1;
+    return strncmp(word, role, strlen(role) + 1) == 0 ? word : NULL;
+}
+
+// For ps, and for whoever looks for balancers by their command line: this is none.
+static void rename_role(volatile char *word) {
+    static const char title[] = "holder";
+    for (size_t index = 0; word && word[index]; index++) word[index] = index < sizeof title ? title[index] : 0;
+}
+
+static void hold(const struct cl_holder_plan *plan, long parent, volatile char *role) {
     uint64_t all = ~0ull;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
     syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGUSR1, 0, 0, 0);
     syscall(SYS_prctl, PR_SET_NAME, "understudy-hold", 0, 0, 0);
+    rename_role(role);
     uint64_t death = 1ull << (SIGUSR1 - 1);
     while (syscall(SYS_getppid) == parent) {
         // The signal tells at once; the time is the net below it.
@@ -88,10 +106,11 @@ static void hold(const struct cl_holder_plan *plan, long parent) {
 
 int cl_start_holder(const struct cl_holder_plan *plan) {
     long parent = syscall(SYS_getpid);
+    volatile char *role = role_word(plan);
     // No CLONE_VM: memory of its own, as after fork; one descriptor table for both.
     long holder = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
     if (holder == 0) {
-        hold(plan, parent);
+        hold(plan, parent, role);
         syscall(SYS_exit_group, 0);
     }
     return (int)holder;

@@ -75,8 +75,11 @@ extension Configuration {
         private mutating func compare(_ subject: String, _ old: Block.Setting, _ new: Block.Setting) {
             let directive = new.directive
             guard directive.presence.isRepeatable else {
-                let texts = [old, new].map { $0.arguments.first.map { $0.isEmpty ? "written" : $0 } ?? "not written" }
-                add(subject, "\(directive.name) was \(texts[0]), is \(texts[1])", directive.reload)
+                let texts = [old, new].map { $0.shown.first.map { $0.isEmpty ? "written" : $0 } ?? "not written" }
+                let what =
+                    texts[0] == texts[1]
+                    ? "\(directive.name) has another secret" : "\(directive.name) was \(texts[0]), is \(texts[1])"
+                add(subject, what, directive.reload)
                 return
             }
             let before = directive.split(old.arguments)

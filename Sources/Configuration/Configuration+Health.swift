@@ -17,6 +17,8 @@ extension Configuration {
             case http
             /// A line of text from a program beside the server (HAProxy's agent-check).
             case agent
+            /// A connection and a TLS handshake. The last: the word is an option of other kinds too.
+            case tls
         }
 
         package var kind: Kind = .mqtt
@@ -29,6 +31,8 @@ extension Configuration {
         /// Where to ask, instead of the server's own port and address.
         package var port: UInt16?
         package var address: IPAddress?
+        /// Whether a check at a place of its own speaks TLS; at the server's own place it is spoken to like sessions.
+        package var isEncrypted = false
 
         /// Of ``Kind/mqtt``: ask as an MQTT 5.0 client instead of 3.1.1.
         package var isVersion5 = false

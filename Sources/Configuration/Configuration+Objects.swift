@@ -5,8 +5,17 @@ extension Configuration {
     struct Block: Hashable, Sendable {
         /// A directive of the block and its arguments, one text for each time it would be written.
         struct Setting: Hashable, Sendable {
-            var directive: Directive
-            var arguments: [String]
+            let directive: Directive
+            let arguments: [String]
+            /// The same without secrets, for whoever reads it.
+            let shown: [String]
+
+            /// - Parameter texts: as `show` has them, with marked secrets.
+            init(directive: Directive, texts: [String]) {
+                self.directive = directive
+                arguments = texts.map(Secret.reveal)
+                shown = texts.map(Secret.hide)
+            }
 
             /// Whether it says what would hold without it.
             var isDefault: Bool { arguments == [directive.defaultText] }
@@ -52,7 +61,7 @@ extension Configuration {
 
     private func block(_ context: Context, name: String, index: Int) -> Block {
         let settings = Directive.all(in: context).filter { $0.opens == nil }.map {
-            Block.Setting(directive: $0, arguments: $0.show(self, index))
+            Block.Setting(directive: $0, texts: $0.show(self, index))
         }
         return Block(context: context, name: name, settings: settings)
     }

@@ -20,7 +20,8 @@ package struct Configuration: Hashable, Sendable {
     package var tables: [TableSettings] = []
     package var scripts: [ScriptSettings] = []
     package var resolver = ResolverSettings()
-    package var status: SocketAddress?
+    /// Where the status pages are served; empty: nowhere.
+    package var statusBinds: [SocketAddress] = []
     package var admin = AdminSettings()
     package var log = LogSettings()
     package var drain = DrainSettings()
@@ -30,6 +31,8 @@ package struct Configuration: Hashable, Sendable {
     package var user: String = "understudy"
     /// Most client sessions at one time, over all listeners.
     package var maximumSessions: Int = 1_000_000
+    /// Over how long sessions are closed that cannot be kept when the balancer dies.
+    package var closeSpread = Configuration.usualCloseSpread
     /// Real-time priority of the `vip` process, 1...99 (`SCHED_RR`); `nil`: an ordinary process.
     package var realtimePriority: Int? = 10
 

@@ -10,7 +10,7 @@ extension CrossCheck {
         8883: "MQTT over TLS", 8083: "MQTT over WebSocket", 8084: "MQTT over WebSocket and TLS",
     ]
 
-    private var binds: [Place<SocketAddress>] { sockets(.bind) }
+    private var binds: [Place<SocketAddress>] { sockets(.bind) + sockets(.statusBind) }
     private var servers: [Place<SocketAddress>] { sockets(.server, "HOST:PORT") }
 
     private func sockets(_ directive: Directive, _ key: String = "ADDRESS:PORT") -> [Place<SocketAddress>] {
@@ -39,6 +39,16 @@ extension CrossCheck {
             }
         }
         checkLimits()
+        checkStatus()
+    }
+
+    /// Whoever reaches the status pages reads them.
+    private mutating func checkStatus() {
+        for bind in sockets(.statusBind) where !bind.value.address.isLoopback {
+            warn(
+                "everybody who reaches \(written(bind.value)) may read the names and counts of servers", at: bind.range,
+                help: "bind it to 127.0.0.1, or keep others away with a firewall")
+        }
     }
 
     private mutating func checkPairPort(_ bind: Place<SocketAddress>) {

@@ -113,6 +113,7 @@ extension CrossCheck {
                     "an agent answers at a port of its own", at: line.range.behind,
                     help: "add: port N")
             }
+            checkEncryption(check, of: configuration.backends[object.index], at: line.range)
             if let fast = check.fastInterval, fast > check.interval {
                 error(
                     "fast-interval \(fast.text) is longer than the interval, \(check.interval.text)", at: line.range,
@@ -126,6 +127,22 @@ extension CrossCheck {
             if check.kind == .http, check.drainStatus == check.expectedStatus {
                 error("expect and drain are the same status", at: line.range, help: "one of them has to differ")
             }
+        }
+    }
+
+    /// A check that speaks TLS goes by the settings the sessions have.
+    private mutating func checkEncryption(
+        _ check: Configuration.CheckSettings, of backend: Configuration.BackendSettings, at range: SourceRange
+    ) {
+        if backend.tls == nil {
+            guard check.kind == .tls || check.isEncrypted else { return }
+            error(
+                "this check speaks TLS, and the backend says nothing about it", at: range,
+                help: "add: tls { ca FILE; server-name NAME }")
+        } else if check.isEncrypted, check.port == nil, check.address == nil {
+            warn(
+                "tls says nothing new: servers of this backend are asked as their sessions speak", at: range,
+                help: "leave tls out, or name the port or address it is for")
         }
     }
 }

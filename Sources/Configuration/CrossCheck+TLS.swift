@@ -1,7 +1,16 @@
 // Cross-checks of TLS: what is missing, what contradicts itself, and what the files turn out to be.
 
 extension CrossCheck {
-    /// Completes and checks every tls block.
+    /// Whoever names the authority of the clients and nothing else wants it to count.
+    mutating func completeTLS() {
+        let listeners = configuration.listeners.indices.filter { configuration.listeners[$0].tls != nil }
+        for (object, index) in zip(draft.objects(.listenTLS), listeners)
+        where draft.first(.clientAuthorities, in: object) != nil && draft.first(.clientCertificate, in: object) == nil {
+            configuration.listeners[index].tls?.clientCertificate = .required
+        }
+    }
+
+    /// Checks every tls block.
     ///
     /// - Parameter judge: knows the files; `nil`: nobody can read them here.
     mutating func checkTLS(_ judge: TLSJudge?) {
@@ -28,7 +37,7 @@ extension CrossCheck {
     }
 
     private mutating func checkListenerTLS(_ object: Draft.Object, _ index: Int) {
-        guard var tls = configuration.listeners[index].tls else { return }
+        guard let tls = configuration.listeners[index].tls else { return }
         let header = draft.headers[object]
         let mode = draft.first(.clientCertificate, in: object)
         let authorities = draft.first(.clientAuthorities, in: object)
@@ -42,11 +51,6 @@ extension CrossCheck {
             error(
                 "two certificates are the default", at: defaults[1].range, help: "leave default out here",
                 notes: [.init("the other one is here", at: defaults[0].range)])
-        }
-        // Whoever names the authority of the clients and nothing else wants it to count.
-        if authorities != nil, mode == nil {
-            tls.clientCertificate = .required
-            configuration.listeners[index].tls = tls
         }
         switch tls.clientCertificate {
         case .none:

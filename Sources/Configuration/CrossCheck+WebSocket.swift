@@ -10,7 +10,6 @@ extension CrossCheck {
                 help: "write: protocol mqtt over websocket path /mqtt, or leave it out")
         }
         for object in draft.objects(.backend) {
-            checkProbes(object)
             for server in draft.all(.server, in: object) {
                 guard let range = server.arguments.range("host"), server.arguments.text("websocket") == nil else {
                     continue
@@ -20,15 +19,5 @@ extension CrossCheck {
                     help: "add: websocket /mqtt, or leave it out")
             }
         }
-    }
-
-    /// A check speaks MQTT without a WebSocket around it: a server that wants one would be down for ever.
-    private mutating func checkProbes(_ object: Draft.Object) {
-        guard configuration.backends[object.index].check.kind == .mqtt else { return }
-        let range = draft.all(.server, in: object).lazy.compactMap { $0.arguments.range("websocket") }.first
-        guard let range else { return }
-        error(
-            "an mqtt check cannot speak through a WebSocket: this server would always be down", at: range,
-            help: "write: check tcp")
     }
 }

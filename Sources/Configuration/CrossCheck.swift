@@ -39,6 +39,7 @@ struct CrossCheck {
         checkSources(host)
         checkChecks()
         checkTables()
+        completeTLS()
         checkProxying()
         checkRewriting()
         checkOpaque()

@@ -21,6 +21,9 @@ extension Directive {
         .init("address", ("ADDRESS", .address), "where to ask, instead of the server's address"),
     ]
 
+    private static let encryptedOption = Syntax.Option(
+        "tls", nil, "a check of another port or address speaks TLS too; one of the server itself does what sessions do")
+
     private static let mqttOptions: [Syntax.Option] = [
         .init("version", ("VERSION", .oneOf(["3.1.1", "5"])), default: "3.1.1", "what the CONNECT speaks"),
         .init("client-id", ("TEXT", .text(maximum: 256)), "the client ID; one that names this host unless written"),
@@ -39,15 +42,17 @@ extension Directive {
         "check", in: .backend, .optional,
         .either([
             "none",
-            .sequence(["mqtt", .options(checkOptions + mqttOptions)]),
+            .sequence(["mqtt", .options(checkOptions + [encryptedOption] + mqttOptions)]),
             .sequence(["tcp", .options(checkOptions)]),
-            .sequence([.word("http", foreign: ["httpchk"]), .options(checkOptions + httpOptions)]),
+            .sequence([.word("tls", foreign: ["ssl-hello-chk", "check-ssl"]), .options(checkOptions)]),
+            .sequence([.word("http", foreign: ["httpchk"]), .options(checkOptions + [encryptedOption] + httpOptions)]),
             .sequence([.word("agent", foreign: ["agent-check"]), .options(checkOptions)]),
         ]), default: "mqtt every 2s timeout 1s rise 2 fall 3",
-        "How servers are asked for their health: mqtt is a real CONNECT, CONNACK, DISCONNECT; tcp is a connection; http "
-            + "a GET; agent a line such as \"up 50% ready\" from a program at its port.",
+        "How servers are asked for their health: mqtt is a real CONNECT, CONNACK, DISCONNECT; tcp is a connection; tls a "
+            + "handshake; http a GET; agent a line such as \"up 50% ready\" from a program at its port. A mqtt or http check "
+            + "of a backend with tls speaks TLS, an mqtt check of a server with websocket a WebSocket.",
         reload: .inPlace,
-        foreign: ["health_check", "option tcp-check", "tcp-check", "default-server", "option httpchk", "agent-check"],
+        foreign: ["health_check", "option tcp-check", "tcp-check", "default-server", "option httpchk", "agent-check", "option ssl-hello-chk", "check-ssl"],
         apply: { configuration, arguments in configuration.backends.newest.check = check(arguments) },
         show: { configuration, index in [shown(configuration.backends[index].check)] })
 
@@ -61,6 +66,7 @@ extension Directive {
         assign(arguments.integer("fall"), to: &check.fall)
         check.port = arguments.integer("port").map { UInt16(clamping: $0) }
         check.address = arguments.address("address")
+        check.isEncrypted = check.kind != .tls && arguments.has("tls")
         check.isVersion5 = arguments.text("version") == "5"
         check.clientID = arguments.text("client-id")
         check.username = arguments.text("username")
@@ -79,20 +85,22 @@ extension Directive {
         words.append("timeout \(check.timeout.text) rise \(check.rise) fall \(check.fall)")
         if let port = check.port { words.append("port \(port)") }
         if let address = check.address { words.append("address \(address)") }
+        if check.isEncrypted { words.append("tls") }
         switch check.kind {
         case .mqtt:
             if check.isVersion5 { words.append("version 5") }
             for (keyword, text) in [
-                ("client-id", check.clientID), ("username", check.username), ("password", check.password),
+                ("client-id", check.clientID), ("username", check.username),
             ] {
                 if let text { words.append("\(keyword) \(written(text))") }
             }
+            if let password = check.password { words.append("password \(Secret.mark(password))") }
         case .http:
             words.append("path \(written(check.path))")
             if let host = check.httpHost { words.append("host \(written(host))") }
             words.append("expect \(check.expectedStatus)")
             if let status = check.drainStatus { words.append("drain \(status)") }
-        case .none, .tcp, .agent: break
+        case .none, .tcp, .tls, .agent: break
         }
         return words.joined(separator: " ")
     }

@@ -25,7 +25,7 @@ extension Directive {
         show: { configuration, index in
             switch configuration.routers[index].authentication.kind {
             case .none: ["none"]
-            case .password(let word): ["password \(written(word))"]
+            case .password(let word): ["password \(Secret.mark(word))"]
             case .hmac: ["hmac"]
             }
         })

@@ -4,8 +4,8 @@ import Wire
 
 extension Directive {
     static let topDirectives = [
-        node, pair, vrrp, syncGroup, script, listen, backend, stickTable, admin, log, drain, resolver, loops, user, limitSessions,
-        realtimePriority,
+        node, pair, vrrp, syncGroup, script, listen, backend, stickTable, status, admin, log, drain, resolver, loops, user, limitSessions,
+        realtimePriority, closeSpread,
         include,
     ]
 

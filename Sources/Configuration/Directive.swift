@@ -10,7 +10,7 @@ typealias Context = Directive.Context
 package struct Directive: Sendable {
     /// A place where directives stand: the top level, or inside one kind of block.
     package enum Context: Int, Hashable, Sendable, CaseIterable {
-        case top, node, pair, vrrp, syncGroup, script, listen, listenTLS, backend, backendTLS, stickTable, admin, log, drain
+        case top, node, pair, vrrp, syncGroup, script, listen, listenTLS, backend, backendTLS, stickTable, status, admin, log, drain
 
         /// The directive that opens blocks of this kind; `nil` at the top level.
         package var opener: Directive? { Directive.all.first { $0.opens == self } }
@@ -107,7 +107,7 @@ extension Directive {
     package static let all: [Directive] =
         topDirectives + nodeDirectives + pairDirectives + vrrpDirectives + syncGroupDirectives + scriptDirectives
         + listenDirectives + listenTLSDirectives + backendDirectives + backendTLSDirectives + stickTableDirectives
-        + adminDirectives + logDirectives + drainDirectives
+        + statusDirectives + adminDirectives + logDirectives + drainDirectives
 
     /// The directives of one context, in the order of the table.
     package static func all(in context: Directive.Context) -> [Directive] { all.filter { $0.context == context } }

@@ -62,8 +62,9 @@ extension Explanation {
         switch check.kind {
         case .none: return ["  Nobody checks their health."]
         case .tcp: what = "A connection"
-        case .mqtt: what = check.isVersion5 ? "An MQTT 5.0 connect" : "An MQTT connect"
-        case .http: what = "GET \(check.path), status \(check.expectedStatus),"
+        case .tls: what = "A TLS handshake"
+        case .mqtt: what = (check.isVersion5 ? "An MQTT 5.0 connect" : "An MQTT connect") + layers(backend)
+        case .http: what = "GET \(check.path)" + layers(backend) + ", status \(check.expectedStatus),"
         case .agent: what = "A line of the agent"
         }
         let place = [check.address.map { "at \($0)" }, check.port.map { "on port \($0)" }].compactMap { $0 }
@@ -79,6 +80,17 @@ extension Explanation {
             lines.append("  The sessions of a server that is down are closed \(pace).")
         }
         return lines
+    }
+
+    /// What is around a check.
+    private func layers(_ backend: Configuration.BackendSettings) -> String {
+        let check = backend.check
+        let isElsewhere = check.port != nil || check.address != nil
+        var text = backend.tls != nil && (!isElsewhere || check.isEncrypted) ? " over TLS" : ""
+        if check.kind == .mqtt, !isElsewhere, backend.servers.contains(where: { $0.webSocket != nil }) {
+            text += " through the WebSocket"
+        }
+        return text
     }
 
     private func sources(_ backend: Configuration.BackendSettings) -> [String] {

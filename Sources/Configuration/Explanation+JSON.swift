@@ -45,12 +45,12 @@ extension Explanation {
             if directive.presence.isRepeatable {
                 // What is resolved while reading, such as include, shows nothing here.
                 if setting.arguments.isEmpty, directive.context == .top { return nil }
-                return .init(directive.name, .array(setting.arguments.map { .string($0) }))
+                return .init(directive.name, .array(setting.shown.map { .string($0) }))
             }
             if case .sequence(let parts) = directive.syntax, parts.isEmpty {
                 return .init(directive.name, .bool(!setting.arguments.isEmpty))
             }
-            return .init(directive.name, JSON(setting.arguments.first))
+            return .init(directive.name, JSON(setting.shown.first))
         }
     }
 

@@ -65,7 +65,13 @@ package struct Explanation: Sendable {
             "  A stop ends sessions between two packets, "
                 + (configuration.drain.rate.map { "at most \($0) a second" } ?? "all at once")
                 + ", and cuts after \(configuration.drain.deadline.text) what has not ended.",
-        ] + sessionLog
+        ] + statusPages + sessionLog
+    }
+
+    private var statusPages: [String] {
+        let places = configuration.statusBinds.map { written($0) }
+        guard !places.isEmpty else { return [] }
+        return ["  Status pages are served at \(places.joined(separator: ", ")): /, /stub_status, /status.json, /status.csv, /metrics."]
     }
 
     /// Every setting that holds because nothing else was written.

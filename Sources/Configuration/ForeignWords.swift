@@ -44,8 +44,5 @@ enum ForeignWords {
         "no-sslv3": "not needed: SSL is never spoken, and TLS from 1.2 on",
         "no-tlsv10": "not needed: the oldest version is 1.2 unless minimum-version says otherwise",
         "no-tlsv11": "not needed: the oldest version is 1.2 unless minimum-version says otherwise",
-        // Our own, later.
-        "status": "the status page is not in this version; see understudy status",
-        "stats": "the status page is not in this version; see understudy status",
     ]
 }

@@ -21,6 +21,11 @@ package enum DescriptorName: Hashable, Sendable, CustomStringConvertible {
         .secret("identity/\(String(stableHash(path), radix: 16))")
     }
 
+    /// The socket that status pages are served at, by the number of the address. No listener's name has parentheses.
+    package static func status(bind: Int) -> DescriptorName { .listener(statusListener, bind: bind, loop: 0) }
+    /// What stands in place of a listener's name there.
+    package static let statusListener = "(status)"
+
     /// What sealed session tickets are made from: the same on both hosts of a pair.
     package static let ticketSecret = DescriptorName.secret("tickets")
 

@@ -40,7 +40,7 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .crash:
             "all of the daemon on the active host is killed, its unit's ExecStopPost runs; the address must not stay"
         case .killVip: "kill -9 of vip on the active host; time without service"
-        case .killBalancer: "kill -9 of the balancer on the active host; time without service, sticky entries after it"
+        case .killBalancer: "kill -9 of the balancer on the active host; nobody may have to reconnect, time without service"
         case .stopBalancer: "SIGSTOP of the balancer on the active host; time until the other host serves"
         case .killSupervisor: "kill -9 of the supervisor on the active host; the address must not stay there"
         case .brokerDeath: "kill -9 of a broker; time until its clients are served again, failed new CONNECTs"

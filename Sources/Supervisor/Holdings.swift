@@ -29,6 +29,9 @@ struct Holdings {
     /// What this configuration needs of the supervisor, by the names the balancer knows.
     typealias Named = [DescriptorName: Holding]
 
+    /// Connections that wait to be shown a status page.
+    private static let statusBacklog: Int32 = 64
+
     /// How many event loops a configuration means.
     private let loops: (Configuration) -> Int
     /// How many bytes the memory of a stick table takes.
@@ -105,6 +108,12 @@ struct Holdings {
                         try Socket.listen(address, backlog: listener.backlog, reusePort: true)
                     }
                 }
+            }
+        }
+        for (bind, address) in loaded.configuration.statusBinds.enumerated() {
+            let key = Key.listener(address, backlog: Self.statusBacklog, loop: 0)
+            named[.status(bind: bind)] = try hold(key) { () throws(Errno) in
+                try Socket.listen(address, backlog: Self.statusBacklog, reusePort: true)
             }
         }
         for table in loaded.configuration.tables {

@@ -92,6 +92,14 @@ package enum IPAddress: Hashable, Comparable, Sendable {
         }
     }
 
+    /// Whether only this host itself can use it (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3).
+    package var isLoopback: Bool {
+        switch self {
+        case .v4(let address): address.value >> 24 == 127
+        case .v6(let address): address.high == 0 && address.low == 1
+        }
+    }
+
     package var isMulticast: Bool {
         switch self {
         case .v4(let address): address.value >> 28 == 0xE

@@ -65,6 +65,8 @@ def herd(count, part, parts, go, folder, port=8883):
         os.close(writer)
         return reader
     context = house.client_context(folder) if folder else None
+    # The crowd's own work is none of the balancer's: STORM_NICE lets it stand back on a machine that does both.
+    os.nice(int(os.environ.get("STORM_NICE", "0")))
     ready = 0
     sockets = {}
     mine = range(part, count, parts)

@@ -64,11 +64,62 @@ struct Acceptance {
         }
     }
 
+    @Suite("Health checks of real servers", .serialized)
+    struct CheckTests {
+        @Test("speak TLS and WebSocket with mosquitto, nginx and openssl, and believe none they should not")
+        func layers() throws {
+            let lines = try Script.run(["checks.py"])
+            #expect(lines.filter { $0.hasPrefix("ok ") }.count == 16)
+        }
+    }
+
+    @Suite("What a handshake tells", .serialized)
+    struct IdentityTests {
+        @Test("routes by SNI and common name, identities from certificates, sessions of a server that went down")
+        func handshakes() throws {
+            let lines = try Script.run(["identity.py"])
+            #expect(lines.filter { $0.hasPrefix("ok route ") }.count == 7)
+            #expect(lines.filter { $0.hasPrefix("ok identity ") }.count == 7)
+            #expect(lines.filter { $0.hasPrefix("ok on-down ") }.count == 2)
+            #expect(lines.contains { $0.hasPrefix("ok check tcp: ") })
+            #expect(lines.contains { $0.hasPrefix("ok slow-start: ") })
+        }
+    }
+
     @Suite("A crowd", .serialized)
     struct CrowdTests {
         // The figure of the whole crowd on an idle machine is in docs/measured.md. Here, a second is far beyond what a
         // loop does at a stretch, and far below what 600 handshakes in a row would take with tests beside it.
         @Test("600 TLS clients at once delay no established session's ping for long")
         func storm() throws { try Script.run(["storm.py", "600", "1000"]) }
+    }
+
+    @Suite("Balancers that die", .serialized)
+    struct DeathTests {
+        @Test("150 deaths at named points and from outside lose no byte, no session, no QoS 1 message")
+        func chaos() throws {
+            let lines = try Script.run(["chaos.py", "run", "150", "60"])
+            #expect(lines.contains { $0.hasPrefix("ok ") && $0.hasSuffix(" deaths") })
+            #expect(lines.contains { $0.hasPrefix("points ") } == Script.hasChaos)
+        }
+
+        @Test("survival without one of its parts is seen to fail", .enabled(if: Script.hasChaos, "needs a chaos build"))
+        func controls() throws {
+            let lines = try Script.run(["chaos.py", "controls"])
+            for name in ["events", "counts", "numbers"] { #expect(lines.contains("ok without \(name)")) }
+        }
+
+        @Test("a client that kills the balancer twice is refused", .enabled(if: Script.hasChaos, "needs a chaos build"))
+        func poison() throws {
+            let lines = try Script.run(["chaos.py", "poison"])
+            #expect(lines.contains("ok the trap is refused after the second death"))
+        }
+
+        @Test("sessions that cannot be kept are closed one after the other")
+        func orphans() throws { try Script.run(["orphans.py"]) }
+
+        // The figures of 9,000 on an idle machine are in docs/measured.md.
+        @Test("2,000 idle sessions outlive 5 deaths, and weigh no more")
+        func idle() throws { try Script.run(["deaths.py", "2000", "5"]) }
     }
 }

@@ -16,6 +16,9 @@ enum Script {
             ?? root.appendingPathComponent(".build/release/understudy").path
     }
 
+    /// Whether there is a build whose balancer kills itself (`UNDERSTUDY_CHAOS_BINARY`).
+    static var hasChaos: Bool { ProcessInfo.processInfo.environment["UNDERSTUDY_CHAOS_BINARY"] != nil }
+
     /// Runs `words` (a script and its arguments) and requires that it ends well. Returns its lines.
     ///
     /// A script bounds each of its waits; `seconds` bounds it as a whole, and ends everything it started: its processes

@@ -50,6 +50,30 @@ struct DifferenceTests {
         #expect(difference.needsRestart)
     }
 
+    @Test func `tells that a secret changed, and no secret`() throws {
+        let text = """
+            node a { address 10.0.0.1 }
+            node b { address 10.0.0.2 }
+            pair { secret /k }
+            vrrp v { interface eth0; router-id 5; address 10.0.0.9/24; version 2; advert-interval 1s; authentication password sesame }
+            listen m { bind *:1883; use b }
+            backend b { server s 10.0.0.3:1883; check mqtt client-id password username password password "open sesame" }
+            """
+        let old = try Files.good(text, as: .init(node: "a"))
+        let new = try Files.good(text.split(separator: "sesame").joined(separator: "tahini"), as: .init(node: "a"))
+        #expect(
+            Configuration.Difference(from: old, to: new).text == """
+                vrrp v: authentication has another secret (applied in place)
+                backend b: check has another secret (applied in place)
+
+                """)
+        let json = Explanation(new).json.text
+        #expect(!json.contains("tahini"))
+        #expect(json.contains("client-id password username password password ***"))
+        // What is read again must be what was written.
+        #expect(new.text.contains("password \"open tahini\"") && new.text.contains("authentication password tahini"))
+    }
+
     @Test func `tells an order that changed, and another identity`() throws {
         let old = try Files.good(Files.everything, as: Files.lb1)
         var new = old
@@ -79,6 +103,7 @@ struct DifferenceTests {
             backend emqx { server x 192.168.9.9:1883 }
             stick-table sessions { }
             script uplink { command /bin/true }
+            status { bind 127.0.0.1:8889 }
             """, as: Files.lb1)
         let encrypted = try Files.good(Files.encryption)
         let ordinary = try Files.good(

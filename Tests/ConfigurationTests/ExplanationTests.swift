@@ -113,7 +113,7 @@ struct ExplanationTests {
           A stop ends sessions between two packets, all at once, and cuts after 2s what has not ended.
 
         At their defaults:
-          top level: resolver system every 30s timeout 2s; loops auto; user understudy; limit sessions 1000000; realtime-priority 10
+          top level: resolver system every 30s timeout 2s; loops auto; user understudy; limit sessions 1000000; realtime-priority 10; close-spread 2s
           node lb2: priority 100
           pair: port 7946
           vrrp mqtt: advert-interval 100ms; preempt never; announce repeat 5; version 3; down-timer-adverts 3; checksum pseudo-header; transport unicast; authentication hmac; authentication-mode enforce; anti-replay monotonic; without-servers weight -253; settle 0s; duplicate-probe 5s

@@ -129,6 +129,7 @@ enum Files {
         backend other { server o 192.168.9.1:1883 }
         resolver 10.0.0.53:53 every 10s timeout 1s
         stick-table sessions { key client-id; size 2M; expire 2d; replicate }
+        status { bind 127.0.0.1:8888 }
         admin { socket /tmp/admin.sock; group adm }
         log {
             to journal
@@ -145,6 +146,7 @@ enum Files {
         user nobody
         limit sessions 20000
         realtime-priority 20
+        close-spread 5s
 
         """
 

@@ -191,7 +191,7 @@ extension Golden {
                 test.conf:2:51: error: unknown option "path" of check
                     2 | backend b { server s1 192.168.0.2:1883; check tcp path /status }
                       |                                                   ^~~~
-                      = write: check none | mqtt [OPTION …] | tcp [OPTION …] | http [OPTION …] | agent [OPTION …]
+                      = write: check none | mqtt [OPTION …] | tcp [OPTION …] | tls [OPTION …] | http [OPTION …] | agent [OPTION …]
                 """#),
         Golden(
             "a check of an unknown MQTT version", as: .anybody,
@@ -239,6 +239,30 @@ extension Golden {
                     2 | backend b { server s1 192.168.0.2:1883; check mqtt password x }
                       |                                         ^~~~~~~~~~~~~~~~~~~~~
                       = MQTT 3.1.1 does not allow it (3.1.2.9); add: username TEXT
+                """#),
+        Golden(
+            "a check that speaks TLS to servers that do not", as: .anybody,
+            file: #"""
+                listen m { bind *:1883; use b }
+                backend b { server s1 192.168.0.2:1883; check tls every 1s }
+                """#,
+            messages: #"""
+                test.conf:2:41: error: this check speaks TLS, and the backend says nothing about it
+                    2 | backend b { server s1 192.168.0.2:1883; check tls every 1s }
+                      |                                         ^~~~~~~~~~~~~~~~~~
+                      = add: tls { ca FILE; server-name NAME }
+                """#),
+        Golden(
+            "a check of another port that speaks TLS", as: .anybody,
+            file: #"""
+                listen m { bind *:1883; use b }
+                backend b { server s1 192.168.0.2:1883; check http port 8443 tls }
+                """#,
+            messages: #"""
+                test.conf:2:41: error: this check speaks TLS, and the backend says nothing about it
+                    2 | backend b { server s1 192.168.0.2:1883; check http port 8443 tls }
+                      |                                         ^~~~~~~~~~~~~~~~~~~~~~~~
+                      = add: tls { ca FILE; server-name NAME }
                 """#),
         Golden(
             "one status for good and draining", as: .anybody,

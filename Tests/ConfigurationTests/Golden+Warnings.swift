@@ -15,6 +15,31 @@ extension Golden {
                       = the daemon refuses to start without it
                 """#),
         Golden(
+            "status pages for everybody", as: .anybody,
+            file: #"""
+                status { bind *:8888 }
+                listen m { bind *:1883; use b }
+                backend b { server s1 192.168.0.2:1883 }
+                """#,
+            messages: #"""
+                test.conf:1:15: warning: everybody who reaches *:8888 may read the names and counts of servers
+                    1 | status { bind *:8888 }
+                      |               ^~~~~~
+                      = bind it to 127.0.0.1, or keep others away with a firewall
+                """#),
+        Golden(
+            "a check that says what holds anyway", as: .anybody,
+            file: #"""
+                listen m { bind *:1883; use b }
+                backend b { server s1 192.168.0.2:8883; tls { server-name a.example }; check http tls }
+                """#,
+            messages: #"""
+                test.conf:2:72: warning: tls says nothing new: servers of this backend are asked as their sessions speak
+                    2 | backend b { server s1 192.168.0.2:8883; tls { server-name a.example }; check http tls }
+                      |                                                                        ^~~~~~~~~~~~~~
+                      = leave tls out, or name the port or address it is for
+                """#),
+        Golden(
             "equal priorities", as: .node("lb1"),
             file: #"""
                 node lb1 { address 10.0.0.11; priority 100 }

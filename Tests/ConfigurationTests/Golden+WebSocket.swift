@@ -51,18 +51,6 @@ extension Golden {
                       = write: protocol mqtt over websocket path /mqtt, or leave it out
                 """#),
         Golden(
-            "a check that a server over WebSocket cannot answer", as: .anybody,
-            file: #"""
-                listen m { bind *:1883; use b }
-                backend b { server s1 192.168.0.2:8083 websocket /mqtt }
-                """#,
-            messages: #"""
-                test.conf:2:50: error: an mqtt check cannot speak through a WebSocket: this server would always be down
-                    2 | backend b { server s1 192.168.0.2:8083 websocket /mqtt }
-                      |                                                  ^~~~~
-                      = write: check tcp
-                """#),
-        Golden(
             "a host without a WebSocket", as: .anybody,
             file: #"""
                 listen m { bind *:1883; use b }

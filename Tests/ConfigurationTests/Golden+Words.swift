@@ -37,7 +37,7 @@ extension Golden {
                 test.conf:3:1: error: unknown directive "frobnicate" at the top level
                     3 | frobnicate yes
                       | ^~~~~~~~~~
-                      = there is: node, pair, vrrp, sync-group, script, listen, backend, stick-table, admin, log, drain, resolver, loops, user, limit sessions, realtime-priority, include
+                      = there is: node, pair, vrrp, sync-group, script, listen, backend, stick-table, status, admin, log, drain, resolver, loops, user, limit sessions, realtime-priority, close-spread, include
                 """#),
         Golden(
             "a directive in the wrong block", as: .anybody,
@@ -158,17 +158,33 @@ extension Golden {
                       = did you mean "least-connections"?
                 """#),
         Golden(
-            "a feature of a later version", as: .anybody,
+            "HAProxy's word for the status pages", as: .anybody,
             file: #"""
-                status { bind 127.0.0.1:8888 }
+                stats { bind 127.0.0.1:8888 }
                 listen m { bind *:1883; use b }
                 backend b { server s1 192.168.0.2:1883 }
                 """#,
             messages: #"""
-                test.conf:1:1: error: unknown directive "status" at the top level
-                    1 | status { bind 127.0.0.1:8888 }
-                      | ^~~~~~
-                      = the status page is not in this version; see understudy status
+                test.conf:1:1: error: unknown directive "stats" at the top level
+                    1 | stats { bind 127.0.0.1:8888 }
+                      | ^~~~~
+                      = here it is written: status { … }
+                """#),
+        Golden(
+            "status pages where clients come", as: .anybody,
+            file: #"""
+                status { bind 127.0.0.1:1883 }
+                listen m { bind *:1883; use b }
+                backend b { server s1 192.168.0.2:1883 }
+                """#,
+            messages: #"""
+                test.conf:1:15: error: 127.0.0.1:1883 and *:1883 share port 1883
+                    1 | status { bind 127.0.0.1:1883 }
+                      |               ^~~~~~~~~~~~~~
+                      = give each listener its own address and port
+                test.conf:2:17: note: the other one is here
+                    2 | listen m { bind *:1883; use b }
+                      |                 ^~~~~~
                 """#),
         Golden(
             "an unknown algorithm", as: .anybody,
@@ -302,7 +318,7 @@ extension Golden {
                 test.conf:2:52: error: unexpected "every"
                     2 | backend b { server s1 192.168.0.2:1883; check none every 2s }
                       |                                                    ^~~~~
-                      = write: check none | mqtt [OPTION …] | tcp [OPTION …] | http [OPTION …] | agent [OPTION …]
+                      = write: check none | mqtt [OPTION …] | tcp [OPTION …] | tls [OPTION …] | http [OPTION …] | agent [OPTION …]
                 """#),
     ]
 }

@@ -139,6 +139,7 @@ struct GoodFilesTests {
         #expect(table.size == 2 << 20)
         #expect(table.expire == .seconds(172_800))
         #expect(table.replicates)
+        #expect(configuration.statusBinds == [SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 8888)])
         #expect(configuration.admin.socketPath == "/tmp/admin.sock")
         #expect(configuration.admin.group == "adm")
         #expect(configuration.log.targets.map(\.destination) == [

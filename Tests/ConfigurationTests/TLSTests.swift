@@ -42,6 +42,14 @@ struct TLSTests {
         #expect(configuration.listeners[2].tls?.clientCertificate == .required)
     }
 
+    @Test func `an authority alone is enough for identities from certificates`() throws {
+        _ = try Files.good(
+            """
+            listen m { bind *:8883; use b; tls { certificate /a; client-ca /ca }; rewrite client-id from certificate-cn }
+            backend b { server s 192.168.0.2:1883 }
+            """)
+    }
+
     @Test func `are written as they are read`() throws {
         let configuration = try Files.good(Files.encryption)
         #expect(try Files.good(configuration.text) == configuration)

@@ -16,6 +16,12 @@ struct FuzzTarget: Sendable, CustomStringConvertible {
     /// - Throws: ``FuzzFinding``.
     let judge: @Sendable ([UInt8]) throws -> String
 
+    /// Whether any client may send it, before anybody knows who it is: these are fuzzed ten times as long.
+    var facesStrangers: Bool {
+        ["mqtt-connect", "mqtt-boundary", "mqtt-rewrite", "proxy-header", "http-upgrade-request", "websocket-frames"]
+            .contains(name)
+    }
+
     var description: String { name }
 
     static let all =

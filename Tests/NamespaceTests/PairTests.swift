@@ -49,7 +49,7 @@ extension TwoHosts {
         @Test("kill -9 of vip: served again within half a second", .timeLimit(.minutes(4)))
         func vip() throws { try Setting.demand(.killVip) }
 
-        @Test("kill -9 of the balancer: accepts within 100 ms, sticky entries are all there", .timeLimit(.minutes(4)))
+        @Test("kill -9 of the balancer: accepts within 100 ms, and nobody reconnects", .timeLimit(.minutes(4)))
         func balancer() throws { try Setting.demand(.killBalancer) }
 
         @Test("SIGSTOP of the balancer: the other host serves within 1.5 s", .timeLimit(.minutes(4)))

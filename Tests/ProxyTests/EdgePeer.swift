@@ -110,6 +110,11 @@ final class EdgePeer {
         }
     }
 
+    /// Sends what a failed handshake left to say.
+    func sendAlert() throws {
+        if let tls { try peer.send(tls.takeCiphertext(limit: tls.unsent)) }
+    }
+
     /// Sends what TLS says first, without waiting for an answer.
     func sendHello() throws { try flush() }
 

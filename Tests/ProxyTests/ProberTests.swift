@@ -12,7 +12,7 @@ import Wire
 @testable import Proxy
 
 /// Answers every connection with one text, after the end of a request if it wants one, and closes.
-private final class TextServer: Sendable {
+final class TextServer: Sendable {
     private struct State {
         var text = ""
         var awaitsRequest = false
@@ -49,38 +49,6 @@ private final class TextServer: Sendable {
     func say(_ text: String) { state.withLock { $0.text = text } }
     func stop() { state.withLock { $0.isStopping = true } }
     var requests: [String] { state.withLock { $0.requests } }
-}
-
-/// A prober with one backend, turned by the test.
-private final class Checks {
-    let backend: BackendRuntime
-    private let loop: EventLoop
-    private let prober: Prober
-
-    init(_ servers: [SocketAddress], _ change: (inout Configuration.CheckSettings) -> Void) throws {
-        var settings = Configuration.BackendSettings(
-            name: "b", servers: servers.enumerated().map { .init(name: "s\($0.offset)", address: $0.element) })
-        settings.check.interval = .milliseconds(40)
-        settings.check.timeout = .seconds(5)
-        settings.check.rise = 1
-        settings.check.fall = 1
-        change(&settings.check)
-        backend = try BackendRuntime(
-            number: 0, settings: settings, table: nil, seed: 1, at: Clock.now, checksMoved: {})
-        loop = try EventLoop()
-        prober = Prober(on: loop, node: "lb1")
-        prober.adopt([backend])
-    }
-
-    var status: HealthState.Status { backend.current.servers[0].health.status }
-    var last: String? { backend.current.servers[0].lastCheck.map { "\($0.result)" } }
-
-    /// Turns until a condition holds.
-    func reaches(_ condition: () -> Bool) throws -> Bool {
-        let limit = Clock.now + .milliseconds(Int64(Peer.patience))
-        while !condition(), Clock.now < limit { try loop.turn(limit: .milliseconds(5)) }
-        return condition()
-    }
 }
 
 @Suite("A check")

@@ -25,6 +25,42 @@ struct RelayTests {
         return (client, broker)
     }
 
+    @Test("does not wait for more bytes before it sends a few: TCP_NODELAY on both sides")
+    func noDelay() throws {
+        let server = try Listener()
+        let rig = try Rig([server.address])
+        let (client, broker) = try pair(rig, server)
+        func flag(_ name: Int32, of socket: Int32) -> Int32? {
+            var value: Int32 = -1
+            var count = socklen_t(MemoryLayout<Int32>.size)
+            // Sound: the value and its size are lent to the call.
+            guard unsafe getsockopt(socket, Int32(IPPROTO_TCP), name, &value, &count) == 0 else { return nil }
+            return value
+        }
+        func peer(of socket: Int32) -> UInt16? {
+            var address = sockaddr_in()
+            var count = socklen_t(MemoryLayout<sockaddr_in>.size)
+            // Sound: both structures begin with the family, and the size is that of the larger one.
+            let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getpeername(socket, $0, &count) }
+            }
+            return result == 0 ? UInt16(bigEndian: address.sin_port) : nil
+        }
+        // The loop's own sockets: what was accepted on the listener, and what was connected to the server.
+        var found = [Int32?](), sides = Set<String>()
+        for socket in Int32(3)..<4096 {
+            guard let other = peer(of: socket), let own = Socket.localAddress(socket)?.port else { continue }
+            guard own == rig.address.port || other == server.address.port else { continue }
+            sides.insert(own == rig.address.port ? "client" : "server")
+            found.append(flag(Int32(TCP_NODELAY), of: socket))
+        }
+        #expect(sides == ["client", "server"])
+        #expect(found == [1, 1])
+        client.close()
+        broker.close()
+        rig.finish()
+    }
+
     @Test("64 MiB each way at once, byte for byte", arguments: [nil, 16_384] as [Int32?])
     func bulk(buffers: Int32?) throws {
         let server = try Listener(receiveBuffer: buffers)

@@ -159,6 +159,22 @@ struct ReplayTests {
         rig.finish()
     }
 
+    @Test("a refusal that names another server is passed on without the name", arguments: [Wrapping.tcp, .wss])
+    func serverReference(wrapping: Wrapping) throws {
+        var draft = ConnackDraft(.notAuthorized)
+        try draft.properties.append(.serverReference, id("10.0.0.7:1883"))
+        let broker = try Broker(.answerAndClose(try draft.encode(version: .v5)))
+        defer { broker.stop() }
+        let rig = try EdgeTests.rig(Combination(client: wrapping, server: .tcp), [broker.address])
+        let client = try EdgePeer(to: rig.address, wrapping)
+        try client.send(try connect("curious", .v5))
+        #expect(try client.receiveToEnd() == refused(0x87, .v5))
+        rig.reaches(.serverReferencesHidden, 1)
+        #expect(rig.count(.connackRefused) == 1)
+        client.peer.close()
+        rig.finish()
+    }
+
     @Test(
         "A refusal that concerns the client is the client's, and teaches nothing",
         arguments: [(UInt8(5), ProtocolVersion.v311), (4, .v31), (0x87, .v5), (0x86, .v5)])

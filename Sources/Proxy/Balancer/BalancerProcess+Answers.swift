@@ -167,7 +167,9 @@ extension BalancerProcess {
                 continue
             }
             guard let count = shedding[place]?.take(most: left, at: now), count > 0 else { continue }
-            for (handle, most) in shares(of: count) { handle.mailbox.post(.shed(server: place, most: most)) }
+            for (loop, most) in shedding[place]?.share(count, among: loops.count) ?? [] {
+                loops[loop].mailbox.post(.shed(server: place, most: most, unspent: shedding[place]?.unspent))
+            }
         }
         guard !shedding.isEmpty else { return }
         loop.schedule(at: now + .milliseconds(20)) { [unowned self] in shed() }
@@ -175,7 +177,18 @@ extension BalancerProcess {
 
     // MARK: Status
 
-    private func status() -> JSON {
+    /// Serves the status pages where the configuration says.
+    func serveStatus(_ configuration: Configuration) {
+        let sockets = configuration.statusBinds.indices.compactMap { descriptor(.status(bind: $0)) }
+        if statusServer == nil, !sockets.isEmpty {
+            statusServer = StatusServer(on: loop) { [unowned self] in status() }
+        }
+        for (number, error) in statusServer?.listen(on: sockets) ?? [] {
+            log.error("status pages cannot be served", ["socket": "\(number)", "error": "\(error)"])
+        }
+    }
+
+    func status() -> JSON {
         let now = Clock.now
         let backends = registry?.activeBackends ?? []
         let listeners = (registry?.listeners ?? []).filter { $0.isActive || $0.sessions.value > 0 }
@@ -183,11 +196,13 @@ extension BalancerProcess {
             "ok": true, "pid": JSON(ProcessSelf.pid), "uptime_ms": JSON((now - started).wholeMilliseconds),
             "serving": JSON(isServing), "settled": JSON(backends.allSatisfy { $0.current.isSettled }),
             "loops": JSON(loops.count), "worst_delay_us": JSON(loop.worstLateness.nanoseconds / 1000),
-            "answers_refused": JSON(streamRefusals),
+            "answers_refused": JSON(streamRefusals), "pages": JSON(statusServer?.served ?? 0),
+            "pages_refused": JSON(statusServer?.refused ?? 0),
             "sessions": JSON(listeners.reduce(0) { $0 + max(0, $1.sessions.value) }),
             "listeners": .array(
                 listeners.map { listener in
                     [
+                        "totals": listener.totals.json, "resumption": listener.tls?.resumption ?? .null,
                         "name": .string(listener.settings.name),
                         "binds": .array(listener.settings.binds.map { .string("\($0)") }),
                         "sessions": JSON(max(0, listener.sessions.value)), "active": JSON(listener.isActive),
@@ -207,6 +222,8 @@ extension BalancerProcess {
             "log_records_lost": JSON(log.lostRecords), "log_records_undelivered": JSON(log.undeliveredRecords),
             "peer": pairLink?.status ?? .null,
             "counters": ProxyCounters.json(loops.map(\.counters)),
+            "deaths": JSON(Int(survival.state.deaths)), "poisoned_clients": JSON(survival.state.poison.refused(at: Clock.now.nanoseconds)),
+            "chaos": Chaos.json ?? .null,
         ]
     }
 }

@@ -10,6 +10,7 @@ extension BalancerProcess {
     /// The supervisor takes this process for its balancer, and is its parent or will be.
     func welcomed(_ supervisor: Int32) {
         isWelcome = true
+        Chaos.point(.welcomed)
         awaitParent(supervisor)
     }
 
@@ -65,6 +66,7 @@ extension BalancerProcess {
         let longest = configuration.listeners.map(\.maximumConnectSize).max() ?? 0
         let chunkSize = (max(65_536, longest) + 4095) / 4096 * 4096
         let inherited = survival.loops
+        blame(inherited.compactMap(\.self))
         for number in 0..<max(count, inherited.count) {
             let memory: LoopMemory
             if number < inherited.count, let known = inherited[number] {
@@ -75,13 +77,31 @@ extension BalancerProcess {
                 survival.state.store(memory.record, loop: number)
             }
             loops.append(
-                try LoopHandle.start(number: number, memory: memory, snapshot: snapshot, inheritance: inheritance,
-                    isFiltered: true))
+                try LoopHandle.start(
+                    number: number, memory: memory, snapshot: snapshot, inheritance: inheritance,
+                    poison: survival.state.poison, isFiltered: true))
         }
         guard survival.isSuccessor else { return }
         log.notice(
-            "A balancer has died; this one has its sessions.",
+            survival.wasHandedOver
+                ? "A balancer has handed over; this one has its sessions." : "A balancer has died; this one has its sessions.",
             ["deaths": "\(survival.state.deaths)", "loops": "\(inherited.count)"])
+    }
+
+    /// Writes down in whose hands the predecessor died, as far as those sessions were not established and their client IDs are
+    /// known. Before there are loops.
+    private func blame(_ loops: [LoopMemory]) {
+        guard !survival.wasHandedOver else {
+            for memory in loops { SlotArena(capacity: memory.capacity, region: memory.slots).inHand = 0 }
+            return
+        }
+        for memory in loops {
+            guard let id = Loop.unestablishedInHand(memory) else { continue }
+            survival.state.poison.blame(id, at: Clock.now.nanoseconds)
+            log.warning(
+                "A balancer died with a client's CONNECT in hand.",
+                ["client": String(decoding: id, as: UTF8.self)])
+        }
     }
 
     /// Takes the predecessor's place, or begins. Before there is another thread: the holder is a copy of this one.

@@ -30,10 +30,13 @@ package final class BalancerProcess {
     var configuration: Configuration?
     var registry: Registry?
     private var prepared: (generation: UInt64, value: Registry.Prepared)?
-    private var isCommitted = false
+    var isCommitted = false
+    /// It has served before, so that not to serve is news.
+    var hasServed = false
     var loops: [LoopHandle] = []
     var listeningLoops = 0
     var prober: Prober?
+    var statusServer: StatusServer?
     var pairLink: PairLink?
     let checksBell: Bell
     let tablesBell: Bell
@@ -176,6 +179,7 @@ package final class BalancerProcess {
             guard let bundle = bag[0] else { return }
             do {
                 prepared = (generation, try prepare(bundle))
+                Chaos.point(.prepared)
                 control.send(.prepared(generation: generation))
             } catch {
                 forgetPending()
@@ -266,6 +270,7 @@ package final class BalancerProcess {
             log.adopt(prepared.value.configuration.log)
             if loops.isEmpty {
                 try startLoops(prepared.value.configuration, snapshot, inheritance)
+                Chaos.point(.loopsBegun)
                 remember(snapshot)
             } else {
                 remember(snapshot)
@@ -273,8 +278,11 @@ package final class BalancerProcess {
             }
             close(replaced)
             startProber(prepared.value.configuration)
+            serveStatus(prepared.value.configuration)
             try startPairLink(prepared.value.configuration)
             isCommitted = true
+            // Not with the next beat: `vip` waits for it.
+            beatNow()
             control.send(.serving(generation: generation))
         } catch {
             log.error("the configuration could not be put in force", ["error": "\(error)"])
@@ -288,7 +296,10 @@ package final class BalancerProcess {
         var removed: [Int32] = []
         for (name, number) in descriptors {
             guard case .listener(let listener, let bind, _) = name else { continue }
-            let binds = configuration.listeners.first { $0.name == listener }?.binds.count ?? 0
+            let binds =
+                listener == DescriptorName.statusListener
+                ? configuration.statusBinds.count
+                : configuration.listeners.first { $0.name == listener }?.binds.count ?? 0
             if bind >= binds {
                 descriptors[name] = nil
                 removed.append(number)
@@ -320,55 +331,6 @@ package final class BalancerProcess {
         prober?.adopt(registry.activeBackends)
     }
 
-    // MARK: Beats
-
-    /// Whether every loop turns.
-    var isServing: Bool {
-        let now = Clock.now
-        return isCommitted && !loops.isEmpty && loops.allSatisfy { $0.isAlive(at: now) }
-    }
-
-    private func beat() {
-        if loops.isEmpty || isServing { control.send(.beat) }
-        loop.schedule(at: Clock.now + ChildProcess.beatInterval) { [unowned self] in beat() }
-    }
-
-    private func beatLink() {
-        beatNow()
-        loop.schedule(at: Clock.now + ChildProcess.linkBeatInterval) { [unowned self] in beatLink() }
-    }
-
-    /// Tells `vip` how things stand.
-    func beatNow() {
-        guard let vip else { return }
-        let backends = registry?.activeBackends.map { ($0.name, $0.current) } ?? []
-        let usable = backends.map { name, backend in
-            BalancerBeat.Backend(name: name, usableServers: UInt32(backend.servers.count { $0.acceptsNew }))
-        }
-        let tracked = configuration?.trackedBackends ?? []
-        vip.send(
-            BalancerBeat(
-                serving: isServing, settled: !backends.isEmpty && backends.allSatisfy { $0.1.isSettled },
-                inSync: pairLink?.isInSync ?? true, peerLinked: pairLink?.isLinked ?? false,
-                sessions: UInt64(registry?.listeners.reduce(0) { $0 + max(0, $1.sessions.value) } ?? 0),
-                usableServers: usable.reduce(0) { $0 + $1.usableServers },
-                backends: Array(usable.filter { tracked.contains($0.name) }.prefix(BalancerBeat.maximumBackends)),
-                peer: peerReport))
-    }
-
-    private func linkVip(_ end: consuming FileDescriptor) {
-        vip?.close()
-        do {
-            let channel = try ControlChannel<VipNotice, BalancerBeat>(end, on: loop)
-            channel.onMessage = { [unowned self] notice, _ in heard(notice) }
-            channel.onClosed = { [unowned self] _ in vip = nil }
-            vip = channel
-            beatNow()
-        } catch {
-            log.error("the link to vip cannot be used", ["error": "\(error)"])
-        }
-    }
-
     /// Work that comes round: expiry of table entries.
     private func keepHouse() {
         let now = Clock.now
@@ -385,7 +347,7 @@ package final class BalancerProcess {
     /// What stays connected to an address that goes away would hang until its keep-alive: its sessions are closed, before
     /// the address goes when this host hands it over on purpose (and then nothing new is taken there), after it
     /// otherwise.
-    private func heard(_ notice: VipNotice) {
+    func heard(_ notice: VipNotice) {
         let former = self.notice
         self.notice = notice
         pairLink?.factsChanged()

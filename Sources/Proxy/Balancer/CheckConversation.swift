@@ -18,6 +18,12 @@ struct CheckConversation {
         var send: [UInt8] = []
         /// Given once; then the connection is closed after sending.
         var result: Result?
+
+        /// Puts another step behind this one.
+        mutating func append(_ next: Step) {
+            send += next.send
+            result = result ?? next.result
+        }
     }
 
     private enum Kind {
@@ -39,7 +45,7 @@ struct CheckConversation {
         _ settings: Configuration.CheckSettings, target: SocketAddress, clientID: [UInt8], deadline: Instant
     ) throws(Oversize) {
         switch settings.kind {
-        case .none, .tcp: kind = .connection
+        case .none, .tcp, .tls: kind = .connection
         case .agent: kind = .agent
         case .mqtt:
             var draft = ConnectDraft(

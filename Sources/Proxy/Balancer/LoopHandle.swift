@@ -22,11 +22,12 @@ struct LoopHandle: Sendable {
     /// The same in memory that a successor of this process finds, or that a predecessor has left.
     ///
     /// - Parameters:
-    ///   - isFiltered: The thread may start neither thread nor program.
     ///   - inheritance: What the numbers in the memory mean, when a predecessor wrote it.
+    ///   - poison: The clients that balancers died of.
+    ///   - isFiltered: The thread may start neither thread nor program.
     static func start(
         number: Int, memory: LoopMemory, snapshot: Snapshot, inheritance: SurvivalDirectory.Translation? = nil,
-        isFiltered: Bool = false
+        poison: PoisonList? = nil, isFiltered: Bool = false
     ) throws(Errno) -> LoopHandle {
         let mailbox = try LoopMailbox()
         let handle = LoopHandle(mailbox: mailbox, pulse: Pulse(), counters: ProxyCounters())
@@ -37,7 +38,8 @@ struct LoopHandle: Sendable {
             do {
                 let loop = try Loop(
                     number: number, memory: memory, snapshot: snapshot, counters: handle.counters,
-                    mailbox: handle.mailbox, pulse: handle.pulse, inheritance: inheritance)
+                    mailbox: handle.mailbox, pulse: handle.pulse, inheritance: inheritance,
+                    poison: poison)
                 loop.run()
             } catch {
                 // Without its memory or its poller the loop cannot serve: no heartbeat, and the supervisor acts.

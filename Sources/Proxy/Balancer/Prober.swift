@@ -10,7 +10,7 @@ import Wire
 /// Runs the checks of all backends on the main thread's event loop.
 ///
 /// When a check is due and what its result means is decided by ``Balancing/Backend``; what is said by
-/// ``CheckConversation``. At most ``maximumInFlight`` checks run at one time and at most ``maximumStarts`` begin in one
+/// ``CheckConversation``, and through what by ``CheckChannel``. At most ``maximumInFlight`` checks run at one time and at most ``maximumStarts`` begin in one
 /// turn; others wait for the next.
 final class Prober {
     /// Most checks in flight.
@@ -25,29 +25,32 @@ final class Prober {
         let backend: BackendRuntime
         let server: Int
         let socket: FileDescriptor
-        var conversation: CheckConversation
+        var channel: CheckChannel
+        var isConnected = false
         /// A PROXY header that has not been sent; it goes before anything else.
         var header: [UInt8] = []
         var timer: EventLoop.Timer?
 
         init(
             _ backend: BackendRuntime, _ server: Int, _ socket: consuming FileDescriptor,
-            _ conversation: CheckConversation
+            _ channel: CheckChannel
         ) {
             self.backend = backend
             self.server = server
             self.socket = socket
-            self.conversation = conversation
+            self.channel = channel
         }
     }
 
     private let loop: EventLoop
+    /// What the client IDs of checks begin with.
     private let clientID: [UInt8]
     private var backends: [BackendRuntime] = []
     private var inFlight: [Int32: Check] = [:]
     private var timer: EventLoop.Timer?
 
-    /// - Parameter node: this host's name; part of the client ID that checks use.
+    /// - Parameter node: this host's name; part of the client ID that checks use. Each server has one of its own: the nodes
+    ///   of a cluster would take each other's checks over.
     init(on loop: EventLoop, node: String?) {
         self.loop = loop
         clientID = Array("understudy-check-\(node ?? "alone")-\(getpid())".utf8)
@@ -85,11 +88,12 @@ final class Prober {
     private func begin(_ backend: BackendRuntime, _ server: Int, at now: Instant) {
         let settings = backend.check
         let deadline = now + settings.timeout
-        let (target, source) = backend.checkPlace(server)
+        let place = backend.checkPlace(server)
         do {
-            let conversation = try CheckConversation(settings, target: target, clientID: clientID, deadline: deadline)
-            let socket = try Socket.connect(target, from: source)
-            let check = Check(backend, server, socket, conversation)
+            let conversation = try CheckConversation(
+                settings, target: place.target, clientID: clientID + Array("-\(backend.number)-\(server)".utf8), deadline: deadline)
+            let socket = try Socket.connect(place.target, from: place.source)
+            let check = Check(backend, server, socket, CheckChannel(conversation, place))
             let number = check.socket.number
             try loop.add(number, .writable) { [weak self] readiness in self?.ready(number, readiness) }
             inFlight[number] = check
@@ -103,42 +107,41 @@ final class Prober {
 
     private func ready(_ number: Int32, _ readiness: EventLoop.Readiness) {
         guard let check = inFlight[number] else { return }
-        if readiness.contains(.writable) || readiness.contains(.closed) {
+        if !check.isConnected {
             let code = Socket.error(number)
             if code != 0 {
                 end(check, .event(.checkFailed(.connect(errno: code))))
                 return
             }
         }
-        if readiness.contains(.writable) {
+        if readiness.contains(.writable), !check.isConnected {
+            check.isConnected = true
             check.header = check.backend.checkHeader(check.server, from: Socket.localAddress(number))
-        }
-        if readiness.contains(.writable) {
             // From here on only the answer matters.
             do { try loop.modify(number, .readable) } catch {
                 end(check, .event(.checkFailed(.connect(errno: error.code))))
                 return
             }
-            take(check.conversation.connected(at: Clock.now), check)
+            take(check.channel.connected(at: Clock.now), check)
         }
         if readiness.contains(.readable) || readiness.contains(.closed), inFlight[number] === check {
             do {
                 let bytes = try Descriptor.read(number, limit: CheckConversation.maximumAnswer)
                 let now = Clock.now
                 take(
-                    bytes.isEmpty ? check.conversation.closed(at: now) : check.conversation.received(bytes, at: now),
+                    bytes.isEmpty ? check.channel.closed(at: now) : check.channel.received(bytes, at: now),
                     check)
             } catch  where error.isWouldBlock {
                 return
             } catch {
-                take(check.conversation.closed(at: Clock.now), check)
+                take(check.channel.closed(at: Clock.now), check)
             }
         }
     }
 
     private func expired(_ number: Int32) {
         guard let check = inFlight[number] else { return }
-        take(check.conversation.expired(at: Clock.now), check)
+        take(check.channel.expired(at: Clock.now), check)
     }
 
     /// Carries out a step of the conversation.

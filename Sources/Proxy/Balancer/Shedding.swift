@@ -7,6 +7,10 @@ import Wire
 struct Shedding {
     let server: ServerPlace
     var bucket: TokenBucket
+    /// What loops had no sessions for: other loops get it in the next round.
+    let unspent = Gauge()
+    /// The loop that is asked first in the next round.
+    private var turn = 0
 
     /// - Parameter rate: sessions a second.
     init(server: ServerPlace, rate: Int, at now: Instant) {
@@ -16,8 +20,25 @@ struct Shedding {
 
     /// How many sessions may be closed now, at most `most`.
     mutating func take(most: Int, at now: Instant) -> Int {
-        var taken = 0
+        let left = unspent.value
+        unspent.add(-left)
+        var taken = min(left, most)
         while taken < most, bucket.take(at: now) { taken += 1 }
         return taken
+    }
+
+    /// Shares a number of closings among the loops, beginning with another one each time: one session in a round would
+    /// else always be the first loop's.
+    mutating func share(_ count: Int, among loops: Int) -> [(loop: Int, most: Int)] {
+        precondition(count > 0 && loops > 0)
+        let share = (count + loops - 1) / loops
+        var parts: [(loop: Int, most: Int)] = []
+        var rest = count
+        while rest > 0 {
+            parts.append((turn % loops, min(share, rest)))
+            turn = (turn + 1) % loops
+            rest -= share
+        }
+        return parts
     }
 }

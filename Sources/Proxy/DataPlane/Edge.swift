@@ -1,5 +1,6 @@
 // What a session whose bytes are transformed on their way has besides its slot, as plain data.
 
+import Synchronization
 import WebSocket
 import Wire
 
@@ -93,7 +94,31 @@ struct EdgeFlow: BitwiseCopyable {
     /// Publishes: the idle half is written, then the one byte that names it.
     mutating func commit(_ progress: EdgeProgress) {
         if isSecond { first = progress } else { second = progress }
+        Chaos.point(.halfWritten)
+        // Whoever finds the byte finds the half it names whole.
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
         isSecond.toggle()
+    }
+
+    /// Attaches a chunk whose first byte stands at an offset of the stream: the place is told before the chunk is, so that a
+    /// successor never takes one for the other.
+    mutating func attachInput(_ chunk: UInt32, at offset: UInt64) {
+        Chaos.point(.inputTaken)
+        input.base = offset
+        Chaos.point(.inputBaseStored)
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+        input.chunk = chunk
+        Chaos.point(.inputAttached)
+    }
+
+    /// The same for what goes out.
+    mutating func attachOutput(_ chunk: UInt32, at offset: UInt64) {
+        Chaos.point(.outputTaken)
+        output.base = offset
+        Chaos.point(.outputBaseStored)
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+        output.chunk = chunk
+        Chaos.point(.outputAttached)
     }
 
     /// The same, without a copy of the whole.
@@ -120,6 +145,8 @@ struct Edge: BitwiseCopyable {
     /// The key of the masks of our frames to a server: nobody else can guess them, and the same bytes get the same mask
     /// when they have to be transformed again.
     var maskKey = (UInt64(0), UInt64(0))
+    /// Bytes the server's socket was given before `up`'s first: a PROXY header, in the clear before TLS.
+    var greeted: UInt32 = 0
     var up = EdgeFlow(isUp: true)
     var down = EdgeFlow(isUp: false)
 

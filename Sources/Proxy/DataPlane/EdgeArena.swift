@@ -39,6 +39,15 @@ struct EdgeArena: ~Copyable {
         }
     }
 
+    /// Makes every record readable, to look at those a former process left; ``rebuild(inUse:)`` must follow.
+    mutating func beginAdoption() { untouched = UInt32(capacity) + 1 }
+
+    /// Finds the free records again: all but these.
+    mutating func rebuild(inUse: Set<UInt32>) {
+        untouched = (inUse.max() ?? 0) + 1
+        free = (1..<untouched).reversed().filter { !inUse.contains($0) }
+    }
+
     /// Records in use.
     var used: Int { Int(untouched) - 1 - free.count }
 

@@ -26,6 +26,8 @@ enum Phase: UInt8 {
     case relaying
     /// A refusal was sent; reading and dropping what the client still sends, so that it is not destroyed by a reset.
     case lingering
+    /// What it needs died with a former process: its sockets wait for their turn to be closed.
+    case orphaned
 }
 
 /// One direction of a session: absolute stream offsets, and a chunk only while bytes are in flight.

@@ -37,9 +37,16 @@ extension Loop {
     /// Takes a bounded number of connections off a listener.
     func accept(on socket: Int32) {
         guard let listener = listening[socket] else { return }
-        for _ in 0..<Share.accepts {
+        if listener.tls != nil, waitingHandshakes.count >= Share.waitingHandshakes {
+            counters.add(.acceptsPostponed)
+            return
+        }
+        let start = Clock.now.nanoseconds
+        for count in 0..<Share.accepts {
+            if count > 0, Clock.now.nanoseconds - start > Share.acceptTime { return }
             do {
                 guard let accepted = try Socket.accept(socket) else { return }
+                Chaos.point(.accepted)
                 let peer = accepted.address
                 admit(accepted.take(), from: peer, listener)
             } catch {
@@ -61,25 +68,33 @@ extension Loop {
 
     private func admit(_ client: consuming FileDescriptor, from peer: SocketAddress?, _ listener: ListenerRuntime) {
         counters.add(.accepted)
+        listener.totals.add(.accepted)
         guard slots.used < snapshot.sessionsPerLoop, let index = slots.allocate() else {
             counters.add(.limitSessions)
             counters.add(.closed)
+            listener.totals.add(.refused)
             return
         }
+        Chaos.point(.slotTaken)
         slots[index].listener = listener.number
         slots[index].backendNumber = listener.backend
         slots[index].since = now
         if let peer { slots[index].setPeer(peer) }
         guard let awaitsProxy = awaitsProxy(listener, from: peer) else {
+            record(slots[index], index, .proxyRefused)
             slots.free(index)
             counters.add(.proxyUntrusted)
             counters.add(EndCause.proxyRefused)
             counters.add(.closed)
+            listener.totals.add(.refused)
             return
         }
         guard judgeArrival(index, listener, awaitsProxy: awaitsProxy) else {
+            let refusal = AdmissionRefusal(rawValue: slots[index].doom & ~AdmissionBounds.untold)
+            record(slots[index], index, refusal?.cause ?? .limit)
             slots.free(index)
             counters.add(.closed)
+            listener.totals.add(.refused)
             return
         }
         let socket = client.number
@@ -90,12 +105,15 @@ extension Loop {
         } catch {
             // The client was gone before we looked, or the kernel is out of memory: the descriptor closes here.
             leaveListener(slots[index])
+            listener.totals.add(.refused)
             if slots[index].doom == 0 { counters.add(EndCause.failure) }
             slots.free(index)
             counters.add(.closed)
             return
         }
+        Chaos.point(.clientRegistered)
         slots[index].client = client.release()
+        Chaos.point(.clientStored)
         slots[index].phase = .preamble
         if isDraining {
             end(index, .shutdown)

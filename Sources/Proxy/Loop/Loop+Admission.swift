@@ -107,6 +107,11 @@ extension Loop {
             refuse(index, code: refusal.reasonCode, refusal.cause)
             return
         }
+        if let poison, slots[index].keyLength > 0, poison.refuses(keys.load(slots[index]), at: now) {
+            turnAway(index, .poison, listener)
+            return
+        }
+        Chaos.connect(keys.load(slots[index]))
         // Clients without an ID are as many as they like: their addresses are limited.
         guard listener.judgesClients, slots[index].keyLength > 0 else {
             chooseServer(index)

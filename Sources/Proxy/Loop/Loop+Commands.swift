@@ -6,8 +6,8 @@ import Wire
 /// A command that goes over all slots, a bounded number in each turn.
 struct Chore {
     enum Work {
-        /// Close sessions of a server until so many are closed.
-        case shed(server: ServerPlace, remaining: Int)
+        /// Close sessions of a server until so many are closed; the gauge gets what is left of that.
+        case shed(server: ServerPlace, remaining: Int, unspent: Gauge?)
         /// Close the sessions of clients that came to an address which is being left; between two packets, as long as the
         /// address is there.
         case leave([IPAddress], isHere: Bool)
@@ -39,7 +39,8 @@ extension Loop {
             case .adopt(let next):
                 snapshot = next
                 if !isStopping { listen() }
-            case .shed(let server, let most): chores.append(Chore(work: .shed(server: server, remaining: most)))
+            case .shed(let server, let most, let unspent):
+                chores.append(Chore(work: .shed(server: server, remaining: most, unspent: unspent)))
             case .leave(let addresses, let refusing):
                 leaving = refusing ? addresses : []
                 chores.append(Chore(work: .leave(addresses, isHere: refusing)))
@@ -64,7 +65,7 @@ extension Loop {
         var chore = chores[0]
         let isDone: Bool
         switch chore.work {
-        case .shed(let server, let remaining):
+        case .shed(let server, let remaining, let unspent):
             var rest = remaining
             isDone = visit(&chore, Share.closes) { index in
                 guard rest > 0 else { return }
@@ -75,7 +76,8 @@ extension Loop {
                 rest -= 1
                 self.end(index, .drained)
             }
-            chore.work = .shed(server: server, remaining: rest)
+            chore.work = .shed(server: server, remaining: rest, unspent: unspent)
+            if isDone, rest > 0 { unspent?.add(rest) }
         case .leave(let addresses, let isHere):
             isDone = visit(&chore, Share.closes) { index in
                 guard self.came(index, to: addresses) else { return }

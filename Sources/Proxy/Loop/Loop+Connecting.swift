@@ -76,8 +76,11 @@ extension Loop {
     ) -> Errno? {
         do {
             let socket = try Socket.connect(address, from: source)
+            Chaos.point(.connectCalled)
             try poller.add(socket.number, tag: tag(index, isServer: true))
+            Chaos.point(.serverRegistered)
             slots[index].server = socket.release()
+            Chaos.point(.serverStored)
         } catch {
             return error
         }
@@ -127,7 +130,9 @@ extension Loop {
             let start = Int(slots[index].up.sent)
             guard start < end else { break }
             switch chunks.send(slots[index].server, from: slots[index].up.chunk, start, end) {
-            case .moved(let count): slots[index].up.sent += UInt64(count)
+            case .moved(let count):
+                Chaos.point(.connectSent)
+                slots[index].up.sent += UInt64(count)
             case .wouldBlock: return true
             case .ended: return true
             case .failed:
@@ -163,6 +168,7 @@ extension Loop {
             }
             switch chunks.receive(slots[index].server, into: chunk, at: received) {
             case .moved(let count):
+                Chaos.point(.connackRead)
                 slots[index].down.received += UInt64(count)
                 if judge(index, chunk) { return }
                 if count < chunks.size - received, !ending { return }
@@ -214,6 +220,11 @@ extension Loop {
                 if let ordered = connack.serverKeepAlive { slots[index].keepAlive = ordered }
                 if slots[index].keyLength == 0, !assigned.isEmpty { _ = keys.store(assigned.span, in: &slots[index]) }
                 establish(index, learn: true)
+            case .refused where connack.serverReference != nil:
+                // Nobody learns the servers behind this door (MQTT 5.0, 3.2.2.3.16).
+                counters.add(.connackRefused)
+                counters.add(.serverReferencesHidden)
+                finish(index, with: Connack.refusal(connack.reason, version: version), .serverClosed)
             case .refused:
                 counters.add(.connackRefused)
                 establish(index, learn: false)
@@ -231,10 +242,13 @@ extension Loop {
         let listener = snapshot.listeners[Int(slots[index].listener)]
         let backend = snapshot.backends[Int(slots[index].backendNumber)]
         let server = backend.connected(on: Int(slots[index].serverIndex))
+        Chaos.point(.countedAtServer)
         if learn {
             counters.add(.established)
+            listener.totals.add(.established)
             self.learn(index, backend, server)
         }
+        Chaos.point(.learned)
         relay(index, idle: idleTime(slots[index].keepAlive, listener.settings.idleTimeout))
     }
 
@@ -243,6 +257,7 @@ extension Loop {
         let listener = snapshot.listeners[Int(slots[index].listener)]
         _ = snapshot.backends[Int(slots[index].backendNumber)].connected(on: Int(slots[index].serverIndex))
         counters.add(.established)
+        listener.totals.add(.established)
         relay(
             index,
             idle: (listener.settings.idleTimeout ?? Configuration.ListenerProtocol.usualIdleTimeout).nanoseconds)
@@ -257,6 +272,7 @@ extension Loop {
         if snapshot.recording == nil, !facts.isEmpty { facts[index] = nil }
         keepBeyondProcess(index)
         slots[index].phase = .relaying
+        Chaos.point(.relaying)
         if slots[index].edge != 0 {
             settleEdge(index)
         } else if slots[index].down.chunk != 0 {
@@ -323,6 +339,7 @@ extension Loop {
     func leaveServer(_ index: UInt32) {
         if slots[index].server >= 0 {
             Descriptor.close(slots[index].server)
+            Chaos.point(.serverClosed)
             slots[index].server = -1
         }
         if slots[index].down.chunk != 0 { chunks.release(slots[index].down.chunk) }

@@ -1,6 +1,7 @@
 // The life of an edge: given to a session when its bytes are to be transformed, taken back with it.
 
 import Linux
+import Synchronization
 import TLS
 import WebSocket
 import Wire
@@ -39,11 +40,14 @@ extension Loop {
 
     /// Publishes a direction's progress; the slot's counts follow it.
     func commit(_ index: UInt32, isUp: Bool, _ progress: EdgeProgress) {
+        Chaos.point(.transformed)
         edges[slots[index].edge][isUp: isUp].commit(progress)
+        Chaos.point(.committed)
         // What is said to one who lingers is no application's.
         guard slots[index].phase != .lingering else { return }
         slots[index][isUp: isUp].received = progress.received
         slots[index][isUp: isUp].sent = progress.passed
+        Chaos.point(.countsFollowed)
     }
 
     /// Takes the edge back, with all it holds.
@@ -70,6 +74,7 @@ extension Loop {
         edges[edge].layers.subtract([.serverTLS, .serverWebSocket])
         releaseInput(edge, isUp: false)
         releaseOutput(edge, isUp: true)
+        edges[edge].greeted = 0
         var down = EdgeProgress(isSourceClient: false)
         let former = edges[edge].down.progress
         down.produced = former.produced
@@ -98,6 +103,7 @@ extension Loop {
         let chunk = edges[edge][isUp: isUp].input.chunk
         guard chunk != 0 else { return }
         edges[edge][isUp: isUp].input.chunk = 0
+        Chaos.point(.inputForgotten)
         chunks.release(chunk)
     }
 
@@ -105,6 +111,7 @@ extension Loop {
         let chunk = edges[edge][isUp: isUp].output.chunk
         guard chunk != 0 else { return }
         edges[edge][isUp: isUp].output.chunk = 0
+        Chaos.point(.outputForgotten)
         chunks.release(chunk)
     }
 
@@ -130,22 +137,28 @@ extension Loop {
         let edge = slots[index].edge
         if edges[edge][isUp: isUp].input.chunk == 0 {
             guard let chunk = stranger ? chunks.allocateForStranger() : chunks.allocate() else { return nil }
-            edges[edge][isUp: isUp].input = EdgeBytes(chunk: chunk, base: edges[edge][isUp: isUp].received)
+            edges[edge][isUp: isUp].attachInput(chunk, at: edges[edge][isUp: isUp].received)
         }
         let chunk = edges[edge][isUp: isUp].input.chunk
         let range = edges[edge][isUp: isUp].pendingRange
         if range.upperBound == chunks.size {
             // Only before the relay begins, when a record is not whole yet: it moves to the chunk's beginning.
             guard range.lowerBound > 0 else { return (.wouldBlock, true) }
+            // Once the relay has begun, less than half a chunk waits: the copy spares what it is made of, so that a death
+            // before the new base finds the bytes where the old one says.
+            precondition(slots[index].phase != .relaying || range.count <= range.lowerBound)
             scratch.copy(chunk, range, of: chunks, to: 0)
             scratch.copy(0..<range.count, into: chunk, of: chunks, at: 0)
+            atomicMemoryFence(ordering: .acquiringAndReleasing)
             edges[edge][isUp: isUp].input.base += UInt64(range.lowerBound)
         }
         let place = edges[edge][isUp: isUp].pendingRange.upperBound
         let result = chunks.receive(isUp ? slots[index].client : slots[index].server, into: chunk, at: place)
         var isShort = true
         if case .moved(let count) = result {
+            Chaos.point(.edgeReceived)
             edges[edge][isUp: isUp].received += UInt64(count)
+            Chaos.point(.edgeReceivedStored)
             isShort = place + count < chunks.size
         }
         if edges[edge][isUp: isUp].pending == 0 { releaseInput(edge, isUp: isUp) }

@@ -25,6 +25,8 @@ extension Loop {
         } catch {
             // OpenSSL has no memory for it.
             counters.add(.handshakesFailed)
+            counters.add(error.kind, client: true)
+            listener.totals.add(.handshakesFailed)
             end(index, .failure)
             return
         }
@@ -84,8 +86,10 @@ extension Loop {
     private func digestClient(_ index: UInt32) -> Bool {
         if slots[index].phase == .securing {
             let outcome = shakeHands(index, isUp: true)
+            let totals = snapshot.listeners[Int(slots[index].listener)].totals
             if case .failed = outcome {
                 counters.add(.handshakesFailed)
+                totals.add(.handshakesFailed)
                 linger(index, .clientTLS)
                 return true
             }
@@ -93,6 +97,7 @@ extension Loop {
             _ = flushEdge(index, isUp: false)
             guard case .done = outcome else { return false }
             counters.add(.handshakes)
+            totals.add(.handshakes)
             learnHandshake(index)
             awaitRequest(index)
         }
@@ -124,6 +129,7 @@ extension Loop {
         do throws(TLSError) {
             range = try open(index, isUp: true, limit: room, &progress)
         } catch {
+            counters.add(error.kind, client: true)
             linger(index, .clientTLS)
             return false
         }

@@ -1,4 +1,4 @@
-// TLS handshakes, one record at a time and a few in each turn, so that they never stall the other sessions.
+// TLS handshakes, one record at a time and a millisecond in each turn, so that they never stall the other sessions.
 
 import Linux
 import TLS
@@ -14,24 +14,21 @@ extension Loop {
 
     /// Whether a handshake may take a step in this turn; otherwise it waits for its place in the next ones.
     func mayShakeHands(_ index: UInt32) -> Bool {
-        if handshakesLeft > 0 {
-            handshakesLeft -= 1
-            return true
-        }
+        if handshakeTime < Share.handshakeTime { return true }
         guard !slots[index].isQueued else { return false }
         counters.add(.handshakesPostponed)
         slots[index].isQueued = true
-        waitingHandshakes.append(index)
+        let isUp = slots[index].phase == .securing
+        waitingHandshakes.append(index, hasBegun: edges[slots[index].edge][isUp: isUp].progress.consumed > 0)
         return false
     }
 
     /// Serves those that have waited for longest.
     func continueHandshakes() {
-        handshakesLeft = Share.handshakes
+        handshakeTime = 0
         guard !waitingHandshakes.isEmpty else { return }
-        let batch = Array(waitingHandshakes.prefix(Share.handshakes))
-        waitingHandshakes.removeFirst(batch.count)
-        for index in batch where slots[index].isQueued {
+        while handshakeTime < Share.handshakeTime, let index = waitingHandshakes.popFirst() {
+            guard slots[index].isQueued else { continue }
             slots[index].isQueued = false
             switch slots[index].phase {
             case .securing: readClientEdge(index, ending: true)
@@ -39,6 +36,7 @@ extension Loop {
             default: queue(index)
             }
         }
+        waitingHandshakes.compact()
     }
 
     /// Gives OpenSSL what has come, one record at a time: what stands behind the last one of the handshake is never shown
@@ -46,6 +44,8 @@ extension Loop {
     func shakeHands(_ index: UInt32, isUp: Bool) -> Handshake {
         let edge = slots[index].edge
         guard let session = tls(index, client: isUp) else { return .done }
+        let start = Clock.now
+        defer { handshakeTime += (Clock.now - start).nanoseconds }
         while session.state == .handshaking {
             let range = edges[edge][isUp: isUp].pendingRange
             guard !range.isEmpty else { return .waiting }
@@ -66,7 +66,10 @@ extension Loop {
             var progress = edges[edge][isUp: isUp].progress
             progress.consumed += UInt64(taken)
             commit(index, isUp: isUp, progress)
-            if let error { return .failed(error) }
+            if let error {
+                counters.add(error.kind, client: isUp)
+                return .failed(error)
+            }
         }
         return .done
     }

@@ -26,7 +26,10 @@ extension Loop {
             let flow = edges[edge][isUp: isUp].output
             let start = Int(edges[edge][isUp: isUp].sent - flow.base)
             switch chunks.send(socket, from: flow.chunk, start, start + unsent) {
-            case .moved(let count): edges[edge][isUp: isUp].sent += UInt64(count)
+            case .moved(let count):
+                Chaos.point(.edgeSent)
+                edges[edge][isUp: isUp].sent += UInt64(count)
+                Chaos.point(.edgeSentStored)
             case .wouldBlock, .ended: return .blocked
             case .failed: return .failed
             }
@@ -40,7 +43,7 @@ extension Loop {
             counters.add(.limitChunks)
             return false
         }
-        edges[edge][isUp: isUp].output = EdgeBytes(chunk: chunk, base: edges[edge][isUp: isUp].sent)
+        edges[edge][isUp: isUp].attachOutput(chunk, at: edges[edge][isUp: isUp].sent)
         return true
     }
 
@@ -92,7 +95,11 @@ extension Loop {
     }
 
     /// Says something of ours to a side: bytes that stand above its TLS. `false` when they could not be taken.
-    func say(_ index: UInt32, toClient: Bool, _ bytes: [UInt8]) -> Bool {
+    ///
+    /// - Parameter meaning: What the words mean for the direction, committed with them.
+    func say(
+        _ index: UInt32, toClient: Bool, _ bytes: [UInt8], meaning: (inout EdgeProgress) -> Void = { _ in }
+    ) -> Bool {
         let edge = slots[index].edge
         let isUp = !toClient
         guard room(edge, isUp: isUp) >= bytes.count, prepareOutput(edge, isUp: isUp) else { return false }
@@ -102,6 +109,7 @@ extension Loop {
         } catch {
             return false
         }
+        meaning(&progress)
         commit(index, isUp: isUp, progress)
         return true
     }
@@ -115,12 +123,10 @@ extension Loop {
         let heard = edges[edge][isUp: !isUp].progress
         guard let control = heard.control else { return true }
         let mask = mask(edge, isUp: isUp, at: edges[edge][isUp: isUp].produced)
-        guard say(index, toClient: !isUp, Frame.answer(to: control, mask: mask)) else { return false }
-        var progress = edges[edge][isUp: isUp].progress
-        progress.answered = heard.controls
-        if control.opcode == .close { progress.isClosed = true }
-        commit(index, isUp: isUp, progress)
-        return true
+        return say(index, toClient: !isUp, Frame.answer(to: control, mask: mask)) { progress in
+            progress.answered = heard.controls
+            if control.opcode == .close { progress.isClosed = true }
+        }
     }
 
     /// Whether the destination of a direction waits for something that is no application data: an answer, or TLS's own.
@@ -142,10 +148,9 @@ extension Loop {
         let isUp = !toClient
         if edges[edge].layers.hasWebSocket(client: toClient), !edges[edge][isUp: isUp].isClosed {
             let mask = mask(edge, isUp: isUp, at: edges[edge][isUp: isUp].produced)
-            guard say(index, toClient: toClient, Frame.close(code, mask: mask)) else { return false }
-            var progress = edges[edge][isUp: isUp].progress
-            progress.isClosed = true
-            commit(index, isUp: isUp, progress)
+            guard say(index, toClient: toClient, Frame.close(code, mask: mask), meaning: { $0.isClosed = true }) else {
+                return false
+            }
         }
         guard let session = tls(index, client: toClient) else { return true }
         session.close()

@@ -168,6 +168,7 @@ extension Loop {
         do throws(TLSError) {
             range = try open(index, isUp: isUp, limit: mostToOpen(index, isUp: isUp), &progress)
         } catch {
+            counters.add(error.kind, client: isUp)
             return .failed(client: isUp)
         }
         if edges[edge].layers.hasWebSocket(client: isUp) {
@@ -239,6 +240,7 @@ extension Loop {
             do throws(TLSError) {
                 try deliver(index, isUp: isUp, range, &progress)
             } catch {
+                counters.add(error.kind, client: !isUp)
                 return .failed(client: !isUp)
             }
             progress.passed += UInt64(count)

@@ -24,6 +24,7 @@ extension Loop {
             privates(index).serverTLS = try TLSSession(context, to: backend.address(Int(slots[index].serverIndex)).address)
         } catch {
             counters.add(.serverHandshakesFailed)
+            counters.add(error.kind, client: false)
             retry(index)
             return false
         }
@@ -194,6 +195,7 @@ extension Loop {
         do throws(TLSError) {
             range = try open(index, isUp: false, limit: room, &progress)
         } catch {
+            counters.add(error.kind, client: false)
             failServer(index, .malformed)
             return false
         }

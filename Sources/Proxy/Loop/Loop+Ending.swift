@@ -10,19 +10,33 @@ extension Loop {
         if slots[index].edge != 0 { announceEnd(index, cause) }
         let slot = slots[index]
         precondition(slot.phase != .free, "a session ends once")
+        // A successor finds that its end had begun, whatever is still there of it.
+        slots[index].phase = .lingering
+        if slot.phase == .orphaned { orphans -= 1 }
+        Chaos.point(.endBegun)
         wheel.disarm(index, &slots)
         if !slot.isRecorded { record(slot, index, cause) }
         if slot.table != Slot.noTable {
             snapshot.tables[Int(slot.table)].disconnected(keys.load(slot), at: Instant(nanoseconds: now))
         }
+        Chaos.point(.tableLeft)
+        let totals = snapshot.listeners[Int(slot.listener)].totals
+        totals.add(slot.connackAfter == Slot.never && !slot.isOpaque ? .refused : .ended)
+        totals.add(.bytesUp, slot.up.sent)
+        totals.add(.bytesDown, slot.down.sent)
         counters.add(.bytesUp, slot.up.sent)
         counters.add(.bytesDown, slot.down.sent)
         if slots[index].up.chunk != 0 { chunks.release(slots[index].up.chunk) }
         slots[index].up.chunk = 0
+        Chaos.point(.upForgotten)
         leaveServer(index)
+        Chaos.point(.serverForgotten)
         closeEdge(index)
+        Chaos.point(.edgeForgotten)
         Descriptor.close(slot.client)
+        Chaos.point(.clientClosed)
         keys.clear(&slots[index])
+        Chaos.point(.keysCleared)
         if !prefaces.isEmpty { forgetPreface(index, isEstablished: false) }
         if !originals.isEmpty { forgetOriginal(index) }
         leaveListener(slot)
@@ -31,6 +45,7 @@ extension Loop {
         if slot.doom == 0 { counters.add(cause) }
         slots[index].isQueued = false
         slots.free(index)
+        Chaos.point(.slotFreed)
     }
 
     /// Gives back what the directions hold, keeping their counts.
@@ -77,6 +92,7 @@ extension Loop {
             case .awaiting: tryNext(index, .silent, .connackTimeout)
             case .relaying: endSilent(index)
             case .lingering: end(index, EndCause(rawValue: Int(slots[index].reason)) ?? .refused)
+            case .orphaned: end(index, .unkept)
             case .free: break
             }
         }

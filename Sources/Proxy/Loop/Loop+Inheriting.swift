@@ -9,17 +9,40 @@ extension Loop {
     /// Until now they were close-on-exec, so that a successor finds none that no slot knows. Their identities come first:
     /// whoever finds them in a slot can tell whether they are still these.
     func keepBeyondProcess(_ index: UInt32) {
-        // What OpenSSL keeps is lost with the process.
-        guard slots[index].edge == 0 else { return }
         slots[index].clientCookie = TCPCursor.cookie(slots[index].client) ?? 0
+        Chaos.point(.clientCookieStored)
         slots[index].serverCookie = TCPCursor.cookie(slots[index].server) ?? 0
+        Chaos.point(.serverCookieStored)
         do {
             try Descriptor.setCloseOnExec(slots[index].client, false)
+            Chaos.point(.clientKept)
             try Descriptor.setCloseOnExec(slots[index].server, false)
+            Chaos.point(.serverKept)
         } catch {
-            // The session goes on; a successor will not find its sockets, and counts it as broken.
+            // The session goes on; a successor will not find its sockets, and counts it as ending.
             counters.add(.inheritedBroken)
         }
+    }
+
+    /// The client ID of the session a loop had in hand when its process died, if the session was not established; before the loop
+    /// that adopts the memory.
+    static func unestablishedInHand(_ memory: LoopMemory) -> [UInt8]? {
+        let slots = SlotArena(capacity: memory.capacity, region: memory.slots)
+        let index = slots.inHand
+        guard index > 0, index < slots.end, slots[index].keyLength > 0 else { return nil }
+        switch slots[index].phase {
+        case .preamble, .held, .connecting, .opening, .awaiting: break
+        case .free, .securing, .upgrading, .relaying, .lingering, .orphaned: return nil
+        }
+        let keys = KeyStore(blocks: memory.keyBlocks, region: memory.keys)
+        return keys.chain(of: slots[index]) == nil ? nil : keys.load(slots[index])
+    }
+
+    /// What adopted sessions hold: what two claim can be neither's.
+    private struct Claims {
+        var chunks: Set<UInt32> = []
+        var keys: Set<UInt32> = []
+        var edges: Set<UInt32> = []
     }
 
     /// Takes over what the predecessor left in this loop's memory: every established session goes on where the kernel says
@@ -29,47 +52,48 @@ extension Loop {
     func inherit(_ inheritance: SurvivalDirectory.Translation?) {
         let suspect = slots.inHand
         slots.inHand = 0
-        var usedChunks: Set<UInt32> = []
-        var usedKeys: Set<UInt32> = []
+        edges.beginAdoption()
+        var claims = Claims()
         for index in 1..<slots.end where slots[index].phase != .free {
-            if let reason = obstacle(index, inheritance, suspect: suspect) {
-                counters.add(reason)
-                abandon(index)
-                continue
-            }
-            let slot = slots[index]
-            let chain = keys.chain(of: slot) ?? []
-            let held = [slot.up.chunk, slot.down.chunk].filter { $0 != 0 }
-            // What two sessions claim cannot be either's.
-            guard usedChunks.isDisjoint(with: held), Set(held).count == held.count, usedKeys.isDisjoint(with: chain)
-            else {
-                counters.add(.inheritedBroken)
-                abandon(index)
-                continue
-            }
-            usedChunks.formUnion(held)
-            usedKeys.formUnion(chain)
+            var reason = obstacle(index, inheritance, suspect: suspect)
+            Chaos.point(.slotRecovered)
+            if reason == .inheritedOpaque { orphan(index) }
+            if reason == nil || reason == .inheritedOpaque, !claim(index, &claims) { reason = .inheritedBroken }
+            if let reason { counters.add(reason) }
+            guard reason != nil, reason != .inheritedOpaque else { continue }
+            abandon(index)
+            Chaos.point(.slotAbandoned)
         }
         slots.rebuild()
-        chunks.rebuild(inUse: usedChunks)
-        keys.rebuild(inUse: usedKeys)
-        for index in 1..<slots.end where slots[index].phase == .relaying { takeIn(index) }
+        chunks.rebuild(inUse: claims.chunks)
+        keys.rebuild(inUse: claims.keys)
+        edges.rebuild(inUse: claims.edges)
+        Chaos.point(.rebuilt)
+        var orphans: [UInt32] = []
+        for index in 1..<slots.end {
+            switch slots[index].phase {
+            case .relaying: takeIn(index)
+            case .orphaned: orphans.append(index)
+            default: break
+            }
+        }
+        closeInTurn(orphans)
+        if Chaos.has(.losesEvents) { forgetEvents() }
+        Chaos.point(.inherited)
     }
 
-    /// Why a session cannot go on; `nil`: it can, and its cursors and numbers are right now.
+    /// Why a session cannot go on; `nil`: it can, and its cursors and numbers are right now. What has no hope is said to be
+    /// ``ProxyCounter/inheritedOpaque`` only when its sockets and its place are its own.
     private func obstacle(
         _ index: UInt32, _ inheritance: SurvivalDirectory.Translation?, suspect: UInt32
     ) -> ProxyCounter? {
         let slot = slots[index]
-        guard slot.phase == .relaying else {
+        guard slot.phase == .relaying || slot.phase == .orphaned else {
             // Only the end of a refusal was still to come.
             return slot.phase == .lingering ? .inheritedEnding : .inheritedBeginning
         }
-        guard slot.edge == 0 else { return .inheritedOpaque }
         // Its end had begun: one of its sockets is closed.
-        guard slot.clientCookie != 0, TCPCursor.cookie(slot.client) == slot.clientCookie, slot.serverCookie != 0,
-            TCPCursor.cookie(slot.server) == slot.serverCookie
-        else { return .inheritedEnding }
+        guard isStill(slot.client, slot.clientCookie), isStill(slot.server, slot.serverCookie) else { return .inheritedEnding }
         guard let inheritance, Int(slot.listener) < inheritance.listeners.count,
             Int(slot.backendNumber) < inheritance.backends.count,
             Int(slot.serverIndex) < inheritance.servers[Int(slot.backendNumber)].count,
@@ -77,12 +101,13 @@ extension Loop {
             let backend = inheritance.backends[Int(slot.backendNumber)],
             let server = inheritance.servers[Int(slot.backendNumber)][Int(slot.serverIndex)]
         else { return .inheritedHomeless }
-        guard keys.chain(of: slot) != nil, recover(index, isUp: true), recover(index, isUp: false) else {
-            return .inheritedBroken
+        let isOpaque = slot.phase == .orphaned || isLost(index)
+        if !isOpaque {
+            guard recover(index, isUp: true), recover(index, isUp: false) else { return .inheritedBroken }
         }
         if index == suspect {
             // Twice at the same byte is no chance.
-            let moved = slots[index].moved
+            let moved = moved(index)
             guard slot.diedAfter != moved else { return .inheritedPoison }
             slots[index].diedAfter = moved
         }
@@ -92,22 +117,42 @@ extension Loop {
         slots[index].table =
             Int(slot.table) < inheritance.tables.count
             ? inheritance.tables[Int(slot.table)] ?? Slot.noTable : Slot.noTable
-        return nil
+        return isOpaque ? .inheritedOpaque : nil
     }
+
+    /// Whether the socket behind a number is the one it was.
+    private func isStill(_ number: Int32, _ cookie: UInt64) -> Bool {
+        cookie != 0 && (TCPCursor.cookie(number) == cookie || Chaos.has(.believesNumbers))
+    }
+
+    /// Whether what the session needs was in the memory of the process that died.
+    private func isLost(_ index: UInt32) -> Bool {
+        let edge = slots[index].edge
+        guard edge != 0, Int(edge) <= edges.capacity, edges[edge].slot == index else { return false }
+        return !edges[edge].layers.isDisjoint(with: .opaque)
+    }
+
+    /// Bytes that a session has moved, on its wires where those count apart.
+    private func moved(_ index: UInt32) -> UInt64 {
+        let edge = slots[index].edge
+        guard edge != 0 else { return slots[index].moved }
+        let (up, down) = (edges[edge].up, edges[edge].down)
+        return slots[index].moved &+ up.received &+ up.sent &+ down.received &+ down.sent
+    }
+
+    // MARK: Cursors
 
     /// Asks the kernel how far a direction has come, if anything of it was in flight; `false` when that makes no sense.
     private func recover(_ index: UInt32, isUp: Bool) -> Bool {
+        if slots[index].edge != 0 { return recoverEdge(index, isUp: isUp) }
         let flow = slots[index][isUp: isUp]
         guard flow.chunk != 0 else { return flow.received == flow.sent }
         guard Int(flow.chunk) <= chunks.count else { return false }
-        let (source, destination) = isUp ? (slots[index].client, slots[index].server) : (slots[index].server, slots[index].client)
-        // We connected to the server; the client connected to us. What was edited at the beginning of the stream, the kernel
-        // counted as it went.
-        guard let taken = TCPCursor.received(source), taken >= UInt64(flow.skipped),
-            let given = TCPCursor.sent(destination, isConnector: isUp),
+        if Chaos.has(.believesCounts) { return true }
+        // What was edited at the beginning of the stream, the kernel counted as it went.
+        guard let received = taken(index, isUp: isUp), let given = given(index, isUp: isUp),
             given &+ UInt64(flow.replaced) >= UInt64(flow.added)
         else { return false }
-        let received = taken - UInt64(flow.skipped)
         let sent = given + UInt64(flow.replaced) - UInt64(flow.added)
         guard flow.base <= sent, sent <= received, received - flow.base <= UInt64(chunks.size),
             flow.received <= received, flow.sent <= sent
@@ -119,20 +164,141 @@ extension Loop {
         return true
     }
 
+    /// The same where bytes are transformed: the record tells what was committed, the kernel what was taken and given since. What
+    /// was taken and not committed is transformed again, what was committed and not given is given.
+    private func recoverEdge(_ index: UInt32, isUp: Bool) -> Bool {
+        let edge = slots[index].edge
+        guard Int(edge) <= edges.capacity, edges[edge].slot == index else { return false }
+        let flow = edges[edge][isUp: isUp]
+        let progress = flow.progress
+        let size = UInt64(chunks.size)
+        var received = flow.received
+        if flow.input.chunk != 0 {
+            guard Int(flow.input.chunk) <= chunks.count, let taken = taken(index, isUp: isUp), flow.received <= taken,
+                flow.input.base <= progress.consumed, flow.input.base <= taken, taken - flow.input.base <= size
+            else { return false }
+            received = taken
+        }
+        var sent = flow.sent
+        if flow.output.chunk != 0 {
+            guard Int(flow.output.chunk) <= chunks.count, let given = given(index, isUp: isUp) else { return false }
+            let greeted = isUp ? UInt64(edges[edge].greeted) : 0
+            guard given >= greeted, given - greeted >= flow.sent, flow.output.base <= given - greeted,
+                progress.produced >= flow.output.base, progress.produced - flow.output.base <= size
+            else { return false }
+            sent = given - greeted
+        }
+        guard progress.consumed <= received, flow.input.chunk != 0 || progress.consumed == received,
+            sent <= progress.produced, flow.output.chunk != 0 || sent == progress.produced,
+            progress.passed <= progress.received
+        else { return false }
+        // Bytes from before the relay that were not passed on yet stand in a chunk of their own.
+        let plain = slots[index][isUp: isUp]
+        if plain.chunk != 0 {
+            guard Int(plain.chunk) <= chunks.count, plain.base <= progress.passed, progress.received - plain.base <= size
+            else { return false }
+        }
+        edges[edge][isUp: isUp].received = received
+        edges[edge][isUp: isUp].sent = sent
+        slots[index][isUp: isUp].received = progress.received
+        slots[index][isUp: isUp].sent = progress.passed
+        return true
+    }
+
+    /// Bytes of a direction taken from its source's socket, behind the PROXY header of a trusted sender.
+    private func taken(_ index: UInt32, isUp: Bool) -> UInt64? {
+        let skipped = UInt64(slots[index][isUp: isUp].skipped)
+        guard let count = TCPCursor.received(isUp ? slots[index].client : slots[index].server), count >= skipped else {
+            return nil
+        }
+        return count - skipped
+    }
+
+    /// Bytes of a direction given to its destination's socket. We connected to the server; the client connected to us.
+    private func given(_ index: UInt32, isUp: Bool) -> UInt64? {
+        TCPCursor.sent(isUp ? slots[index].server : slots[index].client, isConnector: isUp)
+    }
+
+    // MARK: What becomes of it
+
+    /// Whether what a session holds is its alone; then it is noted.
+    private func claim(_ index: UInt32, _ claims: inout Claims) -> Bool {
+        let slot = slots[index]
+        guard let chain = keys.chain(of: slot) else { return false }
+        var held = [slot.up.chunk, slot.down.chunk]
+        if slot.edge != 0 {
+            guard claims.edges.insert(slot.edge).inserted else { return false }
+            let (up, down) = (edges[slot.edge].up, edges[slot.edge].down)
+            held += [up.input.chunk, up.output.chunk, down.input.chunk, down.output.chunk]
+        }
+        held.removeAll { $0 == 0 }
+        guard Set(held).count == held.count, claims.chunks.isDisjoint(with: held), claims.keys.isDisjoint(with: chain) else {
+            if slot.edge != 0 { claims.edges.remove(slot.edge) }
+            return false
+        }
+        claims.chunks.formUnion(held)
+        claims.keys.formUnion(chain)
+        return true
+    }
+
+    /// The session cannot go on: only its sockets are kept until it is their turn to be closed.
+    private func orphan(_ index: UInt32) {
+        slots[index].phase = .orphaned
+        slots[index].edge = 0
+        slots[index].up.chunk = 0
+        slots[index].down.chunk = 0
+    }
+
     /// Closes what is still this session's, and frees the slot.
     private func abandon(_ index: UInt32) {
         let slot = slots[index]
-        if slot.clientCookie != 0, TCPCursor.cookie(slot.client) == slot.clientCookie { Descriptor.close(slot.client) }
-        if slot.serverCookie != 0, TCPCursor.cookie(slot.server) == slot.serverCookie { Descriptor.close(slot.server) }
+        if isStill(slot.client, slot.clientCookie) { Descriptor.close(slot.client) }
+        if isStill(slot.server, slot.serverCookie) { Descriptor.close(slot.server) }
         slots[index].phase = .free
         slots[index].generation = (slot.generation &+ 1) & 0x3FFF_FFFF
     }
 
     /// Counts a session where it belongs, and waits for it.
     private func takeIn(_ index: UInt32) {
+        counters.add(.inherited)
+        count(index)
+        Chaos.point(.counted)
+        pin(index)
+        Chaos.point(.pinned)
+        let edge = slots[index].edge
+        if edge != 0 {
+            while company.count <= Int(edge) { company.append(nil) }
+            company[Int(edge)] = EdgePrivate()
+        }
+        do {
+            // Whatever either side has to tell is told again: nothing the predecessor was told is lost with it.
+            try poller.add(slots[index].client, tag: tag(index, isServer: false))
+            Chaos.point(.clientPolled)
+            try poller.add(slots[index].server, tag: tag(index, isServer: true))
+            Chaos.point(.serverPolled)
+            armIdle(index)
+            // What was taken and not transformed, and answers that are owed: no socket tells of these.
+            if edge != 0 { queue(index) }
+        } catch {
+            counters.add(.inheritedBroken)
+            end(index, .failure)
+        }
+    }
+
+    /// Sessions that cannot be kept end one after the other, so that their clients do not come back at one time.
+    private func closeInTurn(_ found: [UInt32]) {
+        orphans = found.count
+        for (turn, index) in found.enumerated() {
+            count(index)
+            pin(index)
+            setDeadline(index, now + snapshot.closeSpread / Int64(found.count) * Int64(turn + 1))
+        }
+    }
+
+    /// Counts a session at its listener, its source and its server.
+    private func count(_ index: UInt32) {
         let slot = slots[index]
         counters.add(.accepted)
-        counters.add(.inherited)
         slots[index].bucket = TimerWheel.none
         slots[index].isQueued = false
         slots[index].leaving = 0
@@ -145,15 +311,13 @@ extension Loop {
             let backend = snapshot.backends[Int(slot.backendNumber)]
             slots[index].sourceIndex = backend.inherit(on: Int(slot.serverIndex), source: slot.sourceIndex)
         }
-        pin(index)
-        do {
-            // Whatever either side has to tell is told again: nothing the predecessor was told is lost with it.
-            try poller.add(slot.client, tag: tag(index, isServer: false))
-            try poller.add(slot.server, tag: tag(index, isServer: true))
-            armIdle(index)
-        } catch {
-            counters.add(.inheritedBroken)
-            end(index, .failure)
+    }
+
+    /// Negative control of a chaos build: what sockets have to tell when they are registered is thrown away, as it would be lost
+    /// if their registration was inherited.
+    private func forgetEvents() {
+        for _ in 0..<256 {
+            guard let count = try? poller.wait(nanoseconds: 0), count > 0 else { return }
         }
     }
 

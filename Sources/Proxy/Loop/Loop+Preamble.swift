@@ -85,6 +85,7 @@ extension Loop {
 
     /// The CONNECT is whole: the session gets its identity and a server.
     private func begin(_ index: UInt32, _ connect: Connect, _ chunk: UInt32) {
+        Chaos.point(.connectWhole)
         slots[index].level = connect.version.rawValue
         slots[index].keepAlive = connect.keepAlive
         slots[index].cleanStart = connect.isCleanStart
@@ -111,6 +112,7 @@ extension Loop {
             refuse(index, code: .serverBusy, .limit)
             return
         }
+        Chaos.point(.keyStored)
         judgeClient(index)
     }
 

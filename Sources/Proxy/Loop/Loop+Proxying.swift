@@ -95,7 +95,7 @@ extension Loop {
             return
         }
         let edge = slots[index].edge
-        edges[edge].up.input = EdgeBytes(chunk: chunk, base: 0)
+        edges[edge].up.attachInput(chunk, at: 0)
         edges[edge].up.received = count
         if slots[index].phase == .upgrading { heardFirst(index) }
         readClientEdge(index, ending: true)
@@ -166,6 +166,7 @@ extension Loop {
             tryNext(index, .closed, .serverClosedEarly)
             return false
         }
+        edges[slots[index].edge].greeted = UInt32(greeting.count)
         return true
     }
 

@@ -30,7 +30,8 @@ extension Loop {
     /// Writes the record of an end, and forgets what was kept for it; the slot is as it was when the session ended.
     func record(_ slot: Slot, _ index: UInt32, _ cause: EndCause) {
         defer { if !facts.isEmpty { facts[index] = nil } }
-        guard let recording = snapshot.recording, slot.up.received > 0 || recording.isWrittenWhenEmpty else { return }
+        guard let recording = snapshot.recording, slot.up.received > 0 || slot.doom != 0 || cause == .proxyRefused || recording.isWrittenWhenEmpty
+        else { return }
         write(recording, slot, index, cause)
     }
 
@@ -39,7 +40,7 @@ extension Loop {
         let backend = snapshot.backends[Int(slot.backendNumber)]
         let hasServer =
             switch slot.phase {
-            case .connecting, .opening, .awaiting, .relaying: true
+            case .connecting, .opening, .awaiting, .relaying, .orphaned: true
             case .free, .securing, .upgrading, .preamble, .held, .lingering: false
             }
         var counts = SessionRecord.Counts()
@@ -57,7 +58,7 @@ extension Loop {
             time: wall, accepted: wall - max(0, Clock.now.nanoseconds - slot.since) / 1000,
             peer: slot.peer, listener: listener.settings.name, backend: backend.name,
             server: server?.settings.name, because: hasServer ? reasons[min(Int(slot.reason), reasons.count - 1)] : nil,
-            clientID: keys.load(slot), level: slot.level, isCleanStart: slot.cleanStart, keepAlive: slot.keepAlive,
+            clientID: keys.load(slot), original: prefaces[index]?.original ?? originals[index], level: slot.level, isCleanStart: slot.cleanStart, keepAlive: slot.keepAlive,
             facts: facts[index] ?? SessionFacts(),
             connack: slot.connackAfter == Slot.never && slot.connackCode == 0 ? nil : slot.connackCode,
             isSessionPresent: slot.isSessionPresent, bytesUp: slot.up.sent, bytesDown: slot.down.sent,

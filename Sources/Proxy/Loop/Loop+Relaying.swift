@@ -51,25 +51,33 @@ extension Loop {
             }
             // A successor believes the kernel about a direction with a chunk, so the chunk is told before a byte moves, and
             // its place in the stream before that.
+            Chaos.point(.chunkTaken)
             slots[index][isUp: isUp].base = slots[index][isUp: isUp].received
+            Chaos.point(.baseStored)
             atomicMemoryFence(ordering: .acquiringAndReleasing)
             slots[index][isUp: isUp].chunk = chunk
+            Chaos.point(.chunkStored)
             switch chunks.receive(source, into: chunk, at: 0, most: most) {
             case .moved(let count):
+                Chaos.point(.received)
                 slots[index][isUp: isUp].received += UInt64(count)
+                Chaos.point(.receivedStored)
                 isDrained = count < most && !ending
                 if !isUp { followDown(index, chunk, count) }
                 if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
                 // One side has ended: the other may speak on for as long as it does.
                 if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
             case .wouldBlock:
+                Chaos.point(.readNothing)
                 slots[index][isUp: isUp].chunk = 0
                 chunks.release(chunk)
                 return true
             case .ended:
+                Chaos.point(.endHeard)
                 slots[index][isUp: isUp].chunk = 0
                 chunks.release(chunk)
                 slots[index][isUp: isUp].isEnded = true
+                Chaos.point(.endStored)
             case .failed:
                 slots[index][isUp: isUp].chunk = 0
                 chunks.release(chunk)
@@ -89,11 +97,15 @@ extension Loop {
             let flow = slots[index][isUp: isUp]
             if flow.isEmpty {
                 slots[index][isUp: isUp].chunk = 0
+                Chaos.point(.chunkForgotten)
                 chunks.release(chunk)
                 return .done
             }
             switch chunks.send(destination, from: chunk, Int(flow.sent - flow.base), Int(flow.received - flow.base)) {
-            case .moved(let count): slots[index][isUp: isUp].sent += UInt64(count)
+            case .moved(let count):
+                Chaos.point(.sent)
+                slots[index][isUp: isUp].sent += UInt64(count)
+                Chaos.point(.sentStored)
             case .wouldBlock, .ended: return .blocked
             case .failed: return .failed
             }
@@ -104,7 +116,9 @@ extension Loop {
     func passEnd(_ index: UInt32, isUp: Bool, to destination: Int32) -> Bool {
         if !slots[index][isUp: isUp].isShut {
             Socket.shutdownWrite(destination)
+            Chaos.point(.shut)
             slots[index][isUp: isUp].isShut = true
+            Chaos.point(.shutStored)
             if !slots[index][isUp: !isUp].isShut {
                 slots[index].firstToEnd = isUp ? 1 : 2
                 slots[index].deadline = now + Self.halfCloseTime

@@ -14,10 +14,16 @@ import Wire
 final class Loop {
     /// Bounds of a loop's work in one turn, so that nobody waits for anybody long.
     enum Share {
-        /// Connections taken off one listener.
+        /// Connections taken off one listener, and for how long, in nanoseconds.
         static let accepts = 64
-        /// Steps of TLS handshakes, of up to about a millisecond each.
-        static let handshakes = 4
+        static let acceptTime: Int64 = 500_000
+        /// Nanoseconds for steps of TLS handshakes; the last one begun goes on to its end.
+        static let handshakeTime: Int64 = 1_000_000
+        /// Handshakes that wait: beyond it no more connections are taken off listeners with TLS. They wait in the kernel,
+        /// where no deadline runs.
+        static let waitingHandshakes = 512
+        /// Nanoseconds beyond which a turn is counted as long: others waited that long for theirs.
+        static let longTurn: Int64 = 20_000_000
         /// Chunks moved for one direction of one session.
         static let chunks = 8
         /// Sessions continued that had used their share.
@@ -56,11 +62,13 @@ final class Loop {
     var edges: EdgeArena
     var company: [EdgePrivate?] = []
     var scratch: EdgeScratch
-    /// Handshakes that may still take a step in this turn, and the sessions that wait for theirs, in order.
-    var handshakesLeft = 0
-    var waitingHandshakes: [UInt32] = []
+    /// Nanoseconds of this turn that handshakes took, and the sessions that wait for a step of theirs.
+    var handshakeTime: Int64 = 0
+    var waitingHandshakes = HandshakeQueue()
     var wheel: TimerWheel
     var snapshot: Snapshot
+    /// The clients that balancers died of.
+    let poison: PoisonList?
     /// The time of this turn.
     var now: Int64
     /// Sessions whose pump stopped for fairness: continued in the next turn.
@@ -83,6 +91,8 @@ final class Loop {
     /// bytes.
     var originals: [UInt32: [UInt8]] = [:]
     var originalBytes = 0
+    /// Sessions of a former process that cannot be kept and are not closed yet.
+    var orphans = 0
     /// More deadlines have passed than one turn serves.
     var isLate = false
     /// A session waits for a chunk: a turn without a pause would not bring one.
@@ -93,13 +103,14 @@ final class Loop {
 
     init(
         number: Int, memory: LoopMemory, snapshot: Snapshot, counters: ProxyCounters, mailbox: LoopMailbox,
-        pulse: Pulse, inheritance: SurvivalDirectory.Translation? = nil
+        pulse: Pulse, inheritance: SurvivalDirectory.Translation? = nil, poison: PoisonList? = nil
     ) throws(Errno) {
         self.number = number
         self.counters = counters
         self.mailbox = mailbox
         self.pulse = pulse
         self.snapshot = snapshot
+        self.poison = poison
         let start = Clock.now
         now = start.nanoseconds
         poller = try EdgePoller(batch: 256)
@@ -112,6 +123,7 @@ final class Loop {
         try poller.addLevel(mailbox.bell.number, tag: Tag.bell)
         if memory.isAdopted { inherit(inheritance) }
         listen()
+        Chaos.point(.listening)
     }
 
     /// Serves until told to stop.
@@ -127,11 +139,13 @@ final class Loop {
     }
 
     private func turn() throws(Errno) {
+        let isCrowded = !waitingHandshakes.isEmpty
         let idle = queued.isEmpty && waitingHandshakes.isEmpty && chores.isEmpty && !isLate
         let count = try poller.wait(nanoseconds: idle ? Self.longestWait : isStarved ? Self.starvedWait : 0)
         isStarved = false
         now = Clock.now.nanoseconds
         pulse.beat(at: now)
+        let used = isCrowded ? Clock.threadTime : 0
         continueHandshakes()
         for index in 0..<count { dispatch(poller[index]) }
         continueQueued()
@@ -141,12 +155,29 @@ final class Loop {
         if !chores.isEmpty { work() }
         counters.set(.sessions, slots.used)
         counters.set(.chunks, chunks.used)
+        counters.set(.orphaned, orphans)
+        countTurn(isCrowded ? Clock.threadTime - used : nil)
+    }
+
+    /// Counts turns that were long: by the clock, and by the time this thread was at work while handshakes waited.
+    ///
+    /// - Parameter work: nanoseconds of the processor; `nil`: no handshake waited when the turn began.
+    private func countTurn(_ work: Int64?) {
+        let length = Clock.now.nanoseconds - now
+        counters.raise(.longestTurn, to: length / 1000)
+        if length > Share.longTurn { counters.add(.turnsLong) }
+        guard let work else { return }
+        counters.add(.turnsCrowded)
+        counters.raise(.longestCrowdedWork, to: work / 1000)
+        if work > Share.longTurn { counters.add(.turnsCrowdedLong) }
     }
 
     @inline(__always)
     private func dispatch(_ event: EdgePoller.Event) {
         let tag = Tag(event.tag)
         guard tag.isSession else {
+            // Who dies here dies of none of the sessions.
+            slots.inHand = 0
             if event.tag == Tag.bell { obey(mailbox.fetch()) } else { accept(on: Int32(truncatingIfNeeded: event.tag)) }
             return
         }
@@ -177,7 +208,7 @@ final class Loop {
             }
         case .lingering:
             if event.isWritable, slots[index].edge != 0 { flushGoodbye(index) } else if event.isReadable { drop(index) }
-        case .free: break
+        case .free, .orphaned: break
         }
     }
 
@@ -196,7 +227,7 @@ final class Loop {
         case .awaiting:
             if event.isWritable, !sendConnect(index) { return }
             if event.isReadable { readConnack(index, ending: event.isEnding) }
-        case .free, .securing, .upgrading, .preamble, .held, .lingering: break
+        case .free, .securing, .upgrading, .preamble, .held, .lingering, .orphaned: break
         }
     }
 
@@ -228,7 +259,7 @@ final class Loop {
             case .relaying:
                 if pump(index, isUp: true, ending: true) { _ = pump(index, isUp: false, ending: true) }
             case .lingering: drop(index)
-            case .free, .securing, .upgrading, .preamble, .held, .connecting, .opening, .awaiting: break
+            case .free, .securing, .upgrading, .preamble, .held, .connecting, .opening, .awaiting, .orphaned: break
             }
         }
     }

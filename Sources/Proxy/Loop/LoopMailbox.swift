@@ -8,8 +8,8 @@ import Wire
 enum LoopCommand: Sendable {
     /// Use this configuration from now on.
     case adopt(Snapshot)
-    /// Close at most so many sessions of a server.
-    case shed(server: ServerPlace, most: Int)
+    /// Close at most so many sessions of a server; what is left of that is added to `unspent`.
+    case shed(server: ServerPlace, most: Int, unspent: Gauge? = nil)
     /// Close every session whose client came to one of these addresses; when refusing, also what is accepted there until
     /// `resume`.
     case leave([IPAddress], refusing: Bool)

@@ -9,6 +9,8 @@ enum AdmissionRefusal: UInt8, CaseIterable {
     case listenerConnections, sourceConnections, sourceRate, connectRate, clientRate
     /// It reconnects too often, and too many such clients wait already.
     case flapping
+    /// Balancers died of clients with this ID.
+    case poison
 
     init(_ limit: Admission.Limit) {
         switch limit {
@@ -22,7 +24,7 @@ enum AdmissionRefusal: UInt8, CaseIterable {
     /// What the client is told; 3.x has return code 5 for *banned* and 3 for all others (MQTT 5.0, 3.2.2.2).
     var reasonCode: ReasonCode {
         switch self {
-        case .denied: .banned
+        case .denied, .poison: .banned
         case .listenerConnections: .serverBusy
         case .sourceConnections: .quotaExceeded
         case .sourceRate, .connectRate, .clientRate, .flapping: .connectionRateExceeded
@@ -38,8 +40,15 @@ enum AdmissionRefusal: UInt8, CaseIterable {
         case .connectRate: .limitConnectRate
         case .clientRate: .limitClientRate
         case .flapping: .limitHeld
+        case .poison: .poisonRefused
         }
     }
 
-    var cause: EndCause { self == .denied ? .denied : .limit }
+    var cause: EndCause {
+        switch self {
+        case .denied: .denied
+        case .poison: .poison
+        default: .limit
+        }
+    }
 }

@@ -239,14 +239,27 @@ final class BackendRuntime: Sendable {
     /// What becomes of the sessions of a server that went down.
     var onDown: Configuration.OnDown { state.withLock { $0.settings.onDown } }
 
-    /// Where a server is checked, and from which address of ours.
-    func checkPlace(_ server: Int) -> (target: SocketAddress, source: IPAddress?) {
+    /// Where a server is checked, from which address of ours, and through which layers: those of its sessions, unless the
+    /// check goes elsewhere, where it is in the clear if it does not say otherwise.
+    func checkPlace(_ server: Int) -> CheckPlace {
         state.withLock { state in
             let own = state.addresses[server]
             let check = state.settings.check
             let target = SocketAddress(check.address ?? own.address, port: check.port ?? own.port, scope: own.scope)
             let source = state.sources.listing.first { $0.settings.address?.family == target.address.family }
-            return (target, source?.settings.address)
+            let isElsewhere = check.address != nil || check.port != nil
+            let layers = state.transports[server]
+            let isEncrypted =
+                switch check.kind {
+                case .tls: true
+                case .mqtt, .http: !isElsewhere || check.isEncrypted
+                case .none, .tcp, .agent: false
+                }
+            return CheckPlace(
+                target: target, source: source?.settings.address,
+                transport: ServerTransport(
+                    tls: isEncrypted ? layers.tls : nil,
+                    webSocket: check.kind == .mqtt && !isElsewhere ? layers.webSocket : nil))
         }
     }
 

@@ -43,6 +43,10 @@ enum EndCause: Int, CaseIterable, Sendable {
     case frameViolation
     /// The client's request for a WebSocket was refused; counted by reason as well.
     case upgradeRefused
+    /// Balancers died of clients with this ID.
+    case poison
+    /// What it needs died with a former process: TLS that OpenSSL keeps.
+    case unkept
     /// The kernel refused a call that should not fail.
     case failure
 
@@ -73,6 +77,8 @@ enum EndCause: Int, CaseIterable, Sendable {
         case .serverTLS: "server-tls"
         case .frameViolation: "frame-violation"
         case .upgradeRefused: "upgrade-refused"
+        case .poison: "poison"
+        case .unkept: "unkept"
         case .failure: "failure"
         }
     }

@@ -6,6 +6,7 @@ import Linux
 import MQTT
 import Synchronization
 import TLS
+import Wire
 
 /// A number that several threads raise and lower.
 final class Gauge: Sendable {
@@ -33,6 +34,8 @@ final class ListenerRuntime: Sendable {
     let webSocket: WebSocketRules?
     /// Sessions now, over all loops; shared with what the listener was before a reload.
     let sessions: Gauge
+    /// What it has counted so far; shared with what the listener was before a reload.
+    let totals: ListenerTotals
     /// Who may connect, by address.
     let access: AccessList
     /// Rates and counts of its sources and clients; shared with what the listener was before a reload.
@@ -45,8 +48,8 @@ final class ListenerRuntime: Sendable {
 
     init(
         number: UInt16, settings: Configuration.ListenerSettings, sockets: [[Int32]], backend: UInt32,
-        routes: RouteTable? = nil, isActive: Bool, sessions: Gauge?, admission: AdmissionRuntime? = nil,
-        identity: IdentityPolicy = IdentityPolicy(), tls: TLSContext? = nil
+        routes: RouteTable? = nil, isActive: Bool, sessions: Gauge?, totals: ListenerTotals? = nil,
+        admission: AdmissionRuntime? = nil, identity: IdentityPolicy = IdentityPolicy(), tls: TLSContext? = nil
     ) {
         let limits = settings.admission
         access = AccessList(
@@ -66,6 +69,7 @@ final class ListenerRuntime: Sendable {
         self.routes = routes
         self.isActive = isActive
         self.sessions = sessions ?? Gauge()
+        self.totals = totals ?? ListenerTotals()
         self.identity = identity
         self.tls = tls
         webSocket = settings.webSocket.map { rules in
@@ -78,6 +82,12 @@ final class ListenerRuntime: Sendable {
     var inactive: ListenerRuntime {
         ListenerRuntime(
             number: number, settings: settings, sockets: sockets, backend: backend, routes: routes, isActive: false,
-            sessions: sessions, admission: admission, identity: identity, tls: tls)
+            sessions: sessions, totals: totals, admission: admission, identity: identity, tls: tls)
     }
+}
+
+extension TLSContext {
+    /// What its session cache holds for clients without tickets, and how many it forgot to make room, as a member of the
+    /// listener in `status`. Counted since the certificates or settings last changed.
+    var resumption: JSON { ["remembered": JSON(rememberedSessions), "evicted": JSON(evictedSessions)] }
 }

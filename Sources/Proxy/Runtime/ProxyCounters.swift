@@ -3,12 +3,15 @@
 import MQTT
 import ProxyProtocol
 import Synchronization
+import TLS
 import WebSocket
 import Wire
 
 /// What happened, as counters of one loop or of all.
 enum ProxyCounter: Int, CaseIterable, Sendable {
     case accepted, established, closed
+    /// Times a listener with TLS had to wait because enough handshakes wait already.
+    case acceptsPostponed
     case acceptRefusedByKernel
     case limitSessions, limitListener, limitChunks, limitClientIDs
     /// Clients an access rule kept out.
@@ -22,6 +25,8 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case limitRefusing
     /// Records about sessions that were lost, because the log's writer was too slow.
     case sessionRecordsLost
+    /// Refusals of servers whose Server Reference was left out for the client.
+    case serverReferencesHidden
     case tries, replays, connackRefused, connackAnotherServer, connackMalformed
     case connectRefusedByKernel, sourcePortsExhausted
     case connectFailed, connectTimeout, connackTimeout, serverClosedEarly
@@ -40,11 +45,16 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     /// Sessions of a stop or a hand-over: told so between two packets, closed there without a word, and cut inside one.
     case leftTold, leftSilent, leftCut
     case serverHandshakes, serverHandshakesFailed, serverUpgrades, serverUpgradesFailed
+    /// Turns longer than ``Loop/Share/longTurn``; turns that began while handshakes waited, and those of them whose work
+    /// took longer.
+    case turnsLong, turnsCrowded, turnsCrowdedLong
     /// Sessions of a balancer that died: those that live on, those that had no CONNACK yet, those behind TLS or a
     /// WebSocket, those the configuration has no place for, those that made no sense, those that died of their end, and
     /// those that were in hand at two deaths.
     case inherited, inheritedBeginning, inheritedOpaque, inheritedHomeless, inheritedBroken, inheritedEnding
     case inheritedPoison
+    /// CONNECTs of clients that balancers died of.
+    case poisonRefused
 
     /// The stable name: `stick-hits`.
     var name: String {
@@ -52,6 +62,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .accepted: "accepted"
         case .established: "established"
         case .closed: "closed"
+        case .acceptsPostponed: "accepts-postponed"
         case .acceptRefusedByKernel: "accept-refused-by-kernel"
         case .limitSessions: "limit-sessions"
         case .limitListener: "limit-listener"
@@ -66,6 +77,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .limitHeld: "limit-held"
         case .limitRefusing: "limit-refusing"
         case .sessionRecordsLost: "session-records-lost"
+        case .serverReferencesHidden: "server-references-hidden"
         case .tries: "tries"
         case .replays: "replays"
         case .connackRefused: "connack-refused"
@@ -103,6 +115,9 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .serverHandshakesFailed: "server-handshakes-failed"
         case .serverUpgrades: "server-upgrades"
         case .serverUpgradesFailed: "server-upgrades-failed"
+        case .turnsLong: "turns-long"
+        case .turnsCrowded: "turns-crowded"
+        case .turnsCrowdedLong: "turns-crowded-long"
         case .inherited: "inherited"
         case .inheritedBeginning: "inherited-beginning"
         case .inheritedOpaque: "inherited-opaque"
@@ -110,6 +125,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .inheritedBroken: "inherited-broken"
         case .inheritedEnding: "inherited-ending"
         case .inheritedPoison: "inherited-poison"
+        case .poisonRefused: "poison-refused"
         }
     }
 }
@@ -120,14 +136,24 @@ enum ProxyGauge: Int, CaseIterable, Sendable {
     case sessions
     /// Buffers in use; none when nothing is in flight.
     case chunks
+    /// Sessions of a balancer that died which cannot be kept, and wait for their turn to be closed.
+    case orphaned
+    /// The longest turn so far, and the most work in one that began while handshakes waited; microseconds.
+    case longestTurn, longestCrowdedWork
 
     /// The stable name: `chunks-in-use`.
     var name: String {
         switch self {
         case .sessions: "sessions-open"
         case .chunks: "chunks-in-use"
+        case .orphaned: "sessions-closing"
+        case .longestTurn: "longest-turn-us"
+        case .longestCrowdedWork: "longest-crowded-work-us"
         }
     }
+
+    /// Whether all loops together are as their highest, not as their sum.
+    var isMaximum: Bool { self == .longestTurn || self == .longestCrowdedWork }
 }
 
 /// Counters written by one loop and read by the status page.
@@ -139,6 +165,8 @@ final class ProxyCounters: Sendable {
     private let ends: CounterArray
     private let upgradeRefusals: CounterArray
     private let frames: CounterArray
+    /// TLS errors by kind: of clients, then of servers.
+    private let tlsErrors: CounterArray
 
     init() {
         events = CounterArray(ProxyCounter.allCases.count)
@@ -148,6 +176,7 @@ final class ProxyCounters: Sendable {
         ends = CounterArray(EndCause.allCases.count)
         upgradeRefusals = CounterArray(UpgradeRefusal.Reason.allCases.count)
         frames = CounterArray(FrameViolation.allCases.count)
+        tlsErrors = CounterArray(2 * TLSError.Kind.allCases.count)
     }
 
     @inline(__always)
@@ -157,9 +186,21 @@ final class ProxyCounters: Sendable {
     func add(_ cause: EndCause) { ends.add(cause.rawValue, 1) }
     func add(_ reason: UpgradeRefusal.Reason) { upgradeRefusals.add(reason.rawValue, 1) }
     func add(_ violation: FrameViolation) { frames.add(violation.rawValue, 1) }
+    func add(_ kind: TLSError.Kind, client: Bool) { tlsErrors.add(Self.place(kind, client: client), 1) }
+
+    private static func place(_ kind: TLSError.Kind, client: Bool) -> Int {
+        let kinds = TLSError.Kind.allCases
+        return (kinds.firstIndex(of: kind) ?? 0) + (client ? 0 : kinds.count)
+    }
 
     @inline(__always)
     func set(_ gauge: ProxyGauge, _ value: Int) { gauges.set(gauge.rawValue, UInt64(value)) }
+
+    /// A gauge that only its loop writes, when it is higher than before.
+    @inline(__always)
+    func raise(_ gauge: ProxyGauge, to value: Int64) {
+        if value > Int64(gauges[gauge.rawValue]) { gauges.set(gauge.rawValue, UInt64(value)) }
+    }
 
     subscript(_ counter: ProxyCounter) -> UInt64 { events[counter.rawValue] }
     subscript(_ gauge: ProxyGauge) -> UInt64 { gauges[gauge.rawValue] }
@@ -168,12 +209,16 @@ final class ProxyCounters: Sendable {
     subscript(_ cause: EndCause) -> UInt64 { ends[cause.rawValue] }
     subscript(_ reason: UpgradeRefusal.Reason) -> UInt64 { upgradeRefusals[reason.rawValue] }
     subscript(_ violation: FrameViolation) -> UInt64 { frames[violation.rawValue] }
+    subscript(_ kind: TLSError.Kind, client client: Bool) -> UInt64 { tlsErrors[Self.place(kind, client: client)] }
 
     /// The sum over loops, as the `counters` member of `status`; counters that are 0 are left out of the inner objects.
     static func json(_ all: [ProxyCounters]) -> JSON {
         func sum(_ value: (ProxyCounters) -> UInt64) -> UInt64 { all.reduce(0) { $0 + value($1) } }
         var members = ProxyCounter.allCases.map { counter in JSON.Member(counter.name, JSON(sum { $0[counter] })) }
-        members += ProxyGauge.allCases.map { gauge in JSON.Member(gauge.name, JSON(sum { $0[gauge] })) }
+        members += ProxyGauge.allCases.map { gauge in
+            JSON.Member(
+                gauge.name, JSON(gauge.isMaximum ? all.map { $0[gauge] }.max() ?? 0 : sum { $0[gauge] }))
+        }
         func counted<Key: CaseIterable>(_ title: String, _ name: (Key) -> String, _ value: (ProxyCounters, Key) -> UInt64) {
             let inner = Key.allCases.compactMap { key in
                 let count = sum { value($0, key) }
@@ -185,6 +230,8 @@ final class ProxyCounters: Sendable {
         counted("proxy-refusals", \ProxyViolation.name) { $0[$1] }
         counted("upgrade-refusals", \UpgradeRefusal.Reason.name) { $0[$1] }
         counted("frame-violations", \FrameViolation.name) { $0[$1] }
+        counted("tls-client-errors", \TLSError.Kind.rawValue) { $0[$1, client: true] }
+        counted("tls-server-errors", \TLSError.Kind.rawValue) { $0[$1, client: false] }
         counted("ends", \EndCause.name) { $0[$1] }
         return .object(members)
     }

@@ -240,6 +240,7 @@ final class Registry {
                 number: UInt16(place), settings: settings, sockets: prepared.sockets[settings.name] ?? [],
                 backend: backend.number, routes: routes, isActive: true,
                 sessions: place < next.count ? next[place].sessions : nil,
+                totals: place < next.count ? next[place].totals : nil,
                 admission: place < next.count ? next[place].admission : nil,
                 identity: IdentityPolicy(
                     settings.rewriting,
@@ -252,6 +253,7 @@ final class Registry {
         let perLoop = (configuration.maximumSessions + prepared.loops - 1) / max(1, prepared.loops)
         return Snapshot(
             listeners: listeners, backends: backends, tables: allTables,
-            recording: SessionRecording(configuration.log, sessionLog), sessionsPerLoop: perLoop)
+            recording: SessionRecording(configuration.log, sessionLog), closeSpread: configuration.closeSpread,
+            sessionsPerLoop: perLoop)
     }
 }

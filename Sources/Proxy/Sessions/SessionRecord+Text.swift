@@ -42,6 +42,7 @@ extension SessionRecord {
     private var fields: [(String, JSON)] {
         var fields: [(String, JSON)] = []
         if level != 0 { fields.append(("client_id", .string(LogRecord.value(clientID)))) }
+        if let original { fields.append(("original_client_id", .string(LogRecord.value(original)))) }
         fields.append(("client", .string("\(peer)")))
         if level != 0 {
             fields.append(("version", .string(ProtocolVersion(rawValue: level)?.text ?? "\(level)")))

@@ -34,6 +34,8 @@ struct SessionRecord: Sendable {
     let server: String?
     let because: Choice.Because?
     let clientID: [UInt8]
+    /// What the device sent as its client ID, when servers see another.
+    let original: [UInt8]?
     /// MQTT protocol level; 0: there was no CONNECT.
     let level: UInt8
     let isCleanStart: Bool

@@ -24,10 +24,10 @@ struct TerminationCode: Equatable {
         case .clientClosed, .clientReset, .abandoned, .clientTLS: "C"
         case .serverClosed, .serverReset, .noServer, .serverTLS: "S"
         case .idle, .connectDeadline, .proxyDeadline, .handshakeDeadline, .firstByteDeadline, .halfClosed: "c"
-        case .refused, .limit, .denied, .proxyRefused, .identityRefused, .frameViolation, .upgradeRefused: "P"
+        case .refused, .limit, .denied, .proxyRefused, .identityRefused, .frameViolation, .upgradeRefused, .poison: "P"
         case .drained: "D"
         case .steppedDown, .shutdown: "K"
-        case .failure: "I"
+        case .failure, .unkept: "I"
         }
     }
 
@@ -37,7 +37,7 @@ struct TerminationCode: Equatable {
         case .held: "T"
         case .connecting, .opening: "C"
         case .awaiting: "H"
-        case .relaying: "D"
+        case .relaying, .orphaned: "D"
         case .lingering: slot.triedAfter == Slot.never ? "R" : slot.connectedAfter == Slot.never ? "C" : "H"
         }
     }

@@ -29,6 +29,8 @@ final class Survival {
     private var holderPid: Int32
     /// A predecessor's sessions are to be taken over.
     let isSuccessor: Bool
+    /// The predecessor ended to make room for this program.
+    let wasHandedOver: Bool
     /// Holders that had to be replaced.
     private(set) var replacements: UInt64 = 0
 
@@ -42,6 +44,8 @@ final class Survival {
     }
 
     private init(_ state: SurvivalState, isSuccessor: Bool) throws {
+        Chaos.begin(state.chaos)
+        if isSuccessor { Chaos.point(.stateMapped) }
         self.state = state
         self.isSuccessor = isSuccessor
         var environment = ["SWIFT_BACKTRACE=enable=no", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
@@ -50,13 +54,16 @@ final class Survival {
         holder = Holder(
             region: state.region, arguments: ["understudy", ChildProcess.Role.balancer.rawValue],
             environment: environment)
-        if isSuccessor, !state.followed() {
+        wasHandedOver = isSuccessor && state.wasHandedOver()
+        if isSuccessor, !wasHandedOver, !state.followed() {
             holder.end()
             throw Refusal.crashLoop(deaths: state.deaths)
         }
         holderPid = try holder.start()
         // From here on this process is in charge, and nothing of the predecessor's was touched before.
+        if isSuccessor { Chaos.point(.holderStarted) }
         holder.commit()
+        if isSuccessor { Chaos.point(.ownerStored) }
         // What came back, or was never followed, needs no way back.
         if !holder.isOnProbation { holder.forgetPrevious() }
     }
@@ -71,6 +78,7 @@ final class Survival {
             holder.believe()
             throw Errno(Errno.nameTooLong, "execve \(program)")
         }
+        state.handsOver()
     }
 
     /// The program of this process is kept.

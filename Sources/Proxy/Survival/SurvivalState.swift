@@ -11,7 +11,7 @@ struct SurvivalState {
     /// Name of the environment variable with the number of the state's memfd.
     static let variable = "UNDERSTUDY_STATE"
     /// Raised with every change of what is shared that its sizes do not show.
-    static let version: UInt64 = 1
+    static let version: UInt64 = 3
 
     private enum Place {
         /// Behind the holder's words.
@@ -22,6 +22,9 @@ struct SurvivalState {
         static let hasServed = 2072
         static let directory = 2076
         static let hashKey = 2080
+        static let handedOver = 2096
+        static let chaos = 2560
+        static let poison = 3072
         static let loops = 4096
         static let loopSize = 64
         static let directories = 16_384
@@ -79,6 +82,15 @@ struct SurvivalState {
     /// Balancers that died and were followed.
     var deaths: UInt32 { region.load(Place.deaths) }
 
+    /// The process ends because another program follows it: no death, and nobody's fault.
+    func handsOver() { region.store(UInt32(1), at: Place.handedOver) }
+
+    /// Whether the predecessor ended for that reason; asked once by each process.
+    func wasHandedOver() -> Bool {
+        defer { region.store(UInt32(0), at: Place.handedOver) }
+        return region.load(Place.handedOver, as: UInt32.self) != 0
+    }
+
     /// Counts the predecessor's death.
     ///
     /// - Returns: `false` when too many have died in a row before they served.
@@ -87,7 +99,7 @@ struct SurvivalState {
         let restless = region.load(Place.hasServed, as: UInt32.self) == 0 ? region.load(Place.restless, as: UInt32.self) &+ 1 : 0
         region.store(restless, at: Place.restless)
         region.store(UInt32(0), at: Place.hasServed)
-        return restless < Self.maximumRestless
+        return restless < Self.maximumRestless || Chaos.has(.kills)
     }
 
     /// This process has served for a while: its death is none of a row.
@@ -95,6 +107,12 @@ struct SurvivalState {
 
     /// The key of the stick tables' hash on a host without a pair's secret: drawn once for the row.
     var hashKey: (UInt64, UInt64) { (region.load(Place.hashKey), region.load(Place.hashKey + 8)) }
+
+    /// The clients that balancers died of.
+    var poison: PoisonList { PoisonList(region: region.slice(Place.poison, count: PoisonList.size)) }
+
+    /// What a chaos build counts and is told (``Chaos``).
+    var chaos: MemoryRegion { region.slice(Place.chaos, count: Place.poison - Place.chaos) }
 
     // MARK: Loops
 

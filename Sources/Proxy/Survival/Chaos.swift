@@ -1,0 +1,105 @@
+// Deaths on purpose: a chaos build (`-D CHAOS`) kills itself at named points, and can be told to leave out what survival rests on.
+
+import Glibc
+import Linux
+import Synchronization
+import Wire
+
+/// What a chaos build does beyond any other: nothing at all in a build without the condition `CHAOS`, where every call below is
+/// empty and every answer is a constant.
+///
+/// Its memory is a part of the state that outlives processes, ``size`` bytes: a word of ``Mode`` bits that a test writes through
+/// `/proc`, deaths by point from ``deaths`` on, and which points were ever passed from ``passed`` on. Client ID ``trap`` is a trap.
+enum Chaos {
+    /// What a test may ask for.
+    struct Mode: OptionSet {
+        let rawValue: UInt32
+        /// Kill this process at points.
+        static let kills = Mode(rawValue: 1)
+        /// Negative control: events that were told are not told again.
+        static let losesEvents = Mode(rawValue: 2)
+        /// Negative control: numbers in slots are believed without the identity of the socket behind them.
+        static let believesNumbers = Mode(rawValue: 4)
+        /// Negative control: cursors are believed as they were stored, and the kernel is not asked.
+        static let believesCounts = Mode(rawValue: 8)
+    }
+
+    #if CHAOS
+        /// The CONNECT with this client ID traps.
+        static let trap = Array("understudy-trap".utf8)
+        static let deaths = 16
+        static let passed = 400
+        /// A point that is not passed in this time makes room for another.
+        private static let patience: Duration = .milliseconds(150)
+        /// A point is passed at most so many times before it strikes.
+        private static let countdown = 6
+
+        private struct State {
+            var region: MemoryRegion?
+            var target = ChaosPoint.accepted
+            var left = 0
+            var chosen = Clock.now
+        }
+
+        private static let state = Mutex(State())
+
+        static func begin(_ region: MemoryRegion) {
+            precondition(deaths + 4 * ChaosPoint.allCases.count <= passed && passed + ChaosPoint.allCases.count <= region.count)
+            state.withLock { $0.region = region }
+        }
+
+        static func has(_ mode: Mode) -> Bool {
+            state.withLock { state in
+                Mode(rawValue: state.region?.load(0, as: UInt32.self) ?? 0).contains(mode)
+            }
+        }
+
+        static func point(_ point: ChaosPoint) {
+            state.withLock { state in
+                guard let region = state.region else { return }
+                region.store(UInt8(1), at: passed + point.rawValue)
+                guard Mode(rawValue: region.load(0)).contains(.kills) else { return }
+                let now = Clock.now
+                if state.left == 0 || now - state.chosen > patience {
+                    state.target = choose(region)
+                    state.left = state.target.isPassedOnce ? 1 : Int.random(in: 1...countdown)
+                    state.chosen = now
+                }
+                guard point == state.target else { return }
+                state.left -= 1
+                guard state.left == 0 else { return }
+                let place = deaths + 4 * point.rawValue
+                region.store(region.load(place, as: UInt32.self) + 1, at: place)
+                _ = Glibc.kill(getpid(), SIGKILL)
+                while true { pause() }
+            }
+        }
+
+        /// One of the points that are passed here: half the time one of those that have struck least.
+        private static func choose(_ region: MemoryRegion) -> ChaosPoint {
+            let known = ChaosPoint.allCases.filter { region.load(passed + $0.rawValue, as: UInt8.self) != 0 }
+            func struck(_ point: ChaosPoint) -> UInt32 { region.load(deaths + 4 * point.rawValue) }
+            let rare = known.sorted { struck($0) < struck($1) }.prefix(known.count / 3 + 1)
+            return (Bool.random() ? rare.randomElement() : known.randomElement()) ?? .accepted
+        }
+
+        static func connect(_ id: @autoclosure () -> [UInt8]) { if id() == trap { preconditionFailure("the trap of a chaos build") } }
+
+        /// Deaths by point, as the `chaos` member of `status`.
+        static var json: JSON? {
+            state.withLock { state -> JSON? in
+                guard let region = state.region else { return nil }
+                return .object(
+                    ChaosPoint.allCases.map { point in
+                        JSON.Member("\(point)", JSON(Int(region.load(deaths + 4 * point.rawValue, as: UInt32.self))))
+                    })
+            }
+        }
+    #else
+        @inline(__always) static func begin(_ region: MemoryRegion) {}
+        @inline(__always) static func has(_ mode: Mode) -> Bool { false }
+        @inline(__always) static func point(_ point: ChaosPoint) {}
+        @inline(__always) static func connect(_ id: @autoclosure () -> [UInt8]) {}
+        static var json: JSON? { nil }
+    #endif
+}
