@@ -248,8 +248,8 @@ class HAProxy:
 
     def change(self, number):
         self.file.write_text(
-            f"global\n maxconn 20000\n nbthread 2\ndefaults\n mode tcp\n timeout connect 2s\n timeout client 1h\n"
-            f" timeout server 1h\nlisten mqtt\n bind 127.0.0.1:1883\n maxconn {10000 + number}\n"
+            f"global\n maxconn 9500\n nbthread 2\ndefaults\n mode tcp\n timeout connect 2s\n timeout client 1h\n"
+            f" timeout server 1h\nlisten mqtt\n bind 127.0.0.1:1883\n maxconn {9000 + number}\n"
             f" server one 127.0.0.1:{BROKER} weight {number % 9 + 1} check inter {number % 5 + 1}s\n")
 
     def reload(self, number):
