@@ -88,9 +88,9 @@ let package = Package(
             [
                 "Wire", "MQTT", "ProxyProtocol", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS",
                 "Telemetry",
-                "Proxy",
+                "Proxy", "COpenSSL",
             ]),
-        tests("RecordTests", ["Wire", "TLS"]),
+        tests("RecordTests", ["Wire", "Configuration", "TLS", "COpenSSL"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("AcceptanceTests", []),
         tests(

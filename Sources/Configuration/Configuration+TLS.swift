@@ -42,6 +42,15 @@ extension Configuration {
         case refuse
     }
 
+    /// Who reads and writes the records of a session once its handshake is done.
+    package enum RecordLayerChoice: String, Hashable, Sendable, CaseIterable {
+        /// This program: the session's state is plain data, weighs little and outlives the process. Suites without an
+        /// AEAD stay with OpenSSL.
+        case native
+        /// OpenSSL, as during the handshake.
+        case openssl
+    }
+
     /// `listen NAME { tls { … } }`: TLS ends at the listener.
     package struct ListenerTLS: Hashable, Sendable {
         /// `certificate FILE [default]`.
@@ -87,6 +96,7 @@ extension Configuration {
         package var sessionCache: Int = 4096
         /// The handshake must be done this long after the accept.
         package var handshakeTimeout: Duration = .seconds(15)
+        package var records: RecordLayerChoice = .native
 
         package init() {}
     }
@@ -114,6 +124,7 @@ extension Configuration {
         package var ciphers: String = TLSDefaults.ciphers
         package var suites: String = TLSDefaults.suites
         package var groups: String = TLSDefaults.groups
+        package var records: RecordLayerChoice = .native
 
         package init() {}
     }

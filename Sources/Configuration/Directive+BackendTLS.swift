@@ -5,7 +5,7 @@ import Wire
 extension Directive {
     static let backendTLSDirectives = [
         serverVerify, serverAuthorities, serverName, serverCertificate, serverKey, serverMinimum, serverMaximum,
-        serverCiphers, serverSuites, serverGroups,
+        serverCiphers, serverSuites, serverGroups, serverRecords,
     ]
 
     /// The newest backend's TLS settings while its block is read.

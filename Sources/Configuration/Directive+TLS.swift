@@ -6,7 +6,7 @@ extension Directive {
     static let listenTLSDirectives = [
         tlsCertificate, tlsCertificates, tlsKey, clientAuthorities, clientCertificate, verifyDepth, revocations,
         tlsMinimum, tlsMaximum, tlsCiphers, tlsSuites, tlsGroups, alpn, unknownServerName, sessionTimeout, tickets,
-        sessionCache, timeoutHandshake,
+        sessionCache, timeoutHandshake, clientRecords,
     ]
 
     /// The newest listener's TLS settings while its block is read.

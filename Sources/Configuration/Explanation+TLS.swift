@@ -22,6 +22,9 @@ extension Explanation {
             lines.append("  No session is ever resumed.")
         }
         lines.append("  The handshake must be done within \(tls.handshakeTimeout.text).")
+        if tls.records == .openssl {
+            lines.append("  OpenSSL encrypts: sessions take more memory and end with the balancer's process.")
+        }
         return lines
     }
 

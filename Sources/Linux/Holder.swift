@@ -67,6 +67,9 @@ package struct Holder {
         unsafe words.pointee.owner = plan.pointee.generation
     }
 
+    /// Whether this process is in charge, for those who must know before each step.
+    package var charge: Charge { unsafe Charge(UnsafePointer(words), generation: plan.pointee.generation) }
+
     /// This process ends on purpose: nothing follows it.
     package func end() { unsafe words.pointee.ended = 1 }
 

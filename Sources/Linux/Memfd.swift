@@ -19,6 +19,19 @@ package enum Memfd {
         return file
     }
 
+    /// Zeroed bytes that nobody but the processes which map them can see: not the kernel's own mapping, not a debugger,
+    /// not swap, not a core (memfd_secret(2), Linux 5.14).
+    ///
+    /// - Throws: `Errno`; `ENOSYS` when the kernel has none, or was booted without.
+    package static func secret(size: Int) throws(Errno) -> FileDescriptor {
+        let file = FileDescriptor(owning: try check("memfd_secret") { cl_memfd_secret() })
+        try check("ftruncate \(size)") { ftruncate(file.number, size) }
+        return file
+    }
+
+    /// Whether a descriptor is such a file: it has no seals, as no other memfd of ours.
+    package static func isSecret(_ number: Int32) -> Bool { cl_fcntl(number, Int32(CL_F_GET_SEALS), 0) < 0 }
+
     /// A memfd that holds `bytes` and can never be changed again.
     package static func sealed(name: String, _ bytes: [UInt8]) throws(Errno) -> FileDescriptor {
         let file = FileDescriptor(

@@ -80,4 +80,9 @@ package enum ProcessSelf {
 
     /// Ends this process at once, without running anything more of it.
     package static func exit(_ status: Int32) -> Never { _exit(status) }
+
+    /// Gives memory that was freed back to the kernel, in whole pages, out of every thread's heap.
+    ///
+    /// A thread that allocates meanwhile may have to wait for it.
+    package static func returnFreeMemory() { _ = cl_malloc_trim() }
 }

@@ -35,6 +35,19 @@ package struct PacketBoundary: Equatable, Sendable, BitwiseCopyable {
         return (word >> 61) & 7 == 0 ? distance : max(1, distance)
     }
 
+    /// How many of `bytes`, of which the first stands at `offset`, there are up to the first boundary; `nil`: there is none in
+    /// them.
+    package func firstEnd(in bytes: Span<UInt8>, at offset: UInt64) -> Int? {
+        var copy = self
+        var place = 0
+        while let missing = copy.missing(at: offset &+ UInt64(place)), place + missing <= bytes.count {
+            if missing == 0 { return place }
+            copy.follow(bytes.extracting(place..<place + missing), at: offset &+ UInt64(place))
+            place += missing
+        }
+        return nil
+    }
+
     /// Follows `bytes`, of which the first stands at `offset`: the next piece, or one that was followed before.
     @inline(__always)
     package mutating func follow(_ bytes: Span<UInt8>, at offset: UInt64) {

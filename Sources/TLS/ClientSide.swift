@@ -30,6 +30,8 @@ extension TLSContext {
         } else {
             unsafe SSL_CTX_set_verify(owner.handle, SSL_VERIFY_NONE, nil)
         }
-        self.init(owner, role: .client, client: ClientSide(serverName: tls.serverName, verifies: tls.verifies))
+        self.init(
+            owner, role: .client, client: ClientSide(serverName: tls.serverName, verifies: tls.verifies),
+            records: tls.records)
     }
 }

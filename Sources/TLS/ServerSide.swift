@@ -96,7 +96,7 @@ extension TLSContext {
         try owner.judgeClients(tls, material)
         try owner.resume(tls, policy)
         owner.askDuringHandshake(server)
-        self.init(owner, role: .server, server: server)
+        self.init(owner, role: .server, server: server, records: tls.records)
     }
 
     /// A digest of what is asked of clients: sessions are resumed only where the same is asked. A new revocation list is

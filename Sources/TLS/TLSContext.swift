@@ -1,6 +1,7 @@
 // What TLS sessions of one kind have in common: versions, suites, credentials.
 
 import COpenSSL
+import Configuration
 
 /// The settings of many sessions; never changed once it is made, so that sessions of all loops share it.
 ///
@@ -21,15 +22,16 @@ import COpenSSL
     var handle: OpaquePointer { unsafe owner.handle }
 
     /// Whether the sessions' handshakes are listened to, so that their records can be taken over.
-    var isObserved: Bool { presharedKey == nil }
+    let isObserved: Bool
 
     private let owner: ContextHandle
 
     init(
         _ owner: ContextHandle, role: Role, presharedKey: PresharedKey? = nil, server: ServerSide? = nil,
-        client: ClientSide? = nil
+        client: ClientSide? = nil, records: Configuration.RecordLayerChoice = .native
     ) {
         self.owner = owner
+        isObserved = presharedKey == nil && records == .native
         self.role = role
         self.presharedKey = presharedKey
         self.server = server

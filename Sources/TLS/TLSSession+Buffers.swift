@@ -12,7 +12,9 @@ extension TLSSession {
             // Sound: the span's memory behind `offset` is lent with its count.
             unsafe BIO_read_ex(outgoing, bytes.baseAddress.map { unsafe $0 + offset }, bytes.count - offset, &taken)
         }
-        return result == 1 ? taken : 0
+        guard result == 1 else { return 0 }
+        witness?.pass(buffer.span.extracting(offset..<offset + taken))
+        return taken
     }
 
     /// Decrypts at most one record, and at most `limit` bytes of it, into `buffer` from `offset` on; how many bytes came.

@@ -108,6 +108,9 @@ package import Wire
 
     func noteForeignIdentity(_ offered: [UInt8]) { foreignIdentity = offered }
 
+    /// Whether its context wants the records to be taken over once the handshake is done.
+    package var isObserved: Bool { context.isObserved }
+
     // MARK: Ciphertext
 
     /// Takes what the network brought, and carries on with the handshake while there is one.

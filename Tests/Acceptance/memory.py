@@ -1,9 +1,10 @@
-"""What an idle session weighs in user memory, plain and over TLS: understudy and haproxy in one run.
+"""What an idle session weighs in user memory, plain and over TLS: understudy (with records of its own and with OpenSSL's), haproxy and
+nginx in one run.
 
 Sessions are connected, have had their CONNACK, and are silent. The figure is the growth of the process's private memory
 (smaps_rollup: Private_Clean and Private_Dirty) between the first tenth of the sessions and all of them, for each.
 
-usage: memory.py [SESSIONS]     4000 when not named; haproxy takes part when it is installed
+usage: memory.py [SESSIONS] [tls]     4000 when not named; haproxy and nginx take part when they are installed
 """
 
 import os
@@ -19,6 +20,7 @@ from house import expect
 UNDERSTUDY = """
 listen plain { bind *:1884; use broker; backlog 16384 }
 listen tls { bind *:8883; use broker; backlog 16384; tls { certificate @/combined.pem } }
+listen openssl { bind *:8884; use broker; backlog 16384; tls { certificate @/combined.pem; records openssl } }
 backend broker { server one 10.77.0.1:1883; check none; timeout connack 60s; timeout connect 60s }
 loops 1
 """
@@ -50,6 +52,24 @@ backend broker
   server one 10.77.0.1:1883
 """
 
+# Bytes are passed only: it reads no MQTT.
+NGINX = """
+daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid @/nginx.pid; error_log @/nginx.err;
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+events { worker_connections 19000; }
+stream {
+  server { listen 4883 ssl backlog=16384; ssl_certificate @/server.pem; ssl_certificate_key @/server.key;
+           proxy_pass 10.77.0.1:1883; proxy_timeout 1h; }
+  server { listen 3884 backlog=16384; proxy_pass 10.77.0.1:1883; proxy_timeout 1h; }
+}
+"""
+
+# Name, program, listeners of each kind.
+RUNS = [
+    ("understudy", "understudy", {"plain": 1884, "TLS": 8883}), ("understudy, records openssl", "understudy", {"TLS": 8884}),
+    ("haproxy", "haproxy", {"plain": 2883, "TLS": 3883}), ("nginx", "nginx", {"plain": 3884, "TLS": 4883}),
+]
+
 
 def private(pid):
     """Bytes of memory that are the process's own."""
@@ -80,34 +100,48 @@ def main():
     answer_everybody("10.77.0.1")
     house.wait_for(lambda: house.is_open("10.77.0.1", 1883), "the broker")
     figures = {}
-    for label, plain, encrypted in [("understudy", 1884, 8883), ("haproxy", 2883, 3883)]:
-        if not shutil.which(label) and label != "understudy":
-            print(f"{label} is not installed")
+    for label, program, ports in RUNS:
+        if program != "understudy" and not shutil.which(program):
+            print(f"{program} is not installed")
             continue
-        for kind, port, folder in [("plain", plain, None), ("TLS", encrypted, tls)]:
+        for kind, port in ports.items():
+            if kind == "plain" and "tls" in sys.argv:
+                continue
             # A process for each figure: what one kind has freed does not hide what the other takes.
-            if label == "understudy":
-                program = house.Balancer(UNDERSTUDY.replace("@", str(tls)))
-                pid = program.pid()
-                stop = program.stop
-            else:
-                file = house.SCRATCH / "haproxy.cfg"
-                file.write_text(HAPROXY.replace("@", str(tls)))
-                process = house.start(f"haproxy-{kind}", ["haproxy", "-db", "-f", file])
-                house.wait_for(lambda: house.is_open("127.0.0.1", port), "haproxy")
-                pid = process.pid
-                def stop(process=process):
-                    process.kill()
-                    process.wait()
-            connect(count // 10, port, folder, f"{label}-{kind}-some")
+            pid, stop = begin(program, kind, port, tls)
+            name = f"{label.replace(', records ', '-')}-{kind}"
+            folder = tls if kind == "TLS" else None
+            connect(count // 10, port, folder, f"{name}-some")
             few = private(pid)
-            connect(count - count // 10, port, folder, f"{label}-{kind}-all")
+            connect(count - count // 10, port, folder, f"{name}-all")
             figures[label, kind] = (private(pid) - few) / (count - count // 10)
             print(f"{label} {kind}: {figures[label, kind]:.0f} bytes a session, {private(pid) / 2**20:.1f} MiB in all")
             stop()
-    for kind in ("plain", "TLS"):
-        if ("haproxy", kind) in figures:
-            print(f"{kind}: haproxy takes {figures['haproxy', kind] / max(1, figures['understudy', kind]):.1f} times as much")
+    for (label, kind), bytes in figures.items():
+        if label != "understudy":
+            print(f"{kind}: {label} takes {bytes / max(1, figures['understudy', kind]):.1f} times as much")
 
 
-house.main(main)
+def begin(program, kind, port, tls):
+    """A program that serves, the process that does it, and how it ends."""
+    if program == "understudy":
+        balancer = house.Balancer(UNDERSTUDY.replace("@", str(tls)))
+        return balancer.pid(), balancer.stop
+    file = house.SCRATCH / f"{program}.conf"
+    file.write_text((HAPROXY if program == "haproxy" else NGINX).replace("@", str(tls)))
+    words = ["haproxy", "-db", "-f", file] if program == "haproxy" else ["nginx", "-c", file]
+    process = house.start(f"{program}-{kind}", words)
+    house.wait_for(lambda: house.is_open("127.0.0.1", port), program)
+
+    def stop():
+        process.terminate()
+        process.wait()
+
+    pid = process.pid
+    if program == "nginx":
+        pid = int(house.run("pgrep", "-P", str(process.pid)).split()[0])
+    return pid, stop
+
+
+if __name__ == "__main__":
+    house.main(main)

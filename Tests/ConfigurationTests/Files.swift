@@ -176,6 +176,7 @@ enum Files {
                 tickets off
                 session-cache 40K
                 timeout handshake 3s
+                records openssl
             }
         }
         listen b { bind *:8884; use b; tls { certificate /c.pem; client-ca /ca.pem } }
@@ -190,6 +191,7 @@ enum Files {
                 ciphers HIGH
                 suites TLS_AES_128_GCM_SHA256
                 groups X25519
+                records openssl
             }
         }
 

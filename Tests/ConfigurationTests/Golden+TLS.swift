@@ -56,6 +56,18 @@ extension Golden {
                       = did you mean "optional-unverified"?
                 """#),
         Golden(
+            "a record layer that nobody has", as: .anybody,
+            file: #"""
+                listen m { bind *:8883; tls { certificate /a; records opensll }; use b }
+                backend b { server s1 192.168.0.2:1883 }
+                """#,
+            messages: #"""
+                test.conf:1:55: error: records knows no "opensll"
+                    1 | listen m { bind *:8883; tls { certificate /a; records opensll }; use b }
+                      |                                                       ^~~~~~~
+                      = did you mean "openssl"?
+                """#),
+        Golden(
             "a minimum above the maximum", as: .anybody,
             file: #"""
                 listen m { bind *:8883; use b

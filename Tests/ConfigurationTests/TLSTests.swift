@@ -29,12 +29,14 @@ struct TLSTests {
         #expect(!tls.tickets)
         #expect(tls.sessionCache == 40 * 1024)
         #expect(tls.handshakeTimeout == .seconds(3))
+        #expect(tls.records == .openssl)
         let server = try #require(configuration.backends[0].tls)
         #expect(server.verifies)
         #expect(server.authorities == .file("/ca.pem"))
         #expect(server.serverName == "broker.example.com")
         #expect(server.certificate == "/me.pem" && server.key == "/me.key")
         #expect(server.minimumVersion == .v1_3)
+        #expect(server.records == .openssl)
     }
 
     @Test func `an authority alone means that a certificate is required`() throws {

@@ -65,6 +65,16 @@ struct PacketBoundaryTests {
         #expect(boundary.missing(at: 131) == 0)
     }
 
+    @Test func `The first end in a piece`() {
+        var boundary = PacketBoundary()
+        boundary.follow(hex("3082").span, at: 0)
+        let rest = hex("00 0000") + hex("C000")
+        #expect(boundary.firstEnd(in: rest.span, at: 2) == 3)
+        #expect(boundary.firstEnd(in: rest.span.extracting(0..<2), at: 2) == nil)
+        #expect(PacketBoundary().firstEnd(in: rest.span, at: 0) == 0)
+        #expect(PacketBoundary().firstEnd(in: rest.span, at: 9) == nil)
+    }
+
     @Test func `A fifth length byte, and bytes that were missed, end the sense of the stream`() {
         var boundary = PacketBoundary()
         boundary.follow(hex("C000 30 FFFFFF").span, at: 0)

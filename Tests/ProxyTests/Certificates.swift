@@ -1,5 +1,6 @@
 // A certificate for the tests of this target, made once by openssl.
 
+import Configuration
 import Glibc
 import Linux
 import Wire
@@ -28,11 +29,16 @@ enum Certificates {
         try TLSContext(server: directory + "/stranger.pem", key: directory + "/stranger.key")
     }
 
-    static func server(_ version: Int? = nil) throws -> TLSContext {
-        try TLSContext(server: directory + "/server.pem", key: directory + "/server.key", version: version)
+    static func server(
+        _ version: Int? = nil, records: Configuration.RecordLayerChoice = .native
+    ) throws -> TLSContext {
+        try TLSContext(
+            server: directory + "/server.pem", key: directory + "/server.key", version: version, records: records)
     }
 
-    static func client(_ version: Int? = nil) throws -> TLSContext {
-        try TLSContext(clientTrusting: directory + "/server.pem", version: version)
+    static func client(
+        _ version: Int? = nil, records: Configuration.RecordLayerChoice = .native
+    ) throws -> TLSContext {
+        try TLSContext(clientTrusting: directory + "/server.pem", version: version, records: records)
     }
 }

@@ -31,7 +31,7 @@ struct EdgeClosingTests {
         init(_ peer: EdgePeer) { self.peer = peer }
     }
 
-    @Test("An idle session holds no buffer", arguments: Combination.all)
+    @Test("An idle session holds no buffer", arguments: Combination.all + Combination.byOpenSSL)
     func idle(combination: Combination) throws {
         let server = try Listener()
         let rig = try EdgeTests.rig(combination, [server.address])
@@ -49,7 +49,7 @@ struct EdgeClosingTests {
         rig.finish()
     }
 
-    @Test("The last words of a side reach the other, in every layer", arguments: Combination.all, [true, false])
+    @Test("The last words of a side reach the other, in every layer", arguments: Combination.all + Combination.byOpenSSL, [true, false])
     func lastWords(combination: Combination, clientFirst: Bool) throws {
         let server = try Listener()
         let rig = try EdgeTests.rig(combination, [server.address])
@@ -90,7 +90,7 @@ struct EdgeClosingTests {
         rig.finish()
     }
 
-    @Test("A reset of one side closes the other", arguments: Combination.all, [true, false])
+    @Test("A reset of one side closes the other", arguments: Combination.all + Combination.byOpenSSL, [true, false])
     func reset(combination: Combination, isClient: Bool) throws {
         let server = try Listener()
         let rig = try EdgeTests.rig(combination, [server.address])
@@ -103,7 +103,7 @@ struct EdgeClosingTests {
         rig.finish()
     }
 
-    @Test("A reader that stops stops the writer; then all comes", arguments: Combination.all)
+    @Test("A reader that stops stops the writer; then all comes", arguments: Combination.all + Combination.byOpenSSL)
     func backPressure(combination: Combination) throws {
         let server = try Listener()
         let rig = try EdgeTests.rig(combination, [server.address])

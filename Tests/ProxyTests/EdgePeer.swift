@@ -1,14 +1,15 @@
 // One end of a connection that speaks TLS, WebSocket, both or neither, in a test's hands.
 
+import COpenSSL
 import Glibc
 import Linux
 import MQTT
-import TLS
 import Testing
 import WebSocket
 import Wire
 
 @testable import Proxy
+@testable import TLS
 
 /// What a test's client or server speaks around MQTT.
 enum Wrapping: String, CaseIterable, Sendable {
@@ -24,7 +25,7 @@ enum Wrapping: String, CaseIterable, Sendable {
 final class EdgePeer {
     let peer: Peer
     let isClient: Bool
-    private let tls: TLSSession?
+    let tls: TLSSession?
     /// Frames are read since the upgrade.
     private var reader: FrameReader?
     private var isFramed = false
@@ -213,7 +214,8 @@ final class EdgePeer {
 
     /// Sends one pattern while it receives another; how many bytes came, all as in the pattern.
     func exchange(
-        _ out: Pattern, _ sending: Int, _ incoming: Pattern, _ receiving: Int, largest: Int = 60_000
+        _ out: Pattern, _ sending: Int, _ incoming: Pattern, _ receiving: Int, largest: Int = 60_000,
+        updating: Bool = false
     ) throws -> Int {
         var sent = 0
         var received = 0
@@ -221,6 +223,10 @@ final class EdgePeer {
             if sent < sending, outbox.count < 100_000, (tls?.unsent ?? 0) < 100_000 {
                 let most = Int.random(in: 1...largest, using: &random)
                 let piece = out.bytes(at: sent, most: min(sending - sent, most))
+                // New keys now and then, and every other time the other side is asked for its own.
+                if updating, Int.random(in: 0...3, using: &random) == 0 {
+                    try updateKeys(requesting: Bool.random(using: &random))
+                }
                 try queue(piece)
                 sent += piece.count
             }
@@ -231,6 +237,39 @@ final class EdgePeer {
             if isEnded, received < receiving { return received }
         }
         return received
+    }
+
+    /// Announces new keys (RFC 8446, 4.6.3) before whatever is sent next.
+    func updateKeys(requesting: Bool) throws {
+        guard let handle = unsafe tls?.handle else { return }
+        let kind = requesting ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED
+        // Sound: the session lives, and is this thread's.
+        guard unsafe SSL_key_update(handle, kind) == 1, unsafe SSL_do_handshake(handle) == 1 else {
+            throw Peer.Failure.timeout("new keys")
+        }
+    }
+
+    /// Asks to begin again (RFC 5246, 7.4.1.2).
+    func renegotiate() throws {
+        guard let handle = unsafe tls?.handle else { return }
+        // Sound: as above. The request itself waits for an answer.
+        guard unsafe SSL_renegotiate(handle) == 1 else { throw Peer.Failure.timeout("renegotiation") }
+        _ = unsafe SSL_do_handshake(handle)
+        try flush()
+    }
+
+    /// The records that bytes become, which are not sent.
+    func sealed(_ bytes: [UInt8]) throws -> [UInt8] {
+        try flush()
+        try tls?.write(bytes.span)
+        return tls?.takeCiphertext(limit: 1 << 20) ?? []
+    }
+
+    /// Sends bytes past every layer.
+    func sendBelow(_ bytes: [UInt8]) throws {
+        try flush()
+        outbox += bytes
+        try flush()
     }
 
     /// Moves what can be moved now, or waits for it.

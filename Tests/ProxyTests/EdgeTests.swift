@@ -15,22 +15,35 @@ import Wire
 struct Combination: Sendable, CustomStringConvertible, CustomTestStringConvertible {
     var client: Wrapping
     var server: Wrapping
-    var description: String { "\(client.rawValue) to \(server.rawValue)" }
+    /// Who reads and writes the balancer's records.
+    var records = Configuration.RecordLayerChoice.native
+    var description: String { "\(client.rawValue) to \(server.rawValue), \(records.rawValue)" }
+    /// Sides with TLS.
+    var encrypted: UInt64 { (client.hasTLS ? 1 : 0) + (server.hasTLS ? 1 : 0) }
     var testDescription: String { description }
 
     static let all = Wrapping.allCases.flatMap { client in
         [Wrapping.tcp, .tls13, .ws, .wss].map { Combination(client: client, server: $0) }
+    }
+
+    /// Those with TLS, as OpenSSL does the records.
+    static let byOpenSSL = all.filter { $0.encrypted > 0 }.map {
+        Combination(client: $0.client, server: $0.server, records: .openssl)
     }
 }
 
 @Suite("A transformed session")
 struct EdgeTests {
     /// A rig for a combination.
-    static func rig(_ combination: Combination, _ servers: [SocketAddress]) throws -> Rig {
+    ///
+    /// - Parameter recordLimit: records under one key.
+    static func rig(
+        _ combination: Combination, _ servers: [SocketAddress], recordLimit: UInt64 = .max
+    ) throws -> Rig {
         let (client, server) = (combination.client, combination.server)
         return try Rig(
-            servers, tls: client.hasTLS ? Certificates.server() : nil,
-            serverTLS: server.hasTLS ? Certificates.client() : nil,
+            servers, recordLimit: recordLimit, tls: client.hasTLS ? Certificates.server(records: combination.records) : nil,
+            serverTLS: server.hasTLS ? Certificates.client(records: combination.records) : nil,
             listener: { if client.hasWebSocket { $0.webSocket = Configuration.WebSocketSettings(path: "/mqtt") } },
             backend: { settings in
                 guard server.hasWebSocket else { return }
@@ -55,11 +68,11 @@ struct EdgeTests {
         return broker
     }
 
-    @Test("Bytes pass exactly, both ways at once, whatever both sides speak", arguments: Combination.all, [nil, 8192])
+    @Test("Bytes pass exactly, both ways at once, whatever both sides speak", arguments: Combination.all + Combination.byOpenSSL, [nil, 8192])
     func bulk(combination: Combination, buffers: Int32?) throws {
         let server = try Listener(receiveBuffer: buffers)
         let rig = try Self.rig(combination, [server.address])
-        let count = buffers == nil ? 10_000_000 : 300_000
+        let count = buffers == nil ? combination.records == .native ? 5_000_000 : 1_000_000 : 300_000
         let (up, down) = (Pattern(seed: 1), Pattern(seed: 2))
         let packet = try connect("edge")
         let address = rig.address
@@ -88,6 +101,8 @@ struct EdgeTests {
         #expect(rig.count(.serverHandshakes) == (combination.server.hasTLS ? 1 : 0))
         #expect(rig.count(.upgrades) == (combination.client.hasWebSocket ? 1 : 0))
         #expect(rig.count(.serverUpgrades) == (combination.server.hasWebSocket ? 1 : 0))
+        #expect(rig.count(.takeOvers) == (combination.records == .native ? combination.encrypted : 0))
+        #expect(rig.count(.takeOversLeft) == 0 && rig.count(.takeOversRefused) == 0)
         #expect(rig.count(.handshakesFailed) == 0 && rig.count(.serverHandshakesFailed) == 0)
     }
 }

@@ -19,13 +19,15 @@ final class Rig {
     let backend: BackendRuntime
     let table: TableRuntime
     let loops: [LoopHandle]
+    /// What the loops have in memory.
+    let memories: [LoopMemory]
     let listener: ListenerRuntime
     /// How often something asked for checks to be looked at.
     let checksMoved = Gauge()
 
     init(
         _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
-        recording: SessionRecording? = nil,
+        recordLimit: UInt64 = .max, recording: SessionRecording? = nil,
         tls: TLSContext? = nil, serverTLS: TLSContext? = nil, keys: [String: IdentityKey] = [:],
         listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
         backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in },
@@ -54,11 +56,15 @@ final class Rig {
         let snapshot = Snapshot(
             listeners: [listener], backends: [backend] + others, tables: [table], recording: recording)
         var started: [LoopHandle] = []
+        var memories: [LoopMemory] = []
         for number in 0..<count {
-            started.append(
-                try LoopHandle.start(number: number, capacity: capacity, chunkSize: chunkSize, snapshot: snapshot))
+            var memory = try LoopMemory(capacity: capacity, chunkSize: chunkSize)
+            memory.recordLimit = recordLimit
+            memories.append(memory)
+            started.append(try LoopHandle.start(number: number, memory: memory, snapshot: snapshot))
         }
         loops = started
+        self.memories = memories
     }
 
     /// A listener on a port of its own, with one socket for each loop.
@@ -120,6 +126,7 @@ final class Rig {
     func count(_ violation: Violation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
     func count(_ violation: ProxyViolation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
     func count(_ cause: EndCause) -> UInt64 { loops.reduce(0) { $0 + $1.counters[cause] } }
+    func count(_ violation: RecordViolation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
     func count(_ violation: FrameViolation) -> UInt64 { loops.reduce(0) { $0 + $1.counters[violation] } }
     func count(_ reason: UpgradeRefusal.Reason) -> UInt64 { loops.reduce(0) { $0 + $1.counters[reason] } }
     func gauge(_ gauge: ProxyGauge) -> Int { loops.reduce(0) { $0 + Int($1.counters[gauge]) } }

@@ -47,6 +47,14 @@ struct Side {
         self.writing = writing
     }
 
+    /// A session as it was taken over.
+    init(_ taken: TakenOverSession) throws {
+        cipher = try RecordCipher()
+        parameters = taken.parameters
+        reading = taken.reading
+        writing = taken.writing
+    }
+
     mutating func seal(_ plaintext: [UInt8], type: UInt8 = 23) throws -> [UInt8] {
         var output = [UInt8](repeating: 0, count: plaintext.count + RecordLayer.overhead(parameters))
         var span = output.mutableSpan

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -36,6 +37,15 @@ static inline int cl_ioctl(int fd, unsigned long request, void *argument) { retu
 static inline int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
     return prctl(option, a, b, c, d);
 }
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
+static inline int cl_malloc_trim(void) { return malloc_trim(0); }
+// MLOCK_ONFAULT is 1.
+static inline int cl_mlock_on_fault(const void *start, size_t length) {
+    return (int)syscall(SYS_mlock2, start, length, 1);
+}
+static inline int cl_memfd_secret(void) { return (int)syscall(SYS_memfd_secret, O_CLOEXEC); }
 static inline int cl_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 static inline int cl_close_range(unsigned first, unsigned last, unsigned flags) {
     return (int)syscall(SYS_close_range, first, last, flags);

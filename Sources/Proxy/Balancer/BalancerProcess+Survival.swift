@@ -68,13 +68,19 @@ extension BalancerProcess {
         let inherited = survival.loops
         blame(inherited.compactMap(\.self))
         for number in 0..<max(count, inherited.count) {
-            let memory: LoopMemory
+            var memory: LoopMemory
             if number < inherited.count, let known = inherited[number] {
                 memory = known
                 room = max(room, memory.capacity * count)
             } else {
                 memory = try LoopMemory(capacity: max(1, (sessions + count - 1) / count), chunkSize: chunkSize)
                 survival.state.store(memory.record, loop: number)
+            }
+            memory.charge = survival.charge
+            if memory.protection == .excluded {
+                log.warning(
+                    "the keys of TLS sessions may be swapped out: the limit of locked memory is too low",
+                    ["loop": "\(number)", "bytes": "\(SessionKeys.bytes(capacity: memory.capacity))"])
             }
             loops.append(
                 try LoopHandle.start(

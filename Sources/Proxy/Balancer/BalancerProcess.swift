@@ -35,6 +35,9 @@ package final class BalancerProcess {
     var hasServed = false
     var loops: [LoopHandle] = []
     var listeningLoops = 0
+    /// Handshakes when it was last looked, and when their memory was last given back.
+    var handshakesSeen: UInt64 = 0
+    var handshakesTidied: UInt64 = 0
     var prober: Prober?
     var statusServer: StatusServer?
     var pairLink: PairLink?
@@ -103,7 +106,13 @@ package final class BalancerProcess {
     private static func dropPrivileges() throws(Errno) {
         try ResourceLimits.forbidCore()
         // A successor is what its predecessor was; its parent is a holder, whose end is no reason to die.
-        guard ProcessSelf.environment(SurvivalState.variable) == nil else { return }
+        guard ProcessSelf.environment(SurvivalState.variable) == nil else {
+            // To be a program anew made it open to debuggers of its user.
+            try Privileges.forbidNew()
+            return
+        }
+        // For the keys of TLS sessions, which must never be swapped out; without the right to it the limit stays.
+        if Privileges.isRoot { try? ResourceLimits.unlimitLockedMemory() }
         try ProcessSelf.setParentDeathSignal(Signals.kill)
         var user: User?
         if Privileges.isRoot, let name = ProcessSelf.environment(ChildProcess.userVariable) {
@@ -271,6 +280,7 @@ package final class BalancerProcess {
             if loops.isEmpty {
                 try startLoops(prepared.value.configuration, snapshot, inheritance)
                 Chaos.point(.loopsBegun)
+                watchMemory()
                 remember(snapshot)
             } else {
                 remember(snapshot)

@@ -1,6 +1,7 @@
 // What a session whose bytes are transformed on their way has besides its slot, as plain data.
 
 import Synchronization
+import TLS
 import WebSocket
 import Wire
 
@@ -12,12 +13,19 @@ struct EdgeLayers: OptionSet, BitwiseCopyable, Hashable {
     static let clientWebSocket = EdgeLayers(rawValue: 2)
     static let serverTLS = EdgeLayers(rawValue: 4)
     static let serverWebSocket = EdgeLayers(rawValue: 8)
+    /// The side's TLS is plain data: its records are read and written here, OpenSSL's part is over.
+    static let clientRecords = EdgeLayers(rawValue: 16)
+    static let serverRecords = EdgeLayers(rawValue: 32)
 
-    /// State that is private to this process: who adopts the session later can only count and close it.
-    static let opaque: EdgeLayers = [.clientTLS, .serverTLS]
+    /// Whether there is state that is private to this process: who adopts the session later can only count and close it.
+    var isOpaque: Bool {
+        (contains(.clientTLS) && !contains(.clientRecords)) || (contains(.serverTLS) && !contains(.serverRecords))
+    }
 
     /// Whether TLS is spoken with one of the sides.
     func hasTLS(client: Bool) -> Bool { contains(client ? .clientTLS : .serverTLS) }
+    /// Whether the records of one of the sides are ours.
+    func hasRecords(client: Bool) -> Bool { contains(client ? .clientRecords : .serverRecords) }
     /// Whether frames are spoken with one of the sides; not before its upgrade is done.
     func hasWebSocket(client: Bool) -> Bool { contains(client ? .clientWebSocket : .serverWebSocket) }
 }
@@ -48,19 +56,60 @@ struct EdgeProgress: BitwiseCopyable {
     var passed: UInt64 = 0
     /// Bytes for the destination's stream that came of it: those beyond what was sent stand in the output's chunk.
     var produced: UInt64 = 0
-    /// Where the source's frames stand, when it speaks WebSocket.
-    var reader: FrameReader
-    /// The source's last ping or close, and how many of them were heard. Only the last needs an answer (RFC 6455,
-    /// 5.5.3), so a flood of them costs no memory.
-    var control: ControlFrame?
-    var controls: UInt64 = 0
-    var ending = Ending.open
+
+    /// The number of the source's next record, and of ours to the destination.
+    var readSequence: UInt64 = 0
+    var writeSequence: UInt64 = 0
+    /// What has to be remembered between two records of the source.
+    var notes = RecordNotes()
+    /// Pings and closes heard from the source, wrapping around: they are compared only. Only the last needs an answer (RFC 6455, 5.5.3), so a flood of them costs
+    /// no memory.
+    var controls: UInt16 = 0
     /// Of the destination's own pings and closes, those answered with what this direction produced.
-    var answered: UInt64 = 0
+    var answered: UInt16 = 0
+    /// What the source's TLS wants to be answered, by new keys (RFC 8446, 4.6.3) or with a warning (RFC 5246, 7.2.2);
+    /// however often it asks, one answer does.
+    var asks: UInt16 = 0
+    /// Of the destination's, those answered.
+    var told: UInt16 = 0
+    /// The lowest bits of the generations of the keys that these numbers count with.
+    var readGeneration: UInt8 = 0
+    var writeGeneration: UInt8 = 0
+    /// Where the source's frames stand, when it speaks WebSocket.
+    var ending = Ending.open
+    /// Which half of the frames' state is in force.
+    var isSecondFrames = false
     /// The destination was sent a close frame: nothing may follow.
     var isClosed = false
+    /// The destination was sent the end of our records: nothing may be sealed any more.
+    var isSealed = false
+}
 
-    init(isSourceClient: Bool) { reader = FrameReader(policy: FramePolicy(isPeerClient: isSourceClient)) }
+/// Where the frames of one source stand: 300 bytes that only sessions over WebSocket touch.
+struct EdgeFrames: BitwiseCopyable {
+    /// One of the two halves.
+    struct Half: BitwiseCopyable {
+        var reader: FrameReader
+        /// The last ping or close.
+        var control: ControlFrame?
+    }
+
+    private var first: Half
+    private var second: Half
+
+    init(isSourceClient: Bool) {
+        first = Half(reader: FrameReader(policy: FramePolicy(isPeerClient: isSourceClient)))
+        second = first
+    }
+
+    /// What is in force by a progress.
+    func current(_ progress: EdgeProgress) -> Half { progress.isSecondFrames ? second : first }
+
+    /// Writes the half that is not in force, and makes the progress name it: once between two commits.
+    mutating func advance(_ half: Half, _ progress: inout EdgeProgress) {
+        if progress.isSecondFrames { first = half } else { second = half }
+        progress.isSecondFrames.toggle()
+    }
 }
 
 /// One direction of a transformed session.
@@ -68,23 +117,36 @@ struct EdgeProgress: BitwiseCopyable {
 /// Bytes are received into `input`, transformed out of place into `output`, and published by one store of `isSecond`: a
 /// death before it transforms the same bytes again, and only published bytes are ever sent.
 struct EdgeFlow: BitwiseCopyable {
-    var input = EdgeBytes()
     /// Bytes taken from the source's socket since the beginning.
     var received: UInt64 = 0
-    /// The source's socket has told its end.
-    var isEnded = false
-    var output = EdgeBytes()
     /// Bytes given to the destination's socket since the beginning.
     var sent: UInt64 = 0
-
-    private var first: EdgeProgress
-    private var second: EdgeProgress
-    private var isSecond = false
-
-    init(isUp: Bool) {
-        first = EdgeProgress(isSourceClient: isUp)
-        second = first
+    // Apart, so that they take no room for nothing.
+    private var inputBase: UInt64 = 0
+    private var outputBase: UInt64 = 0
+    private var inputChunk: UInt32 = 0
+    private var outputChunk: UInt32 = 0
+    /// What was received and not transformed.
+    var input: EdgeBytes {
+        @inline(__always) get { EdgeBytes(chunk: inputChunk, base: inputBase) }
+        @inline(__always) set {
+            inputBase = newValue.base
+            inputChunk = newValue.chunk
+        }
     }
+    /// What was transformed and not sent.
+    var output: EdgeBytes {
+        @inline(__always) get { EdgeBytes(chunk: outputChunk, base: outputBase) }
+        @inline(__always) set {
+            outputBase = newValue.base
+            outputChunk = newValue.chunk
+        }
+    }
+    private var first = EdgeProgress()
+    private var second = EdgeProgress()
+    private var isSecond = false
+    /// The source's socket has told its end.
+    var isEnded = false
 
     /// What was committed last.
     var progress: EdgeProgress {
@@ -98,6 +160,7 @@ struct EdgeFlow: BitwiseCopyable {
         // Whoever finds the byte finds the half it names whole.
         atomicMemoryFence(ordering: .acquiringAndReleasing)
         isSecond.toggle()
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
     }
 
     /// Attaches a chunk whose first byte stands at an offset of the stream: the place is told before the chunk is, so that a
@@ -124,9 +187,14 @@ struct EdgeFlow: BitwiseCopyable {
     /// The same, without a copy of the whole.
     var consumed: UInt64 { isSecond ? second.consumed : first.consumed }
     var produced: UInt64 { isSecond ? second.produced : first.produced }
-    var controls: UInt64 { isSecond ? second.controls : first.controls }
-    var answered: UInt64 { isSecond ? second.answered : first.answered }
+    var controls: UInt16 { isSecond ? second.controls : first.controls }
+    var answered: UInt16 { isSecond ? second.answered : first.answered }
+    var asks: UInt16 { isSecond ? second.asks : first.asks }
+    var told: UInt16 { isSecond ? second.told : first.told }
     var isClosed: Bool { isSecond ? second.isClosed : first.isClosed }
+    var isSealed: Bool { isSecond ? second.isSealed : first.isSealed }
+    var isReadClosed: Bool { isSecond ? second.notes.isClosed : first.notes.isClosed }
+    var writeSequence: UInt64 { isSecond ? second.writeSequence : first.writeSequence }
     var ending: EdgeProgress.Ending { isSecond ? second.ending : first.ending }
 
     /// Bytes received and not yet transformed.
@@ -137,7 +205,7 @@ struct EdgeFlow: BitwiseCopyable {
     var unsent: Int { Int(produced - sent) }
 }
 
-/// The record of one session: about 1.5 KiB, without any buffer while the session is idle.
+/// The record of one session: about 500 bytes, without any buffer while the session is idle.
 struct Edge: BitwiseCopyable {
     /// The slot it belongs to; 0: the record is unused.
     var slot: UInt32 = 0
@@ -147,8 +215,14 @@ struct Edge: BitwiseCopyable {
     var maskKey = (UInt64(0), UInt64(0))
     /// Bytes the server's socket was given before `up`'s first: a PROXY header, in the clear before TLS.
     var greeted: UInt32 = 0
-    var up = EdgeFlow(isUp: true)
-    var down = EdgeFlow(isUp: false)
+    /// The versions and suites of sides whose records are ours.
+    var clientRecords = RecordParameters(version: .tls13, suite: .aes128GCM, isServer: true)
+    var serverRecords = RecordParameters(version: .tls13, suite: .aes128GCM, isServer: false)
+    var up = EdgeFlow()
+    var down = EdgeFlow()
+
+    /// The version and suite of a side.
+    func records(client: Bool) -> RecordParameters { client ? clientRecords : serverRecords }
 
     /// One of the two directions.
     subscript(isUp isUp: Bool) -> EdgeFlow {

@@ -12,19 +12,30 @@ struct EdgeArena: ~Copyable {
     // Sound: `base` points at `capacity + 1` records of a mapping that is never unmapped; each is initialised before it is
     // given out, and every access checks its index. Only the loop that owns the arena touches it.
     private let base: UnsafeMutablePointer<Edge>
+    /// Behind them, two for each: where the frames of the client and of the server stand. Touched by WebSocket only, and
+    /// initialised when it begins.
+    private let frames: UnsafeMutablePointer<EdgeFrames>
     let capacity: Int
     private var free: [UInt32] = []
     /// Records from here on were never used: their memory has not been touched.
     private var untouched: UInt32 = 1
 
     /// Bytes for so many sessions.
-    static func bytes(capacity: Int) -> Int { (capacity + 1) * MemoryLayout<Edge>.stride }
+    static func bytes(capacity: Int) -> Int { framesOffset(capacity) + 2 * (capacity + 1) * MemoryLayout<EdgeFrames>.stride }
+
+    private static func framesOffset(_ capacity: Int) -> Int {
+        // On a page of their own.
+        ((capacity + 1) * MemoryLayout<Edge>.stride + 4095) / 4096 * 4096
+    }
 
     /// - Parameters:
     ///   - capacity: most records at one time: one for each session.
     ///   - region: its memory.
     init(capacity: Int, region: MemoryRegion) {
         unsafe base = region.bind(to: Edge.self, count: capacity + 1)
+        let offset = Self.framesOffset(capacity)
+        unsafe frames = region.slice(offset, count: region.count - offset)
+            .bind(to: EdgeFrames.self, count: 2 * (capacity + 1))
         self.capacity = capacity
     }
 
@@ -38,6 +49,21 @@ struct EdgeArena: ~Copyable {
             yield unsafe &base[Int(index)]
         }
     }
+
+    /// Where the frames of a side stand: of the client, for the way up.
+    subscript(frames index: UInt32, isUp isUp: Bool) -> EdgeFrames {
+        @inline(__always) _read {
+            precondition(index != 0 && index < untouched)
+            yield unsafe frames[2 * Int(index) + (isUp ? 0 : 1)]
+        }
+        @inline(__always) _modify {
+            precondition(index != 0 && index < untouched)
+            yield unsafe &frames[2 * Int(index) + (isUp ? 0 : 1)]
+        }
+    }
+
+    /// One more than the highest record ever used.
+    var end: UInt32 { untouched }
 
     /// Makes every record readable, to look at those a former process left; ``rebuild(inUse:)`` must follow.
     mutating func beginAdoption() { untouched = UInt32(capacity) + 1 }

@@ -34,6 +34,11 @@ struct EdgeScratch {
         boundary.follow(bytes.span.extracting(range), at: offset)
     }
 
+    /// How many bytes of a range there are up to the first end of a packet; `nil`: none ends in it.
+    func firstEnd(_ range: Range<Int>, at offset: UInt64, _ boundary: PacketBoundary) -> Int? {
+        boundary.firstEnd(in: bytes.span.extracting(range), at: offset)
+    }
+
     /// Encrypts a range of the scratch; the ciphertext waits in the session.
     func encrypt(_ range: Range<Int>, _ session: TLSSession) throws(TLSError) {
         try session.write(bytes.span.extracting(range))
@@ -45,34 +50,55 @@ struct EdgeScratch {
         return try session.readPlaintext(into: &span, at: start, limit: limit - start)
     }
 
+    /// Lends a range, to be sealed into an output.
+    func withBytes<Result, Failure: Error>(
+        _ range: Range<Int>, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(bytes.span.extracting(range))
+    }
+
+    /// Lends everything, for records to be opened into.
+    mutating func withMutableBytes<Result, Failure: Error>(
+        _ body: (inout MutableSpan<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        var span = bytes.mutableSpan
+        return try body(&span)
+    }
+
     /// Takes frames apart where they lie, and puts what is inside together.
     ///
     /// - Parameters:
     ///   - range: the frames' bytes, as they come in the stream.
-    ///   - progress: where the stream stands; its reader, control frames and ending are advanced.
+    ///   - progress: where the stream stands; its control frames and ending are advanced.
+    ///   - frames: the state of the source's frames; advanced, in the half that is not in force.
     /// - Returns: where the MQTT bytes lie now, inside `range`; empty when there are none.
-    mutating func unframe(_ range: Range<Int>, _ progress: inout EdgeProgress) -> Range<Int> {
+    mutating func unframe(
+        _ range: Range<Int>, _ progress: inout EdgeProgress, _ frames: inout EdgeFrames
+    ) -> Range<Int> {
+        guard !range.isEmpty else { return range }
+        var half = frames.current(progress)
         var start = range.lowerBound
         var end = start
         precondition(range.upperBound <= bytes.count)
         unsafe bytes.withUnsafeMutableBufferPointer { buffer in
             // Sound: the range lies inside the bytes. The reader takes all there is: what lies behind must not be seen.
             var span = unsafe UnsafeMutableBufferPointer(rebasing: buffer[..<range.upperBound]).mutableSpan
-            Self.unframe(&span, range.lowerBound, &progress, &start, &end)
+            Self.unframe(&span, range.lowerBound, &progress, &half, &start, &end)
         }
+        frames.advance(half, &progress)
         return start..<end
     }
 
     /// Takes frames apart from an offset to the end of a span.
     private static func unframe(
-        _ span: inout MutableSpan<UInt8>, _ first: Int, _ progress: inout EdgeProgress, _ start: inout Int,
-        _ end: inout Int
+        _ span: inout MutableSpan<UInt8>, _ first: Int, _ progress: inout EdgeProgress, _ half: inout EdgeFrames.Half,
+        _ start: inout Int, _ end: inout Int
     ) {
         var offset = first
         while offset < span.count {
             guard case .open = progress.ending else { break }
             do throws(FrameViolation) {
-                let step = try progress.reader.next(&span, from: offset)
+                let step = try half.reader.next(&span, from: offset)
                 offset = step.end
                 switch step.event {
                 case .needMore, .pong: break
@@ -84,11 +110,11 @@ struct EdgeScratch {
                         end += found.count
                     }
                 case .ping(let control):
-                    progress.control = control
-                    progress.controls += 1
+                    half.control = control
+                    progress.controls &+= 1
                 case .close(let control):
-                    progress.control = control
-                    progress.controls += 1
+                    half.control = control
+                    progress.controls &+= 1
                     progress.ending = .closed
                 }
             } catch {

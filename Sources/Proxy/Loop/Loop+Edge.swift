@@ -31,11 +31,12 @@ extension Loop {
         return found
     }
 
-    /// TLS with a side of the session, once it has begun.
+    /// OpenSSL's session with a side, from its beginning until its records are ours.
     @inline(__always)
     func tls(_ index: UInt32, client: Bool) -> TLSSession? {
         let layers = edges[slots[index].edge].layers
-        return layers.hasTLS(client: client) ? privates(index).tls(client: client) : nil
+        return layers.hasTLS(client: client) && !layers.hasRecords(client: client)
+            ? privates(index).tls(client: client) : nil
     }
 
     /// Publishes a direction's progress; the slot's counts follow it.
@@ -43,6 +44,7 @@ extension Loop {
         Chaos.point(.transformed)
         edges[slots[index].edge][isUp: isUp].commit(progress)
         Chaos.point(.committed)
+        if secrets.isChanging { settleKeys() }
         // What is said to one who lingers is no application's.
         guard slots[index].phase != .lingering else { return }
         slots[index][isUp: isUp].received = progress.received
@@ -58,6 +60,8 @@ extension Loop {
             releaseInput(edge, isUp: isUp)
             releaseOutput(edge, isUp: isUp)
         }
+        wipeRecords(index, client: true)
+        wipeRecords(index, client: false)
         company[Int(edge)] = nil
         edges.release(edge)
         slots[index].edge = 0
@@ -67,19 +71,25 @@ extension Loop {
     func leaveServerEdge(_ index: UInt32) {
         let edge = slots[index].edge
         guard edge != 0 else { return }
-        let mine = privates(index)
-        mine.serverTLS = nil
-        mine.serverHolds = false
-        mine.response = nil
+        if let mine = company[Int(edge)] {
+            mine.serverTLS = nil
+            mine.serverHolds = false
+            mine.response = nil
+        }
+        wipeRecords(index, client: false)
         edges[edge].layers.subtract([.serverTLS, .serverWebSocket])
         releaseInput(edge, isUp: false)
         releaseOutput(edge, isUp: true)
         edges[edge].greeted = 0
-        var down = EdgeProgress(isSourceClient: false)
+        var down = EdgeProgress()
         let former = edges[edge].down.progress
         down.produced = former.produced
         down.answered = former.answered
         down.isClosed = former.isClosed
+        down.writeSequence = former.writeSequence
+        down.writeGeneration = former.writeGeneration
+        down.told = former.told
+        down.isSealed = former.isSealed
         edges[edge].down.commit(down)
         edges[edge].down.received = 0
         edges[edge].down.isEnded = false
@@ -88,6 +98,10 @@ extension Loop {
         up.answered = 0
         up.isClosed = false
         up.passed = 0
+        up.writeSequence = 0
+        up.writeGeneration = 0
+        up.told = 0
+        up.isSealed = false
         edges[edge].up.commit(up)
         edges[edge].up.sent = 0
     }
@@ -95,6 +109,15 @@ extension Loop {
     /// The relay begins: what only the stages before it needed is forgotten.
     func settleEdge(_ index: UInt32) {
         privates(index).settle()
+        // Without anything of OpenSSL's the record is all there is.
+        if !edges[slots[index].edge].layers.isOpaque { company[Int(slots[index].edge)] = nil }
+    }
+
+    /// A side speaks WebSocket from here on.
+    func beginFrames(_ index: UInt32, client: Bool) {
+        let edge = slots[index].edge
+        edges[frames: edge, isUp: client] = EdgeFrames(isSourceClient: client)
+        edges[edge].layers.insert(client ? .clientWebSocket : .serverWebSocket)
     }
 
     // MARK: Chunks

@@ -99,11 +99,14 @@ extension Loop {
             counters.add(.handshakes)
             totals.add(.handshakes)
             learnHandshake(index)
+            if case .refused = takeOver(index, client: true) {
+                linger(index, .clientTLS)
+                return true
+            }
             awaitRequest(index)
         }
         while slots[index].phase == .upgrading || slots[index].phase == .preamble {
-            let flow = edges[slots[index].edge].up
-            guard flow.pending > 0 || privates(index).clientHolds else { return false }
+            guard isReady(index, isUp: true) else { return false }
             guard takeClient(index) else { return true }
             if slots[index].phase == .upgrading, readRequest(index) { return true }
             if slots[index].phase == .preamble, sniffEdge(index) { return true }
@@ -119,7 +122,9 @@ extension Loop {
             end(index, .limit)
             return false
         }
-        guard room > 0 else {
+        // A record is opened as a whole.
+        let needed = edges[edge].layers.hasRecords(client: true) ? recordLength(index, isUp: true) ?? 0 : 1
+        guard room > 0, room >= needed else {
             // Longer than any CONNECT that is taken, or any request.
             refuse(index, Refusal(.packetTooLarge))
             return false
@@ -133,7 +138,7 @@ extension Loop {
             linger(index, .clientTLS)
             return false
         }
-        if edges[edge].layers.contains(.clientWebSocket) { range = scratch.unframe(range, &progress) }
+        if edges[edge].layers.contains(.clientWebSocket) { range = scratch.unframe(range, &progress, &edges[frames: edge, isUp: true]) }
         appendPlain(index, isUp: true, range, &progress)
         if slots[index].up.isEnded, range.isEmpty {
             // close_notify before CONNECT.
@@ -197,7 +202,7 @@ extension Loop {
             return
         }
         counters.add(.upgrades)
-        edges[slots[index].edge].layers.insert(.clientWebSocket)
+        beginFrames(index, client: true)
         slots[index].phase = .preamble
         unframePlain(index, isUp: true, behind: request.length)
         if case .failed = flushEdge(index, isUp: false) { end(index, .clientReset) }
@@ -220,7 +225,7 @@ extension Loop {
             return true
         }
         if owes(index, isUp: false) {
-            guard answerControl(index, isUp: false) else {
+            guard answer(index, isUp: false) else {
                 end(index, .limit)
                 return true
             }
@@ -268,7 +273,8 @@ extension Loop {
             return
         }
         scratch.copy(chunk, length..<length + count, of: chunks, to: start)
-        let range = scratch.unframe(start..<start + count, &progress)
+        let range = scratch.unframe(
+            start..<start + count, &progress, &edges[frames: slots[index].edge, isUp: isUp])
         appendPlain(index, isUp: isUp, range, &progress)
     }
 }

@@ -78,6 +78,7 @@ extension Loop {
         _ index: UInt32, isUp: Bool, _ range: Range<Int>, _ progress: inout EdgeProgress
     ) throws(TLSError) {
         let edge = slots[index].edge
+        if edges[edge].layers.hasRecords(client: !isUp) { return try seal(index, isUp: isUp, range, &progress) }
         guard let session = tls(index, client: !isUp) else {
             let output = edges[edge][isUp: isUp].output
             scratch.copy(range, into: output.chunk, of: chunks, at: Int(progress.produced - output.base))
@@ -89,7 +90,7 @@ extension Loop {
     }
 
     /// Room in the output's chunk, in bytes.
-    private func room(_ edge: UInt32, isUp: Bool) -> Int {
+    func room(_ edge: UInt32, isUp: Bool) -> Int {
         let flow = edges[edge][isUp: isUp]
         return flow.output.chunk == 0 ? chunks.size : chunks.size - Int(flow.produced - flow.output.base)
     }
@@ -102,7 +103,7 @@ extension Loop {
     ) -> Bool {
         let edge = slots[index].edge
         let isUp = !toClient
-        guard room(edge, isUp: isUp) >= bytes.count, prepareOutput(edge, isUp: isUp) else { return false }
+        guard room(edge, isUp: isUp) >= sealedSize(edge, client: toClient, bytes.count), prepareOutput(edge, isUp: isUp) else { return false }
         var progress = edges[edge][isUp: isUp].progress
         do throws(TLSError) {
             try deliver(index, isUp: isUp, scratch.put(bytes), &progress)
@@ -117,11 +118,25 @@ extension Loop {
     /// The mask of a frame of ours; clients get none.
     func mask(_ edge: UInt32, isUp: Bool, at offset: UInt64) -> UInt32? { isUp ? edges[edge].mask(at: offset) : nil }
 
+    /// Answers what a destination is owed an answer to. `false` when there is no room for it.
+    func answer(_ index: UInt32, isUp: Bool) -> Bool {
+        if owesRecords(index, isUp: isUp), !answerRecords(index, isUp: isUp) { return false }
+        return owesControl(index, isUp: isUp) ? answerControl(index, isUp: isUp) : true
+    }
+
+    /// Whether the destination of a direction has sent a ping or close that was not answered.
+    @inline(__always)
+    func owesControl(_ index: UInt32, isUp: Bool) -> Bool {
+        let edge = slots[index].edge
+        guard edges[edge].layers.hasWebSocket(client: !isUp) else { return false }
+        return edges[edge][isUp: !isUp].controls != edges[edge][isUp: isUp].answered && !edges[edge][isUp: isUp].isClosed
+    }
+
     /// Answers the last ping or close of the destination, when it is owed an answer.
     func answerControl(_ index: UInt32, isUp: Bool) -> Bool {
         let edge = slots[index].edge
         let heard = edges[edge][isUp: !isUp].progress
-        guard let control = heard.control else { return true }
+        guard let control = edges[frames: edge, isUp: !isUp].current(heard).control else { return true }
         let mask = mask(edge, isUp: isUp, at: edges[edge][isUp: isUp].produced)
         return say(index, toClient: !isUp, Frame.answer(to: control, mask: mask)) { progress in
             progress.answered = heard.controls
@@ -132,10 +147,8 @@ extension Loop {
     /// Whether the destination of a direction waits for something that is no application data: an answer, or TLS's own.
     func owes(_ index: UInt32, isUp: Bool) -> Bool {
         let edge = slots[index].edge
+        if owesControl(index, isUp: isUp) || owesRecords(index, isUp: isUp) { return true }
         if edges[edge].layers.hasWebSocket(client: !isUp) {
-            if edges[edge][isUp: !isUp].controls > edges[edge][isUp: isUp].answered, !edges[edge][isUp: isUp].isClosed {
-                return true
-            }
             if case .open = edges[edge][isUp: !isUp].ending {} else if !slots[index][isUp: isUp].isShut { return true }
         }
         guard let session = tls(index, client: !isUp) else { return false }
@@ -152,6 +165,7 @@ extension Loop {
                 return false
             }
         }
+        if edges[edge].layers.hasRecords(client: toClient) { return sayCloseNotify(index, toClient: toClient) }
         guard let session = tls(index, client: toClient) else { return true }
         session.close()
         return session.unsent == 0 || drain(index, isUp: isUp, session)

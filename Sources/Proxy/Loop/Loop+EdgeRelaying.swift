@@ -73,12 +73,19 @@ extension Loop {
             case (.ended, _)?:
                 edges[edge][isUp: isUp].isEnded = true
                 slots[index][isUp: isUp].isEnded = true
-                if let session = tls(index, client: isUp), session.state == .established { counters.add(.tlsTruncated) }
+                if isTruncated(index, isUp: isUp) { counters.add(.tlsTruncated) }
             case (.failed, _)?:
                 end(index, isUp ? .clientReset : .serverReset)
                 return false
             }
         }
+    }
+
+    /// Whether the source's stream ended without close_notify: whoever cut it might not be who spoke.
+    private func isTruncated(_ index: UInt32, isUp: Bool) -> Bool {
+        let edge = slots[index].edge
+        if edges[edge].layers.hasRecords(client: isUp) { return !edges[edge][isUp: isUp].isReadClosed }
+        return tls(index, client: isUp)?.state == .established
     }
 
     /// All chunks are in use: the session goes on when one may have become free.
@@ -104,20 +111,19 @@ extension Loop {
         let layers = edges[edge].layers
         let framed = layers.hasWebSocket(client: !isUp)
         let heard = framed ? edges[edge][isUp: !isUp].ending : .open
-        if framed, edges[edge][isUp: !isUp].controls > edges[edge][isUp: isUp].answered, !edges[edge][isUp: isUp].isClosed {
-            return answerControl(index, isUp: isUp) ? .moved : .starved
-        }
+        if owesRecords(index, isUp: isUp) { return answerRecords(index, isUp: isUp) ? .moved : .starved }
+        if owesControl(index, isUp: isUp) { return answerControl(index, isUp: isUp) ? .moved : .starved }
         if edges[edge][isUp: isUp].isClosed || !heard.isOpen {
             discard(index, isUp: isUp)
         } else {
             if slots[index][isUp: isUp].chunk != 0 { return passPlain(index, isUp: isUp) }
-            if edges[edge][isUp: isUp].pending > 0 || (layers.hasTLS(client: isUp) && privates(index).holds(client: isUp)) {
-                return transform(index, isUp: isUp)
-            }
+            if isReady(index, isUp: isUp) { return transform(index, isUp: isUp) }
         }
         guard slots[index][isUp: isUp].isEnded else { return .empty }
         let isOver = edges[edge][isUp: isUp].isClosed || !framed
-        if let session = tls(index, client: !isUp) {
+        if layers.hasRecords(client: !isUp) {
+            if isOver, edges[edge][isUp: isUp].isSealed { return .over }
+        } else if let session = tls(index, client: !isUp) {
             switch session.state {
             case .closed, .failed: if isOver { return .over }
             case .established, .ended, .handshaking: break
@@ -153,7 +159,7 @@ extension Loop {
         }
         guard prepareOutput(slots[index].edge, isUp: isUp) else { return .starved }
         let start = Int(flow.sent - flow.base)
-        let count = min(Int(flow.received - flow.sent), chunks.size - Self.overhead)
+        let count = min(Int(flow.received - flow.sent), roomForBytes(index, isUp: isUp))
         scratch.copy(flow.chunk, start..<start + count, of: chunks, to: EdgeScratch.payload)
         var progress = edges[slots[index].edge][isUp: isUp].progress
         return pass(index, isUp: isUp, EdgeScratch.payload..<EdgeScratch.payload + count, &progress)
@@ -166,17 +172,23 @@ extension Loop {
         var progress = edges[edge][isUp: isUp].progress
         var range: Range<Int>
         do throws(TLSError) {
-            range = try open(index, isUp: isUp, limit: mostToOpen(index, isUp: isUp), &progress)
+            range = try open(index, isUp: isUp, limit: roomForBytes(index, isUp: isUp), &progress)
         } catch {
             counters.add(error.kind, client: isUp)
             return .failed(client: isUp)
         }
         if edges[edge].layers.hasWebSocket(client: isUp) {
-            range = scratch.unframe(range, &progress)
+            range = scratch.unframe(range, &progress, &edges[frames: edge, isUp: isUp])
             if !progress.ending.isOpen {
                 slots[index][isUp: isUp].isEnded = true
                 if case .violated(let violation) = progress.ending { counters.add(violation) }
             }
+        }
+        if slots[index].isLeaving, !isUp,
+            let end = scratch.firstEnd(range, at: progress.passed, slots[index].boundary)
+        {
+            // The session ends there: what is behind is nobody's.
+            range = range.lowerBound..<range.lowerBound + end
         }
         progress.received += UInt64(range.count)
         let result = pass(index, isUp: isUp, range, &progress)
@@ -184,11 +196,9 @@ extension Loop {
         return result
     }
 
-    /// How much is transformed at once: not beyond the packet at whose end the session leaves.
-    private func mostToOpen(_ index: UInt32, isUp: Bool) -> Int {
-        let most = chunks.size - Self.overhead
-        guard slots[index].isLeaving, !isUp, let missing = missing(index), missing > 0 else { return most }
-        return min(most, missing)
+    /// Most MQTT bytes of a step: what surely has room in an empty output.
+    private func roomForBytes(_ index: UInt32, isUp: Bool) -> Int {
+        roomForSealed(slots[index].edge, client: !isUp) - Self.overhead
     }
 
     /// Takes what the source sent off its wire into the scratch: decrypted when it speaks TLS, else as it is.
@@ -196,6 +206,9 @@ extension Loop {
         _ index: UInt32, isUp: Bool, limit: Int, _ progress: inout EdgeProgress
     ) throws(TLSError) -> Range<Int> {
         let edge = slots[index].edge
+        if edges[edge].layers.hasRecords(client: isUp) {
+            return try openRecords(index, isUp: isUp, limit: limit, &progress)
+        }
         let start = EdgeScratch.payload
         let flow = edges[edge][isUp: isUp]
         guard let session = tls(index, client: isUp) else {

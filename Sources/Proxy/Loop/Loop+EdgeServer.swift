@@ -164,11 +164,15 @@ extension Loop {
             case .waiting: return !flushServer(index)
             case .done:
                 counters.add(.serverHandshakes)
+                if case .refused = takeOver(index, client: false) {
+                    failServer(index, .malformed)
+                    return true
+                }
                 guard flushServer(index), offerUpgrade(index) else { return true }
             }
         }
         while slots[index].phase == .opening || slots[index].phase == .awaiting {
-            guard edges[slots[index].edge].down.pending > 0 || privates(index).serverHolds else { return false }
+            guard isReady(index, isUp: false) else { return false }
             guard takeServer(index) else { return true }
             if slots[index].phase == .opening {
                 guard readResponse(index) else { return true }
@@ -186,7 +190,9 @@ extension Loop {
             refuse(index, code: .serverBusy, .limit)
             return false
         }
-        guard room > 0 else {
+        // A record is opened as a whole.
+        let needed = edges[edge].layers.hasRecords(client: false) ? recordLength(index, isUp: false) ?? 0 : 1
+        guard room > 0, room >= needed else {
             failServer(index, .malformed)
             return false
         }
@@ -199,7 +205,7 @@ extension Loop {
             failServer(index, .malformed)
             return false
         }
-        if edges[edge].layers.contains(.serverWebSocket) { range = scratch.unframe(range, &progress) }
+        if edges[edge].layers.contains(.serverWebSocket) { range = scratch.unframe(range, &progress, &edges[frames: edge, isUp: false]) }
         appendPlain(index, isUp: false, range, &progress)
         return true
     }
@@ -226,7 +232,7 @@ extension Loop {
         guard let accepted else { return true }
         counters.add(.serverUpgrades)
         mine.response = nil
-        edges[slots[index].edge].layers.insert(.serverWebSocket)
+        beginFrames(index, client: false)
         unframePlain(index, isUp: false, behind: accepted)
         return awaitConnack(index)
     }
@@ -239,8 +245,8 @@ extension Loop {
             failServer(index, .closed)
             return true
         }
-        if edges[slots[index].edge].down.controls > edges[slots[index].edge].up.answered {
-            guard answerControl(index, isUp: true), flushServer(index) else { return true }
+        if owesControl(index, isUp: true) || owesRecords(index, isUp: true) {
+            guard answer(index, isUp: true), flushServer(index) else { return true }
         }
         return false
     }

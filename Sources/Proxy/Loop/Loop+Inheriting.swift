@@ -53,6 +53,9 @@ extension Loop {
         let suspect = slots.inHand
         slots.inHand = 0
         edges.beginAdoption()
+        // Keys first: sessions are judged by those in force.
+        settleKeys()
+        secrets.wipeChanges()
         var claims = Claims()
         for index in 1..<slots.end where slots[index].phase != .free {
             var reason = obstacle(index, inheritance, suspect: suspect)
@@ -103,7 +106,7 @@ extension Loop {
         else { return .inheritedHomeless }
         let isOpaque = slot.phase == .orphaned || isLost(index)
         if !isOpaque {
-            guard recover(index, isUp: true), recover(index, isUp: false) else { return .inheritedBroken }
+            guard recover(index, isUp: true), recover(index, isUp: false), hasKeys(index) else { return .inheritedBroken }
         }
         if index == suspect {
             // Twice at the same byte is no chance.
@@ -129,7 +132,27 @@ extension Loop {
     private func isLost(_ index: UInt32) -> Bool {
         let edge = slots[index].edge
         guard edge != 0, Int(edge) <= edges.capacity, edges[edge].slot == index else { return false }
-        return !edges[edge].layers.isDisjoint(with: .opaque)
+        return edges[edge].layers.isOpaque
+    }
+
+    /// Whether the numbers of its records count with the keys that are there.
+    private func hasKeys(_ index: UInt32) -> Bool {
+        let edge = slots[index].edge
+        guard edge != 0 else { return true }
+        return [true, false].allSatisfy { client in
+            guard edges[edge].layers.hasRecords(client: client) else { return true }
+            let (from, to) = (edges[edge][isUp: client].progress, edges[edge][isUp: !client].progress)
+            return secrets.matches(edge, client: client, reading: from.readGeneration, writing: to.writeGeneration)
+        }
+    }
+
+    /// Overwrites the keys of a session that does not go on.
+    private func wipeLeft(_ index: UInt32) {
+        let edge = slots[index].edge
+        guard edge != 0, Int(edge) <= edges.capacity, edges[edge].slot == index else { return }
+        for client in [true, false] where edges[edge].layers.hasRecords(client: client) {
+            secrets.wipe(edge, client: client)
+        }
     }
 
     /// Bytes that a session has moved, on its wires where those count apart.
@@ -243,6 +266,7 @@ extension Loop {
 
     /// The session cannot go on: only its sockets are kept until it is their turn to be closed.
     private func orphan(_ index: UInt32) {
+        wipeLeft(index)
         slots[index].phase = .orphaned
         slots[index].edge = 0
         slots[index].up.chunk = 0
@@ -251,6 +275,7 @@ extension Loop {
 
     /// Closes what is still this session's, and frees the slot.
     private func abandon(_ index: UInt32) {
+        wipeLeft(index)
         let slot = slots[index]
         if isStill(slot.client, slot.clientCookie) { Descriptor.close(slot.client) }
         if isStill(slot.server, slot.serverCookie) { Descriptor.close(slot.server) }
@@ -266,10 +291,8 @@ extension Loop {
         pin(index)
         Chaos.point(.pinned)
         let edge = slots[index].edge
-        if edge != 0 {
-            while company.count <= Int(edge) { company.append(nil) }
-            company[Int(edge)] = EdgePrivate()
-        }
+        // Nothing is private to this process: the record is all there is.
+        while company.count <= Int(edge) { company.append(nil) }
         do {
             // Whatever either side has to tell is told again: nothing the predecessor was told is lost with it.
             try poller.add(slots[index].client, tag: tag(index, isServer: false))

@@ -1,9 +1,11 @@
 // One event loop of the data plane: a thread, its poller, its sessions.
 
 import Balancing
+import Glibc
 import Linux
 import MQTT
 import Synchronization
+import TLS
 import Wire
 
 /// Serves a share of the sessions from accept to end, on one thread that shares nothing on the path of a message.
@@ -62,6 +64,12 @@ final class Loop {
     var edges: EdgeArena
     var company: [EdgePrivate?] = []
     var scratch: EdgeScratch
+    /// The keys of sessions whose records are ours, and what seals with them; whether this process may.
+    let secrets: SessionKeys
+    let cipher: RecordCipher
+    let charge: Charge
+    /// Records under one key before a new one, if the suite allows so many.
+    let recordLimit: UInt64
     /// Nanoseconds of this turn that handshakes took, and the sessions that wait for a step of theirs.
     var handshakeTime: Int64 = 0
     var waitingHandshakes = HandshakeQueue()
@@ -119,6 +127,10 @@ final class Loop {
         keys = KeyStore(blocks: memory.keyBlocks, region: memory.keys)
         edges = EdgeArena(capacity: memory.capacity, region: memory.edges)
         scratch = EdgeScratch(size: memory.chunkSize)
+        secrets = SessionKeys(capacity: memory.capacity, region: memory.secrets)
+        do throws(TLSError) { cipher = try RecordCipher() } catch { throw Errno(ENOTSUP, "RecordCipher: \(error)") }
+        charge = memory.charge
+        recordLimit = memory.recordLimit
         wheel = TimerWheel(at: start)
         try poller.addLevel(mailbox.bell.number, tag: Tag.bell)
         if memory.isAdopted { inherit(inheritance) }

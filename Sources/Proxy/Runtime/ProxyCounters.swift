@@ -41,6 +41,11 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     /// found no room.
     case identityMissing, identityUnusable, limitOriginals
     case handshakes, handshakesFailed, handshakesPostponed, tlsTruncated
+    /// Sessions whose records are ours since their handshake, those that stay with OpenSSL for want of an AEAD, and those
+    /// that were closed because OpenSSL's state was not exactly known.
+    case takeOvers, takeOversLeft, takeOversRefused
+    /// New keys of the other side (RFC 8446, 4.6.3), and of ours.
+    case keyUpdatesHeard, keyUpdatesSaid
     case upgrades
     /// Sessions of a stop or a hand-over: told so between two packets, closed there without a word, and cut inside one.
     case leftTold, leftSilent, leftCut
@@ -110,6 +115,11 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .leftTold: "left-told"
         case .leftSilent: "left-silent"
         case .leftCut: "left-cut"
+        case .takeOvers: "tls-records-taken-over"
+        case .takeOversLeft: "tls-records-left"
+        case .takeOversRefused: "tls-records-refused"
+        case .keyUpdatesHeard: "tls-key-updates-heard"
+        case .keyUpdatesSaid: "tls-key-updates-said"
         case .upgrades: "upgrades"
         case .serverHandshakes: "server-handshakes"
         case .serverHandshakesFailed: "server-handshakes-failed"
@@ -165,6 +175,7 @@ final class ProxyCounters: Sendable {
     private let ends: CounterArray
     private let upgradeRefusals: CounterArray
     private let frames: CounterArray
+    private let records: CounterArray
     /// TLS errors by kind: of clients, then of servers.
     private let tlsErrors: CounterArray
 
@@ -176,6 +187,7 @@ final class ProxyCounters: Sendable {
         ends = CounterArray(EndCause.allCases.count)
         upgradeRefusals = CounterArray(UpgradeRefusal.Reason.allCases.count)
         frames = CounterArray(FrameViolation.allCases.count)
+        records = CounterArray(RecordViolation.allCases.count)
         tlsErrors = CounterArray(2 * TLSError.Kind.allCases.count)
     }
 
@@ -186,6 +198,7 @@ final class ProxyCounters: Sendable {
     func add(_ cause: EndCause) { ends.add(cause.rawValue, 1) }
     func add(_ reason: UpgradeRefusal.Reason) { upgradeRefusals.add(reason.rawValue, 1) }
     func add(_ violation: FrameViolation) { frames.add(violation.rawValue, 1) }
+    func add(_ violation: RecordViolation) { records.add(violation.number, 1) }
     func add(_ kind: TLSError.Kind, client: Bool) { tlsErrors.add(Self.place(kind, client: client), 1) }
 
     private static func place(_ kind: TLSError.Kind, client: Bool) -> Int {
@@ -209,6 +222,7 @@ final class ProxyCounters: Sendable {
     subscript(_ cause: EndCause) -> UInt64 { ends[cause.rawValue] }
     subscript(_ reason: UpgradeRefusal.Reason) -> UInt64 { upgradeRefusals[reason.rawValue] }
     subscript(_ violation: FrameViolation) -> UInt64 { frames[violation.rawValue] }
+    subscript(_ violation: RecordViolation) -> UInt64 { records[violation.number] }
     subscript(_ kind: TLSError.Kind, client client: Bool) -> UInt64 { tlsErrors[Self.place(kind, client: client)] }
 
     /// The sum over loops, as the `counters` member of `status`; counters that are 0 are left out of the inner objects.
@@ -230,6 +244,7 @@ final class ProxyCounters: Sendable {
         counted("proxy-refusals", \ProxyViolation.name) { $0[$1] }
         counted("upgrade-refusals", \UpgradeRefusal.Reason.name) { $0[$1] }
         counted("frame-violations", \FrameViolation.name) { $0[$1] }
+        counted("tls-violations", \RecordViolation.rawValue) { $0[$1] }
         counted("tls-client-errors", \TLSError.Kind.rawValue) { $0[$1, client: true] }
         counted("tls-server-errors", \TLSError.Kind.rawValue) { $0[$1, client: false] }
         counted("ends", \EndCause.name) { $0[$1] }

@@ -15,6 +15,8 @@ enum ChaosPoint: Int, CaseIterable, Sendable {
     case inputTaken, inputBaseStored, inputAttached, edgeReceived, edgeReceivedStored
     case outputTaken, outputBaseStored, outputAttached, transformed, halfWritten, committed, countsFollowed, inputForgotten
     case edgeSent, edgeSentStored, outputForgotten
+    // The same, in records of ours.
+    case opened, sealed, newKeysStored, newKeysPrepared, newKeysMoved, oldKeysForgotten
     // It ends.
     case endBegun, tableLeft, upForgotten, serverClosed, serverForgotten, edgeForgotten, clientClosed, keysCleared, slotFreed
     // A successor comes.

@@ -3,7 +3,7 @@
 import Linux
 import Wire
 
-/// Sessions, buffers, edges and client IDs of one loop: four memfds that a successor finds under their numbers.
+/// Sessions, buffers, edges and client IDs of one loop: five files in memory that a successor finds under their numbers.
 struct LoopMemory: Sendable {
     /// What a successor must know to map them again; plain data, in the ``SurvivalState``.
     struct Record: BitwiseCopyable, Sendable {
@@ -15,6 +15,8 @@ struct LoopMemory: Sendable {
         var chunks: Int32 = -1
         var edges: Int32 = -1
         var keys: Int32 = -1
+        /// Keys of TLS sessions.
+        var secrets: Int32 = -1
     }
 
     /// Most sessions of a loop that are believed at adoption.
@@ -25,6 +27,13 @@ struct LoopMemory: Sendable {
     let chunks: MemoryRegion
     let edges: MemoryRegion
     let keys: MemoryRegion
+    let secrets: MemoryRegion
+    /// How well the secrets are kept.
+    let protection: MemoryProtection
+    /// Whether this process may seal with them.
+    var charge = Charge()
+    /// Records sealed under one key before a new one; the suite's own limit holds anyway.
+    var recordLimit = UInt64.max
     /// A former process wrote it.
     let isAdopted: Bool
 
@@ -42,6 +51,7 @@ struct LoopMemory: Sendable {
         (record.chunks, chunks) = try Self.make("chunks", chunkCount * chunkSize)
         (record.edges, edges) = try Self.make("edges", EdgeArena.bytes(capacity: capacity))
         (record.keys, keys) = try Self.make("keys", KeyStore.bytes(blocks: 4 * capacity))
+        (record.secrets, secrets, protection) = try Self.makeSecret(SessionKeys.bytes(capacity: capacity))
         self.record = record
         isAdopted = false
     }
@@ -51,6 +61,17 @@ struct LoopMemory: Sendable {
         try Descriptor.setCloseOnExec(file.number, false)
         let region = try Memfd.map(file.number)
         return (file.release(), region)
+    }
+
+    /// Memory for secrets, the best there is: the kernel may have none that only we see, or may not let us have so much.
+    private static func makeSecret(_ size: Int) throws(Errno) -> (Int32, MemoryRegion, MemoryProtection) {
+        if let file = try? Memfd.secret(size: size), let region = try? Memfd.map(file.number),
+            (try? Descriptor.setCloseOnExec(file.number, false)) != nil
+        {
+            return (file.release(), region, .secret)
+        }
+        let (number, region) = try make("secrets", size)
+        return (number, region, try MemoryProtection.protect(region))
     }
 
     /// The memory a former process left; `nil` when it is not what the record says.
@@ -63,8 +84,12 @@ struct LoopMemory: Sendable {
         guard let slots = Self.map(record.slots, SlotArena.bytes(capacity: capacity)),
             let chunks = Self.map(record.chunks, Int(record.chunkCount) * Int(record.chunkSize)),
             let edges = Self.map(record.edges, EdgeArena.bytes(capacity: capacity)),
-            let keys = Self.map(record.keys, KeyStore.bytes(blocks: 4 * capacity))
+            let keys = Self.map(record.keys, KeyStore.bytes(blocks: 4 * capacity)),
+            let secrets = Self.map(record.secrets, SessionKeys.bytes(capacity: capacity)),
+            let protection = try? MemoryProtection.protect(secrets, Memfd.isSecret(record.secrets))
         else { return nil }
+        self.protection = protection
+        self.secrets = secrets
         self.record = record
         self.slots = slots
         self.chunks = chunks

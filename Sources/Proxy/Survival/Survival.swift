@@ -84,6 +84,9 @@ final class Survival {
     /// The program of this process is kept.
     func believe() { holder.believe() }
 
+    /// Whether this process may speak for the sessions.
+    var charge: Charge { holder.charge }
+
     /// Nothing follows this process: it ends on purpose.
     func end() { holder.end() }
 

@@ -44,7 +44,8 @@ struct SurvivalState {
     static var layout: UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for value in [
-            Int(version), MemoryLayout<Slot>.stride, MemoryLayout<Edge>.stride, MemoryLayout<LoopMemory.Record>.stride,
+            Int(version), MemoryLayout<Slot>.stride, MemoryLayout<Edge>.stride, MemoryLayout<EdgeFrames>.stride,
+            MemoryLayout<KeyPair>.stride, MemoryLayout<LoopMemory.Record>.stride,
             Holder.wordsSize, Place.directorySize,
             // A successor lives under its predecessor's filter.
             Int(truncatingIfNeeded: SystemCallFilter.signature),
@@ -121,7 +122,7 @@ struct SurvivalState {
         return LoopMemory.Record(
             capacity: region.load(base), chunkCount: region.load(base + 4), chunkSize: region.load(base + 8),
             slots: region.load(base + 12), chunks: region.load(base + 16), edges: region.load(base + 20),
-            keys: region.load(base + 24))
+            keys: region.load(base + 24), secrets: region.load(base + 28))
     }
 
     func store(_ record: LoopMemory.Record, loop: Int) {
@@ -132,6 +133,7 @@ struct SurvivalState {
         region.store(record.chunks, at: base + 16)
         region.store(record.edges, at: base + 20)
         region.store(record.keys, at: base + 24)
+        region.store(record.secrets, at: base + 28)
         // Last: from here on there is such a loop.
         region.store(record.capacity, at: base)
     }

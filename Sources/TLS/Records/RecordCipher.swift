@@ -4,13 +4,16 @@ import COpenSSL
 
 /// Seals and opens for all sessions of one thread; holds no session's state.
 ///
-/// Six contexts, one for each suite and direction. They are keyed anew when another session's record comes, and kept
-/// when the same keys come again: a burst of one session pays for its keys once.
+/// Contexts are few and shared: a session finds its own by its mark, keyed anew when another session's keys are in it and
+/// kept when its own still are. So a busy session pays for its keys once, an idle one has no context, and no record
+/// allocates once the contexts are there.
 ///
 /// Safe to use: the library's handles never leave this object, and every range is checked against its span.
 @safe package final class RecordCipher {
     /// Bytes of a tag (RFC 8446, 5.2; RFC 5288, 3).
     package static let tagLength = 16
+    /// Most contexts for one suite and direction, of about 1.2 KB each; a power of two.
+    package static let contexts = 64
 
     /// Whose keys a context holds: a session's owner mark and the generation of its keys.
     private struct Holder: Equatable {
@@ -18,51 +21,69 @@ import COpenSSL
         var generation: UInt32
     }
 
-    private var sealing: [OpaquePointer] = unsafe []
-    private var opening: [OpaquePointer] = unsafe []
+    /// One context, made when it is first wanted. Safe: the handle goes nowhere else.
+    @safe private struct Entry {
+        var context: OpaquePointer?
+        var holder: Holder?
+    }
+
+    private var entries: [Entry]
     private var ciphers: [OpaquePointer] = unsafe []
-    private var sealingHolders: [Holder?]
-    private var openingHolders: [Holder?]
 
     /// Fetches the three AEADs once.
     ///
     /// - Throws: `library` when OpenSSL lacks one of them.
     package init() throws(TLSError) {
-        sealingHolders = .init(repeating: nil, count: RecordSuite.allCases.count)
-        openingHolders = sealingHolders
+        entries = Array(repeating: Entry(), count: RecordSuite.allCases.count * 2 * Self.contexts)
         ERR_clear_error()
         for suite in RecordSuite.allCases {
             guard let cipher = unsafe EVP_CIPHER_fetch(nil, suite.cipherName, nil) else {
                 throw .library("EVP_CIPHER_fetch \(suite.cipherName)")
             }
             unsafe ciphers.append(cipher)
-            unsafe sealing.append(try Self.context(cipher, isSealing: true))
-            unsafe opening.append(try Self.context(cipher, isSealing: false))
         }
     }
 
-    // Sound: all were made in init and are owned by this object alone.
+    // Sound: all were made by this object and are owned by it alone.
     deinit {
-        unsafe sealing.forEach { unsafe EVP_CIPHER_CTX_free($0) }
-        unsafe opening.forEach { unsafe EVP_CIPHER_CTX_free($0) }
+        entries.forEach { unsafe EVP_CIPHER_CTX_free($0.context) }
         unsafe ciphers.forEach { unsafe EVP_CIPHER_free($0) }
     }
 
-    private static func context(_ cipher: OpaquePointer, isSealing: Bool) throws(TLSError) -> OpaquePointer {
-        guard let context = unsafe EVP_CIPHER_CTX_new() else { throw .library("EVP_CIPHER_CTX_new") }
+    /// Where the context for an owner is, if there is one.
+    private func place(_ suite: RecordSuite, isSealing: Bool, _ owner: UInt64) -> Int {
+        // The upper half of a product mixes all bits of the mark.
+        let mixed = Int(truncatingIfNeeded: (owner &* 0x9E37_79B9_7F4A_7C15) >> 48) & (Self.contexts - 1)
+        return ((Int(suite.rawValue) - 1) * 2 + (isSealing ? 1 : 0)) * Self.contexts + mixed
+    }
+
+    /// The context at a place; `nil` when libcrypto has no memory for it.
+    private func context(_ place: Int, _ suite: RecordSuite, isSealing: Bool) -> OpaquePointer? {
+        if let known = unsafe entries[place].context { return unsafe known }
+        guard let context = unsafe EVP_CIPHER_CTX_new() else { return nil }
+        let cipher = unsafe ciphers[Int(suite.rawValue) - 1]
         guard unsafe EVP_CipherInit_ex2(context, cipher, nil, nil, isSealing ? 1 : 0, nil) == 1 else {
             unsafe EVP_CIPHER_CTX_free(context)
-            throw .library("EVP_CipherInit_ex2")
+            return nil
         }
+        unsafe entries[place].context = unsafe context
         return unsafe context
     }
 
-    /// Forgets whose keys the contexts hold, for when an owner mark is given to another session.
-    package func forget(_ owner: UInt64) {
-        for index in sealingHolders.indices {
-            if sealingHolders[index]?.owner == owner { sealingHolders[index] = nil }
-            if openingHolders[index]?.owner == owner { openingHolders[index] = nil }
+    /// Forgets the keys of an owner: the contexts that hold them are wiped.
+    package func forget(_ owner: UInt64, _ suite: RecordSuite) {
+        for isSealing in [false, true] {
+            let place = place(suite, isSealing: isSealing, owner)
+            guard entries[place].holder?.owner == owner else { continue }
+            // libcrypto overwrites what a context holds when it is freed.
+            unsafe EVP_CIPHER_CTX_free(entries[place].context)
+            entries[place] = Entry()
         }
+    }
+
+    /// Whether a context holds keys of an owner, for tests.
+    package func holds(_ owner: UInt64, _ suite: RecordSuite) -> Bool {
+        [false, true].contains { entries[place(suite, isSealing: $0, owner)].holder?.owner == owner }
     }
 
     /// Encrypts `count` bytes of `buffer` from `start` on, in place, and writes the tag behind them.
@@ -77,11 +98,11 @@ import COpenSSL
         header: Span<UInt8>, _ buffer: inout MutableSpan<UInt8>, start: Int, count: Int
     ) -> Bool {
         precondition(start >= 0 && count >= 0 && start + count + Self.tagLength <= buffer.count)
-        let place = Int(suite.rawValue) - 1
-        let context = unsafe sealing[place]
+        let place = place(suite, isSealing: true, owner)
+        guard let context = unsafe context(place, suite, isSealing: true) else { return false }
         let holder = Holder(owner: owner, generation: keys.generation)
-        let isKeyed = owner != 0 && sealingHolders[place] == holder
-        sealingHolders[place] = nil
+        let isKeyed = owner != 0 && entries[place].holder == holder
+        entries[place].holder = nil
         var length: Int32 = 0
         // Sound: every range was checked above; the library reads the key, nonce and header it is lent, and writes
         // `count` bytes in place (allowed for these modes) and the tag behind them.
@@ -101,7 +122,7 @@ import COpenSSL
                 }
             }
         }
-        if done, owner != 0 { sealingHolders[place] = holder }
+        if done, owner != 0 { entries[place].holder = holder }
         return done
     }
 
@@ -115,11 +136,11 @@ import COpenSSL
     ) -> Bool {
         let count = body.count - Self.tagLength
         precondition(count >= 0 && start >= 0 && start + count <= output.count)
-        let place = Int(suite.rawValue) - 1
-        let context = unsafe opening[place]
+        let place = place(suite, isSealing: false, owner)
+        guard let context = unsafe context(place, suite, isSealing: false) else { return false }
         let holder = Holder(owner: owner, generation: keys.generation)
-        let isKeyed = owner != 0 && openingHolders[place] == holder
-        openingHolders[place] = nil
+        let isKeyed = owner != 0 && entries[place].holder == holder
+        entries[place].holder = nil
         var length: Int32 = 0
         // Sound: every range was checked above; the library reads what it is lent and writes `count` bytes. It takes
         // the expected tag through a pointer it does not write to.
@@ -145,7 +166,7 @@ import COpenSSL
             if !isGenuine, count > 0 { unsafe OPENSSL_cleanse(at, count) }
             return isGenuine
         }
-        if done, owner != 0 { openingHolders[place] = holder }
+        if done, owner != 0 { entries[place].holder = holder }
         return done
     }
 }

@@ -7,16 +7,21 @@
 package struct RecordKeys: BitwiseCopyable {
     /// The number of the next record (RFC 8446, 5.3; RFC 5246, 6.1).
     package var sequence: UInt64 = 0
-    /// TLS 1.2 with GCM: the explicit nonce of record 0, as OpenSSL drew it; the nonce of record n is this plus n.
-    package var explicitBase: UInt64 = 0
     /// Raised by each KeyUpdate: contexts that are keyed with an older generation are stale.
     package var generation: UInt32 = 0
     /// The static initialisation vector; TLS 1.2 with GCM uses its first four bytes.
     package var iv = InlineArray<12, UInt8>(repeating: 0)
     /// The key; AES-128 uses its first sixteen bytes.
     package var key = InlineArray<32, UInt8>(repeating: 0)
-    /// TLS 1.3: the traffic secret the next generation is made of; its first ``RecordSuite/hashLength`` bytes.
+    /// TLS 1.3: the traffic secret the next generation is made of; its first ``RecordSuite/hashLength`` bytes. TLS 1.2 has
+    /// none, and ``explicitBase`` stands there.
     package var secret = InlineArray<48, UInt8>(repeating: 0)
+
+    /// TLS 1.2 with GCM: the explicit nonce of record 0, as OpenSSL drew it; the nonce of record n is this plus n.
+    package var explicitBase: UInt64 {
+        get { (0..<8).reduce(UInt64(0)) { $0 << 8 | UInt64(secret[$1]) } }
+        set { for index in 0..<8 { secret[index] = UInt8(truncatingIfNeeded: newValue >> UInt64(56 - 8 * index)) } }
+    }
 
     /// No keys yet.
     package init() {}

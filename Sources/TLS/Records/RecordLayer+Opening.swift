@@ -68,17 +68,17 @@ extension RecordLayer {
         guard count <= maximumPlaintext else { throw .recordOverflow }
         let content = start..<(start + count)
         // A handshake message in pieces is not interrupted (RFC 8446, 5.1).
-        if type != ContentType.handshake, reading.pieceCount > 0 || reading.skipping > 0 { throw .unexpectedMessage }
+        if type != ContentType.handshake, reading.notes.pieceCount > 0 || reading.notes.skipping > 0 { throw .unexpectedMessage }
         switch type {
         case ContentType.applicationData:
             guard count > 0 else {
-                reading.emptyRecords += 1
-                guard Int(reading.emptyRecords) <= maximumEmptyRecords else { throw .flood }
+                reading.notes.emptyRecords += 1
+                guard Int(reading.notes.emptyRecords) <= maximumEmptyRecords else { throw .flood }
                 return .data(0)
             }
-            reading.emptyRecords = 0
-            reading.warnings = 0
-            reading.updates = 0
+            reading.notes.emptyRecords = 0
+            reading.notes.warnings = 0
+            reading.notes.updates = 0
             return .data(count)
         case ContentType.alert: return try alert(output, content, parameters, &reading)
         case ContentType.handshake:
@@ -97,13 +97,13 @@ extension RecordLayer {
         let level = output[content.lowerBound]
         let description = output[content.lowerBound + 1]
         if description == 0 {
-            reading.isClosed = true
+            reading.notes.isClosed = true
             return .closed
         }
         // user_canceled only announces close_notify (RFC 8446, 6.1); TLS 1.2 knows warnings of any kind.
         guard description == 90 || (parameters.version == .tls12 && level == 1) else { throw .alerted }
-        reading.warnings += 1
-        guard Int(reading.warnings) <= maximumWarnings else { throw .flood }
+        reading.notes.warnings += 1
+        guard Int(reading.notes.warnings) <= maximumWarnings else { throw .flood }
         return .nothing
     }
 
@@ -115,42 +115,42 @@ extension RecordLayer {
             // ClientHello asks a server, HelloRequest a client, to begin again (RFC 5246, 7.4.1.1).
             let first = output[content.lowerBound]
             guard first == (parameters.isServer ? 1 : 0) else { throw .unexpectedMessage }
-            reading.warnings += 1
-            guard Int(reading.warnings) <= maximumWarnings else { throw .flood }
+            reading.notes.warnings += 1
+            guard Int(reading.notes.warnings) <= maximumWarnings else { throw .flood }
             return .renegotiation
         }
         var next = content.lowerBound
         var opened = Opened.nothing
         while next < content.upperBound {
-            if reading.skipping > 0 {
-                let step = min(Int(reading.skipping), content.upperBound - next)
-                reading.skipping -= UInt32(step)
+            if reading.notes.skipping > 0 {
+                let step = min(Int(reading.notes.skipping), content.upperBound - next)
+                reading.notes.skipping -= UInt32(step)
                 next += step
                 continue
             }
-            reading.pieces[Int(reading.pieceCount)] = output[next]
-            reading.pieceCount += 1
+            reading.notes.pieces[Int(reading.notes.pieceCount)] = output[next]
+            reading.notes.pieceCount += 1
             next += 1
-            guard reading.pieceCount >= 4 else { continue }
-            let length = Int(reading.pieces[1]) << 16 | Int(reading.pieces[2]) << 8 | Int(reading.pieces[3])
-            let kind = reading.pieces[0]
-            if kind == 24, length == 1, reading.pieceCount < 5 { continue }
+            guard reading.notes.pieceCount >= 4 else { continue }
+            let length = Int(reading.notes.pieces[1]) << 16 | Int(reading.notes.pieces[2]) << 8 | Int(reading.notes.pieces[3])
+            let kind = reading.notes.pieces[0]
+            if kind == 24, length == 1, reading.notes.pieceCount < 5 { continue }
             // Nothing is left of it, whatever is thrown: who asks again after a violation must not find half a message.
-            reading.pieceCount = 0
+            reading.notes.pieceCount = 0
             switch kind {
             case 24:
                 guard length == 1 else { throw .decodeError }
-                let request = reading.pieces[4]
+                let request = reading.notes.pieces[4]
                 guard request <= 1 else { throw .illegalParameter }
                 // Behind it come other keys: the record ends with it (RFC 8446, 5.1).
                 guard next == content.upperBound else { throw .unexpectedMessage }
-                reading.updates += 1
-                guard Int(reading.updates) <= maximumUpdates else { throw .flood }
+                reading.notes.updates += 1
+                guard Int(reading.notes.updates) <= maximumUpdates else { throw .flood }
                 guard TrafficKeys.advance(&reading.keys, parameters.suite) else { throw .exhausted }
                 return .keyUpdate(isRequested: request == 1)
             case 4 where !parameters.isServer:
                 // A ticket; sessions with servers are not resumed from here.
-                reading.skipping = UInt32(length)
+                reading.notes.skipping = UInt32(length)
                 opened = .nothing
             default: throw .unexpectedMessage
             }

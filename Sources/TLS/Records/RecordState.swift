@@ -26,14 +26,13 @@ package struct RecordParameters: BitwiseCopyable, Hashable, Sendable {
     }
 }
 
-/// The reading direction: keys, and what has to be remembered between two records.
-package struct RecordReading: BitwiseCopyable {
-    package var keys: RecordKeys
-    /// A handshake message that arrived in pieces; only its first bytes matter (a KeyUpdate has five).
-    var pieces = InlineArray<8, UInt8>(repeating: 0)
-    var pieceCount: UInt8 = 0
+/// What has to be remembered between two records that are read, besides keys and number.
+package struct RecordNotes: BitwiseCopyable {
     /// Bytes of a session ticket that are still to be skipped (client).
     var skipping: UInt32 = 0
+    /// A handshake message that arrived in pieces; only its first bytes matter (a KeyUpdate has five).
+    var pieces = InlineArray<5, UInt8>(repeating: 0)
+    var pieceCount: UInt8 = 0
     /// Records without content in a row.
     var emptyRecords: UInt8 = 0
     /// Warning alerts in a row.
@@ -43,6 +42,20 @@ package struct RecordReading: BitwiseCopyable {
     /// The other side has closed its direction.
     package var isClosed = false
 
-    /// A direction that begins with these keys.
-    package init(keys: RecordKeys) { self.keys = keys }
+    /// Nothing was read yet.
+    package init() {}
+}
+
+/// The reading direction: keys, and what has to be remembered between two records.
+package struct RecordReading: BitwiseCopyable {
+    package var keys: RecordKeys
+    package var notes: RecordNotes
+    /// The other side has closed its direction.
+    package var isClosed: Bool { notes.isClosed }
+
+    /// A direction that begins with these keys, or goes on with them.
+    package init(keys: RecordKeys, notes: RecordNotes = RecordNotes()) {
+        self.keys = keys
+        self.notes = notes
+    }
 }

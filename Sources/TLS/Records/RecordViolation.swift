@@ -19,6 +19,9 @@ package enum RecordViolation: String, Error, Hashable, Sendable, CaseIterable {
     /// A fatal alert arrived; nothing is answered.
     case alerted
 
+    /// Its place among all of them, for counters.
+    package var number: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+
     /// The description of the alert (RFC 8446, B.2); `nil`: none is sent.
     package var alert: UInt8? {
         switch self {

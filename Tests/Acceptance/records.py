@@ -1,0 +1,266 @@
+"""Both record layers, side by side, with other people's TLS: the same listener with `records native` and with `records openssl`,
+and an echo behind it. Every client gets back what it sent, byte for byte; hostile clients get the same verdict from both.
+
+usage: records.py [MEGABYTES] [part ...]     5 when not named; parts: openssl python gnutls mbedtls wolfssl hostile
+"""
+
+import hashlib
+import os
+import random
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+import house
+from house import expect, run
+
+LISTENER = """
+listen LAYER { bind *:PORT; protocol tcp; use echo; backlog 1024
+    tls { certificate @/combined.pem; ciphers ALL; records LAYER } }
+"""
+CONFIGURATION = (
+    LISTENER.replace("LAYER", "native").replace("PORT", "8883")
+    + LISTENER.replace("LAYER", "openssl").replace("PORT", "8884")
+    + "backend echo { server one 127.0.0.1:7007; check none }\nloops 2\n"
+)
+PORTS = {"native": 8883, "openssl": 8884}
+# 1.3 by its suites, 1.2 by its ciphers.
+KINDS = [
+    ("1.3", "TLS_AES_128_GCM_SHA256"), ("1.3", "TLS_AES_256_GCM_SHA384"), ("1.3", "TLS_CHACHA20_POLY1305_SHA256"),
+    ("1.2", "ECDHE-ECDSA-AES128-GCM-SHA256"), ("1.2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    ("1.2", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+]
+
+
+def echo():
+    """Gives everything back, to any number of connections; ends a stream when its other half has ended."""
+    listener = socket.create_server(("127.0.0.1", 7007), backlog=1024)
+
+    def serve(connection):
+        with connection:
+            try:
+                while data := connection.recv(65536):
+                    connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+    def loop():
+        while True:
+            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=loop, daemon=True).start()
+
+
+def conversation(connection, count, seed):
+    """Sends so many bytes in pieces of any size and reads them back, both at once."""
+    source = random.Random(seed)
+    block = source.randbytes(1 << 20)
+    sent, received, wrong = hashlib.sha256(), hashlib.sha256(), []
+
+    def send():
+        left = count
+        try:
+            while left:
+                size = min(left, source.choice([1, 13, 100, 1500, 16384, 16385, 70000]))
+                start = source.randrange(len(block) - size)
+                piece = block[start:start + size]
+                connection.sendall(piece)
+                sent.update(piece)
+                left -= size
+        except OSError as error:
+            wrong.append(error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    left = count
+    while left:
+        data = connection.recv(min(left, 65536))
+        expect(data, "the stream ended", left, "bytes early", wrong)
+        received.update(data)
+        left -= len(data)
+    thread.join()
+    expect(not wrong and sent.digest() == received.digest(), "other bytes came back", wrong)
+
+
+# Python
+
+def python(tls, megabytes):
+    for version, name in KINDS:
+        for layer, port in PORTS.items():
+            context = house.client_context(tls)
+            wanted = ssl.TLSVersion.TLSv1_3 if version == "1.3" else ssl.TLSVersion.TLSv1_2
+            context.minimum_version = context.maximum_version = wanted
+            if version == "1.2":
+                context.set_ciphers(name)
+            session = None
+            for round in ("full", "resumed"):
+                plain = socket.create_connection(("127.0.0.1", port), timeout=house.PATIENCE)
+                with context.wrap_socket(plain, session=session, server_hostname="mqtt.example.com") as connection:
+                    expect(connection.session_reused == (round == "resumed"), layer, name, "is not", round)
+                    if version == "1.2":
+                        expect(connection.cipher()[0] == name, connection.cipher())
+                    for size in [1] * 50 + [17, 300]:
+                        connection.sendall(bytes(size))
+                        got = b""
+                        while len(got) < size:
+                            got += connection.recv(size - len(got))
+                    conversation(connection, megabytes << 20 if round == "full" else 1 << 20, name)
+                    session = connection.session
+                    connection.unwrap()
+                print(f"ok python {version} {name} {round} {layer}")
+            if version == "1.3":
+                # Python cannot choose the suites of 1.3: openssl does (below).
+                pass
+
+
+# openssl s_client
+
+def openssl(_, megabytes):
+    for version, name in KINDS:
+        suite = ["-tls1_3", "-ciphersuites", name] if version == "1.3" else ["-tls1_2", "-cipher", name]
+        for layer, port in PORTS.items():
+            words = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *suite]
+            # Lines, and between them new keys: ours alone (k), with a wish for the server's (K).
+            client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            text = bytearray()
+            reader = threading.Thread(target=lambda: text.extend(client.stdout.read()))
+            reader.start()
+            for number in range(6):
+                line = f"line {number} of {layer} {name}".encode()
+                client.stdin.write(line + b"\n")
+                client.stdin.flush()
+                house.wait_for(lambda: text.count(line) or client.poll() is not None, f"{line} back") if False else time.sleep(0.15)
+                if version == "1.3":
+                    # A command stands alone in what is read at a time.
+                    client.stdin.write(b"K\n" if number % 2 else b"k\n")
+                    client.stdin.flush()
+                    time.sleep(0.15)
+            time.sleep(0.3)
+            client.stdin.write(b"Q\n")
+            client.stdin.flush()
+            expect(client.wait(house.PATIENCE) == 0, "s_client ended with", client.returncode)
+            reader.join()
+            for number in range(6):
+                expect(f"line {number} of {layer} {name}".encode() in text, "line", number, "is missing:", text[-800:])
+            if version == "1.3":
+                expect(text.count(b"KEYUPDATE") == 6, "key updates:", text[-800:])
+            # Much, through a pipe: fragments of every length that can be asked for.
+            for fragment in [0, 512, 1024, 2048, 4096] if version == "1.2" or name.endswith("128_GCM_SHA256") else [0]:
+                source = random.Random(fragment).randbytes(megabytes << 20 if fragment == 0 else 1 << 20)
+                more = ["-maxfraglen", str(fragment)] if fragment else []
+                run_echo([*words, "-quiet", "-nocommands", *more], source)
+                print(f"ok openssl {version} {name} fragment {fragment or 'none'} {layer}")
+
+
+def run_echo(words, source, **more):
+    """A client that copies its input to the server, and what comes back to its output."""
+    client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **more)
+
+    def feed():
+        try:
+            client.stdin.write(source)
+            client.stdin.flush()
+        except OSError:
+            pass
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    back = hashlib.sha256()
+    left = len(source)
+    while left:
+        data = client.stdout.read1(min(left, 65536))
+        expect(data, words, "ended", left, "bytes early")
+        back.update(data)
+        left -= len(data)
+    thread.join()
+    client.kill()
+    client.wait()
+    expect(back.digest() == hashlib.sha256(source).digest(), words, "got other bytes back")
+
+
+def gnutls(_, megabytes):
+    if not shutil.which("gnutls-cli"):
+        print("skipped: gnutls-cli is not installed")
+        return
+    for version, name in KINDS:
+        cipher = {"AES_128_GCM": "AES-128-GCM", "AES128-GCM": "AES-128-GCM", "AES_256_GCM": "AES-256-GCM",
+                  "AES256-GCM": "AES-256-GCM", "CHACHA20": "CHACHA20-POLY1305"}
+        wanted = next(value for key, value in cipher.items() if key in name)
+        priority = f"NORMAL:-VERS-ALL:+VERS-TLS{version}:-CIPHER-ALL:+{wanted}"
+        source = random.Random(name).randbytes(megabytes << 20)
+        for layer, port in PORTS.items():
+            run_echo(["gnutls-cli", "--insecure", "--logfile", "/dev/null", "--priority", priority, "-p", str(port),
+                      "127.0.0.1"], source)
+            print(f"ok gnutls {version} {name} {layer}")
+
+
+# Libraries without a client program: a small one of ours, made here.
+
+def built(name, library):
+    header = {"mbedtls": "mbedtls/ssl.h", "wolfssl": "wolfssl/ssl.h"}[name]
+    compiler = shutil.which("cc") or shutil.which("clang")
+    if not compiler or not os.path.exists(f"/usr/include/{header}"):
+        print(f"skipped: {name} is not installed")
+        return None
+    program = house.SCRATCH / name
+    run(compiler, "-O1", "-o", program, house.ROOT / "Tests/Acceptance" / f"{name}-echo.c", *library)
+    return program
+
+
+def mbedtls(_, megabytes):
+    program = built("mbedtls", ["-lmbedtls", "-lmbedx509", "-lmbedcrypto"])
+    for layer, port in PORTS.items() if program else ():
+        for fragment in (0, 512, 1024, 2048, 4096):
+            for cipher in ("TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256", "TLS-ECDHE-ECDSA-WITH-CHACHA20-POLY1305-SHA256"):
+                count = (megabytes if fragment == 0 else 1) << 20
+                run(program, port, cipher, fragment, count)
+                print(f"ok mbedtls 1.2 {cipher} fragment {fragment or 'none'} {layer}")
+
+
+def wolfssl(_, megabytes):
+    program = built("wolfssl", ["-lwolfssl"])
+    for layer, port in PORTS.items() if program else ():
+        for version in ("1.2", "1.3"):
+            for fragment in (0, 512, 4096):
+                count = (megabytes if fragment == 0 else 1) << 20
+                run(program, port, version, fragment, count)
+                print(f"ok wolfssl {version} fragment {fragment or 'none'} {layer}")
+
+
+def hostile(_, __):
+    import hostile as cases
+    cases.compare(PORTS)
+
+
+PARTS = {"openssl": openssl, "python": python, "gnutls": gnutls, "mbedtls": mbedtls, "wolfssl": wolfssl, "hostile": hostile}
+
+
+def counters(balancer):
+    return (balancer.status()["balancer"] or {}).get("counters", {})
+
+
+def body():
+    words = sys.argv[1:]
+    megabytes = int(words.pop(0)) if words and words[0].isdigit() else 5
+    parts = words or list(PARTS)
+    tls = house.certificates(house.SCRATCH / "tls")
+    echo()
+    balancer = house.Balancer(CONFIGURATION.replace("@", str(tls)))
+    for part in parts:
+        PARTS[part](tls, megabytes)
+    seen = counters(balancer)
+    expect(seen["tls-records-refused"] == 0, "sessions were refused:", seen)
+    expect(seen["tls-records-taken-over"] > 0, "nothing was taken over:", seen)
+    print(f"ok {seen['tls-records-taken-over']} sessions taken over, {seen['tls-key-updates-heard']} key updates heard, "
+          f"{seen['tls-key-updates-said']} said, violations {seen.get('tls-violations')}")
+    balancer.stop()
+
+
+if __name__ == "__main__":
+    house.main(body)
