@@ -37,6 +37,22 @@ static int succeed(const struct cl_holder_plan *plan, const char *program, int p
     return is_replaced(plan);
 }
 
+// The path under which a program whose file was replaced can still be started.
+static void descriptor_path(char path[32], int number) {
+    static const char beginning[] = "/proc/self/fd/";
+    size_t end = 0;
+    while (beginning[end]) {
+        path[end] = beginning[end];
+        end++;
+    }
+    char digits[12];
+    int count = 0;
+    do digits[count++] = (char)('0' + number % 10);
+    while ((number /= 10) > 0 && count < 11);
+    while (count > 0) path[end++] = digits[--count];
+    path[end] = 0;
+}
+
 // Where the kernel shows the role in the command line: the words lie where they lay when the program began, one behind the
 // other. NULL when they are not what is expected. Looked up before the copy is made.
 static volatile char *role_word(const struct cl_holder_plan *plan) {
@@ -71,6 +87,13 @@ static void hold(const struct cl_holder_plan *plan, long parent, volatile char *
         next[sizeof next - 1] = 0;
         plan->words->next[0] = 0;
         if (succeed(plan, next, plan->next_patience)) return;
+        plan->words->failures++;
+    }
+    if (plan->words->probation && plan->words->previous > 0) {
+        char previous[32];
+        descriptor_path(previous, plan->words->previous);
+        plan->words->probation = 0;
+        if (succeed(plan, previous, plan->patience)) return;
         plan->words->failures++;
     }
     for (int tried = 0; tried < plan->tries; tried++) {

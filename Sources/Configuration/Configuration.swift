@@ -24,6 +24,7 @@ package struct Configuration: Hashable, Sendable {
     package var statusBinds: [SocketAddress] = []
     package var admin = AdminSettings()
     package var log = LogSettings()
+    package var drain = DrainSettings()
     /// Event loops of the balancer; `nil`: one for each core.
     package var loops: Int?
     /// User and group the balancer runs as when started by root.

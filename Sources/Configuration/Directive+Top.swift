@@ -4,7 +4,7 @@ import Wire
 
 extension Directive {
     static let topDirectives = [
-        node, pair, vrrp, syncGroup, script, listen, backend, stickTable, status, admin, log, resolver, loops, user, limitSessions,
+        node, pair, vrrp, syncGroup, script, listen, backend, stickTable, status, admin, log, drain, resolver, loops, user, limitSessions,
         realtimePriority, closeSpread,
         include,
     ]
@@ -84,7 +84,7 @@ extension Directive {
     static let loops = Directive(
         "loops", in: .top, .optional, .either(["auto", .value("N", .integer(1...256))]), default: "auto",
         "How many event loops (threads) carry sessions; auto is one for each core.",
-        reload: .restart, foreign: ["nbthread", "worker_processes"],
+        reload: .nextBalancer, foreign: ["nbthread", "worker_processes"],
         apply: { configuration, arguments in configuration.loops = arguments.integer("N") },
         show: { configuration, _ in [configuration.loops.map(String.init) ?? "auto"] })
 

@@ -10,7 +10,7 @@ typealias Context = Directive.Context
 package struct Directive: Sendable {
     /// A place where directives stand: the top level, or inside one kind of block.
     package enum Context: Int, Hashable, Sendable, CaseIterable {
-        case top, node, pair, vrrp, syncGroup, script, listen, listenTLS, backend, backendTLS, stickTable, status, admin, log
+        case top, node, pair, vrrp, syncGroup, script, listen, listenTLS, backend, backendTLS, stickTable, status, admin, log, drain
 
         /// The directive that opens blocks of this kind; `nil` at the top level.
         package var opener: Directive? { Directive.all.first { $0.opens == self } }
@@ -28,6 +28,8 @@ package struct Directive: Sendable {
         case inPlace
         /// Holds for sessions that begin after the reload.
         case newSessions
+        /// Holds when the next balancer takes over: after `understudy upgrade`, a restart, or a crash.
+        case nextBalancer
         /// Is refused by a reload; the daemon must be restarted.
         case restart
 
@@ -37,6 +39,7 @@ package struct Directive: Sendable {
             switch self {
             case .inPlace: "applied in place"
             case .newSessions: "applies to new sessions"
+            case .nextBalancer: "holds from the next upgrade on"
             case .restart: "needs a restart"
             }
         }
@@ -104,7 +107,7 @@ extension Directive {
     package static let all: [Directive] =
         topDirectives + nodeDirectives + pairDirectives + vrrpDirectives + syncGroupDirectives + scriptDirectives
         + listenDirectives + listenTLSDirectives + backendDirectives + backendTLSDirectives + stickTableDirectives
-        + statusDirectives + adminDirectives + logDirectives
+        + statusDirectives + adminDirectives + logDirectives + drainDirectives
 
     /// The directives of one context, in the order of the table.
     package static func all(in context: Directive.Context) -> [Directive] { all.filter { $0.context == context } }

@@ -62,6 +62,9 @@ package struct Explanation: Sendable {
             "The balancer runs \(loops), as the user \(configuration.user) when started by root.",
             "  Commands reach it at \(configuration.admin.socketPath); "
                 + "it logs to \(target) from level \(configuration.log.level) up.",
+            "  A stop ends sessions between two packets, "
+                + (configuration.drain.rate.map { "at most \($0) a second" } ?? "all at once")
+                + ", and cuts after \(configuration.drain.deadline.text) what has not ended.",
         ] + statusPages + sessionLog
     }
 

@@ -66,6 +66,9 @@ package final class ControlChannel<Incoming: ControlMessage, Outgoing: ControlMe
 
     package var isOpen: Bool { number >= 0 }
 
+    /// The number of its socket, for a program that takes it over; -1 when it is closed.
+    package var descriptor: Int32 { number }
+
     /// Closes this end; messages that wait are forgotten.
     package func close() {
         guard isOpen else { return }

@@ -4,7 +4,7 @@ import Wire
 
 extension SupervisorMessage {
     private enum Kind: UInt8 {
-        case descriptors = 1, prepare, commit, cancel, query, admin, balancerLink, vipLink, stop, welcome
+        case descriptors = 1, prepare, commit, cancel, query, admin, balancerLink, vipLink, stop, welcome, handOver, believe, drain
     }
 
     package var descriptorCount: Int {
@@ -12,7 +12,7 @@ extension SupervisorMessage {
         case .descriptors(let names): names.count
         case .prepare, .admin, .vipLink: 1
         case .balancerLink: 2
-        case .commit, .cancel, .query, .stop, .welcome: 0
+        case .commit, .cancel, .query, .stop, .welcome, .handOver, .believe, .drain: 0
         }
     }
 
@@ -46,6 +46,14 @@ extension SupervisorMessage {
         case .welcome(let supervisor):
             bytes.append(Kind.welcome.rawValue)
             bytes.append(bigEndian: UInt32(bitPattern: supervisor))
+        case .handOver(let program):
+            bytes.append(Kind.handOver.rawValue)
+            bytes.append(text: program, limit: ControlLimits.path)
+        case .believe: bytes.append(Kind.believe.rawValue)
+        case .drain(let deadline, let rate):
+            bytes.append(Kind.drain.rawValue)
+            bytes.append(bigEndian: deadline.nanoseconds)
+            bytes.append(bigEndian: rate)
         }
     }
 
@@ -65,6 +73,11 @@ extension SupervisorMessage {
             case .balancerLink: self = .balancerLink
             case .vipLink: self = .vipLink
             case .welcome: self = .welcome(supervisor: Int32(bitPattern: try reader.u32()))
+            case .handOver: self = .handOver(program: try reader.text(limit: ControlLimits.path))
+            case .believe: self = .believe
+            case .drain:
+                self = .drain(
+                    deadline: Instant(nanoseconds: Int64(bitPattern: try reader.u64())), rate: try reader.u32())
             case .stop: self = .stop(deadline: Instant(nanoseconds: Int64(bitPattern: try reader.u64())))
             }
         } catch let error as MalformedMessage {
@@ -90,7 +103,7 @@ extension SupervisorMessage {
 
 extension ChildMessage {
     private enum Kind: UInt8 {
-        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, heartbeat, gaveUp
+        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, heartbeat, gaveUp, drained
     }
 
     /// Octets of a line of state.
@@ -121,6 +134,7 @@ extension ChildMessage {
             bytes.append(Kind.state.rawValue)
             bytes.append(text: line, limit: Self.stateLimit)
         case .held: bytes.append(Kind.held.rawValue)
+        case .drained: bytes.append(Kind.drained.rawValue)
         case .succeeded(let pid):
             bytes.append(Kind.succeeded.rawValue)
             bytes.append(bigEndian: UInt32(bitPattern: pid))
@@ -147,6 +161,7 @@ extension ChildMessage {
             case .beat: self = .beat
             case .reply: self = .reply(id: try reader.u64(), answer: try reader.json())
             case .held: self = .held
+            case .drained: self = .drained
             case .succeeded: self = .succeeded(pid: Int32(bitPattern: try reader.u32()))
             case .heartbeat: self = .heartbeat(thread: Int32(bitPattern: try reader.u32()))
             case .gaveUp: self = .gaveUp(reason: try reader.text(limit: Self.stateLimit))

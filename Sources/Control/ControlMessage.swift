@@ -37,6 +37,8 @@ package enum ControlLimits {
     package static let descriptors = 64
     /// Octets of a descriptor's name.
     package static let name = 512
+    /// Octets of a program's path.
+    package static let path = 1023
     /// Messages that wait for a receiver that is slow.
     package static let queue = 1024
 }
@@ -65,6 +67,14 @@ package enum SupervisorMessage: ControlMessage, Hashable {
     /// To a balancer that said ``ChildMessage/succeeded(pid:)``: what follows is for it; what came before was for the one
     /// that died. With the supervisor's process number.
     case welcome(supervisor: Int32)
+    /// To the balancer: end at once, with ``ChildProcess/handOverStatus``, so that this program takes its place with all its
+    /// sessions. This one comes back should the other not take over, or die before ``believe``.
+    case handOver(program: String)
+    /// To a balancer that took the place of another program: it is kept.
+    case believe
+    /// To the balancer: take no new sessions, end those that are there between two packets, at most `rate` a second (0: no
+    /// limit), and cut at `deadline` what is left; answer with ``ChildMessage/drained``.
+    case drain(deadline: Instant, rate: UInt32)
     /// Finish by this point of the monotonic clock and exit with status 0; who is not gone by then is killed.
     case stop(deadline: Instant)
 }
@@ -89,6 +99,8 @@ package enum ChildMessage: ControlMessage, Hashable {
     case heartbeat(thread: Int32)
     /// From a balancer that does not take the place of the one that died, and ends the row: why.
     case gaveUp(reason: String)
+    /// From the balancer: it has no session any more, and takes none.
+    case drained
     /// One short line about what this child is doing: for `systemctl status`.
     case state(String)
 }

@@ -24,7 +24,7 @@ extension VipProcess {
             }
         case .balancerLink:
             if let socket = descriptors.take(0), let end = descriptors.take(1) { openBalancerLink(socket, end: end) }
-        case .vipLink, .welcome: break
+        case .vipLink, .welcome, .handOver, .believe, .drain: break
         case .stop(let deadline): stop(by: deadline)
         }
     }

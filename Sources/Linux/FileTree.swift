@@ -62,12 +62,15 @@ package enum FileTree {
     }
 
     /// The path of the program that runs this.
-    package static var ownProgram: String? {
+    package static var ownProgram: String? { target("/proc/self/exe") }
+
+    /// Where a symbolic link points; `nil` when there is none.
+    package static func target(_ link: String) -> String? {
         var room = [UInt8](repeating: 0, count: 4096)
         // Sound: the array's memory is lent with its size.
         let count = unsafe room.withUnsafeMutableBytes { bytes -> Int in
             guard let start = unsafe bytes.assumingMemoryBound(to: CChar.self).baseAddress else { return -1 }
-            return unsafe readlink("/proc/self/exe", start, bytes.count)
+            return unsafe readlink(link, start, bytes.count)
         }
         return count < 0 ? nil : String(decoding: room.prefix(count), as: UTF8.self)
     }

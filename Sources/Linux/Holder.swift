@@ -11,8 +11,9 @@ package import Wire
 package struct Holder {
     /// Bounds of its patience.
     package enum Bounds {
-        /// How long another program may take to take over, in milliseconds, before it is left for the known one.
-        package static let next: Int32 = 300
+        /// How long another program may take to take over, in milliseconds, before it is left for the known one. With what that
+        /// takes itself it must stay below the time after which `vip` gives up an address that nobody serves (300 ms).
+        package static let next: Int32 = 150
         /// The same for the program that is known to work, on a machine that is busy.
         package static let known: Int32 = 5_000
         /// How often that is tried.
@@ -85,6 +86,33 @@ package struct Holder {
             unsafe bytes[0] = octets[0]
         }
         return true
+    }
+
+    /// Keeps the file of this very program open for whoever follows, so that the program can come back even when its file was
+    /// replaced. It comes back by itself when its follower dies before ``believe()``.
+    ///
+    /// - Throws: `Errno` of opening it.
+    package func beginProbation() throws(Errno) {
+        forgetPrevious()
+        let file = try check("open /proc/self/exe") { unsafe cl_open("/proc/self/exe", Int32(CL_O_PATH), 0) }
+        unsafe words.pointee.previous = file
+        unsafe words.pointee.probation = 1
+    }
+
+    /// Whether this process follows one of another program and may still be left for it.
+    package var isOnProbation: Bool { unsafe words.pointee.probation != 0 }
+
+    /// The program of this process is kept: the one before it does not come back.
+    package func believe() {
+        unsafe words.pointee.probation = 0
+        forgetPrevious()
+    }
+
+    /// Closes the file of the program before this one, when nobody needs it any more.
+    package func forgetPrevious() {
+        let number = unsafe words.pointee.previous
+        unsafe words.pointee.previous = 0
+        if number > 2 { Descriptor.close(number) }
     }
 
     /// Programs that were started and did not take over.

@@ -42,6 +42,9 @@ package struct Notify: Sendable {
     /// Says that the service is ending.
     package func stopping(_ status: String) { send(["STOPPING=1", Self.status(status)]) }
 
+    /// Asks the manager for so much more time to stop.
+    package func extend(by time: Duration) { send(["EXTEND_TIMEOUT_USEC=\(time.nanoseconds / 1000)"]) }
+
     /// A sign of life; due more often than ``watchdogLimit``.
     package func watchdog() { send(["WATCHDOG=1"]) }
 

@@ -36,6 +36,8 @@ package final class Process {
         package var descriptors: [Int32: Int32] = [:]
         /// Whom it runs as, without any capability; `nil`: as who we are. Needs the rights to set user and groups.
         package var user: User?
+        /// The child also gets every descriptor that is not close-on-exec, under its number.
+        package var inheritsDescriptors = false
         /// In a session of its own, so that a terminal's interrupt does not reach it.
         package var newSession = true
 
@@ -151,10 +153,12 @@ package final class Process {
         }
         for copy in copies { unsafe posix_spawn_file_actions_adddup2(&actions, copy.source, copy.target) }
         let highest = max(2, launch.descriptors.keys.max() ?? 2)
-        for number in 3..<max(3, highest) where launch.descriptors[number] == nil {
-            unsafe posix_spawn_file_actions_addclose(&actions, number)
+        if !launch.inheritsDescriptors {
+            for number in 3..<max(3, highest) where launch.descriptors[number] == nil {
+                unsafe posix_spawn_file_actions_addclose(&actions, number)
+            }
+            unsafe posix_spawn_file_actions_addclosefrom_np(&actions, highest + 1)
         }
-        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, highest + 1)
 
         var all = sigset_t()
         var none = sigset_t()
@@ -179,7 +183,7 @@ package final class Process {
 
     /// Lends the strings as a vector that ends with a null pointer.
     @unsafe
-    private static func withCStrings<Result>(
+    static func withCStrings<Result>(
         _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
     ) -> Result {
         // Sound: every pointer is freed once, after the body has returned.

@@ -62,6 +62,32 @@ package enum ProcessSelf {
         return unsafe String(cString: value)
     }
 
+    /// The whole environment, `NAME=value`.
+    package static var environment: [String] {
+        var all: [String] = []
+        // Sound: the vector ends with a null pointer, its strings are copied at once, and nothing in this program changes them.
+        var next = unsafe Glibc.environ
+        while let entry = unsafe next.pointee {
+            unsafe all.append(String(cString: entry))
+            unsafe next += 1
+        }
+        return all
+    }
+
+    /// Becomes another program: its number, its children and every descriptor that is not close-on-exec stay.
+    ///
+    /// - Throws: `Errno` when the kernel refuses; nothing has changed then.
+    package static func execute(_ path: String, arguments: [String], environment: [String]) throws(Errno) -> Never {
+        // Sound: the vectors are terminated, and live until the call returns, which it does only when it fails.
+        let failure: Errno = unsafe Process.withCStrings(arguments) { arguments in
+            unsafe Process.withCStrings(environment) { environment in
+                unsafe execve(path, arguments, environment)
+                return Errno.last("execve \(path)")
+            }
+        }
+        throw failure
+    }
+
     /// Does nothing for a while: for commands that people look at, never for a daemon.
     package static func pause(_ duration: Duration) {
         _ = poll(nil, 0, Int32(clamping: duration.wholeMilliseconds))

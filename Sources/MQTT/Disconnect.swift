@@ -1,7 +1,7 @@
 // A DISCONNECT, in either direction.
 
 /// A DISCONNECT (MQTT 3.1.1, 3.14; MQTT 5.0, 3.14). A server may send one in 5.0 only, after its CONNACK, and between
-/// two packets (``PacketTracker``).
+/// two packets (``PacketBoundary``).
 package struct Disconnect: Equatable, Sendable {
     /// ``ReasonCode/success`` is the normal end; in 3.x nothing else can be said.
     package var reason: ReasonCode

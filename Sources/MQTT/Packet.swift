@@ -2,7 +2,7 @@
 
 /// A control packet as an owned value: what health checks and clients of ours send and understand.
 ///
-/// Not for the relay, which copies bytes and looks at packet boundaries at most (``PacketTracker``). Of the fifteen
+/// Not for the relay, which copies bytes and looks at packet boundaries at most (``PacketBoundary``). Of the fifteen
 /// types those of QoS 2, UNSUBSCRIBE and AUTH are missing, because nobody here speaks them.
 package enum Packet: Equatable, Sendable {
     case connect(ConnectDraft)

@@ -48,6 +48,16 @@ final class AdminConnection {
     /// An answer that says no.
     static func refusal(_ reason: String) -> JSON { ["ok": false, "error": .string(reason)] }
 
+    /// Its socket, for a program that takes it over; -1 when it is closed.
+    var descriptor: Int32 { number }
+
+    /// Its request was read by somebody else.
+    func expectAnswer() {
+        state = .waiting
+        loop.cancel(timer)
+        do throws(Errno) { try loop.modify(number, []) } catch { close() }
+    }
+
     /// Answers, then closes.
     func answer(_ answer: JSON) {
         switch state {

@@ -20,20 +20,39 @@ final class AdminServer {
 
     /// - Parameters:
     ///   - group: who besides our own user may ask; `nil`: nobody.
+    ///   - heritage: the listening socket the program before this one had.
     ///   - handle: answers each request, at once or later.
     init(
-        path: String, group: UInt32?, on loop: EventLoop, _ handle: @escaping (JSON, AdminConnection) -> Void
+        path: String, group: UInt32?, heritage: Int32? = nil, on loop: EventLoop,
+        _ handle: @escaping (JSON, AdminConnection) -> Void
     ) throws(Errno) {
         self.loop = loop
         self.path = path
         self.handle = handle
-        listener = try UnixSocket.listen(path: path, mode: 0o600)
-        if let group {
-            try File.setGroup(path, group)
-            try File.setMode(path, 0o660)
+        if let heritage {
+            listener = FileDescriptor(owning: heritage)
+        } else {
+            listener = try UnixSocket.listen(path: path, mode: 0o600)
+            if let group {
+                try File.setGroup(path, group)
+                try File.setMode(path, 0o660)
+            }
         }
         let number = listener.number
         try loop.add(number, .readable) { [weak self] _ in self?.accept(number) }
+    }
+
+    /// The listening socket, for a program that takes it over.
+    var descriptor: Int32 { listener.number }
+
+    /// Takes over a connection whose request the program before this one has read.
+    func take(_ heritage: Int32) -> AdminConnection? {
+        guard let connection = try? AdminConnection(FileDescriptor(owning: heritage), on: loop) else { return nil }
+        connection.expectAnswer()
+        let identity = ObjectIdentifier(connection)
+        connection.onClosed = { [weak self] in self?.connections[identity] = nil }
+        connections[identity] = connection
+        return connection
     }
 
     /// Stops listening and removes the socket; connections that wait for an answer stay. A second call does nothing: by

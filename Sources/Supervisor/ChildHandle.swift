@@ -17,16 +17,48 @@ final class ChildHandle {
     let started: Instant
     /// Who said last that it took its process's place; 0: nobody. Who said so before is dead.
     var claimant: Int32 = 0
+    /// It was told of no configuration yet.
+    var isNew: Bool { given.isEmpty && inPreparation.isEmpty }
     /// What it said of itself last, for people.
     var state: String?
     /// The descriptors it has, by the names it knows them by.
     private var given: Holdings.Named = [:]
     private var inPreparation: Holdings.Named = [:]
 
+    /// Takes over what the program before this one started.
+    ///
+    /// - Parameter holding: what is held under a descriptor's number.
+    init(
+        _ heritage: Heritage.Child, on loop: EventLoop, holding: (Int32) -> Holdings.Holding?
+    ) throws(Errno) {
+        role = heritage.role
+        process = try Process(adopting: heritage.pid)
+        isHeld = heritage.isHeld
+        started = heritage.started
+        state = heritage.state
+        for (name, number) in heritage.given {
+            if let name = DescriptorName(name), let holding = holding(number) { given[name] = holding }
+        }
+        inPreparation = given
+        channel = try Channel(FileDescriptor(owning: heritage.channel), on: loop)
+    }
+
+    /// What the next program is told of it.
+    func bequest(restarts: UInt64, lastEnding: String?) -> Heritage.Child {
+        Heritage.Child(
+            role: role, pid: process.pid, channel: channel.descriptor, isHeld: isHeld, started: started, state: state,
+            restarts: restarts, lastEnding: lastEnding,
+            given: Dictionary(uniqueKeysWithValues: given.map { ($0.key.text, $0.value.descriptor.number) }))
+    }
+
     /// Starts this program again in a role.
     ///
-    /// - Parameter user: whom the balancer becomes; `nil`: it stays who we are.
-    init(_ role: ChildProcess.Role, user: String?, on loop: EventLoop) throws(Errno) {
+    /// - Parameters:
+    ///   - user: whom the balancer becomes; `nil`: it stays who we are.
+    ///   - program: another program, by its path; `nil`: this one.
+    init(
+        _ role: ChildProcess.Role, user: String?, program: String? = nil, on loop: EventLoop
+    ) throws(Errno) {
         self.role = role
         let pair = try Socket.messagePair()
         var environment = [
@@ -36,6 +68,7 @@ final class ChildHandle {
         if let stream = ProcessSelf.environment("JOURNAL_STREAM") { environment.append("JOURNAL_STREAM=\(stream)") }
         if let user { environment.append("\(ChildProcess.userVariable)=\(user)") }
         var launch = Process.Launch.itself(arguments: [role.rawValue], environment: environment)
+        if let program { launch.path = program }
         launch.descriptors = [ChildProcess.controlDescriptor: pair.second.number]
         process = try Process(launch)
         started = Clock.now

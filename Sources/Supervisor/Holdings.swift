@@ -37,17 +37,60 @@ struct Holdings {
     /// How many bytes the memory of a stick table takes.
     private let tableBytes: (Configuration.TableSettings) -> Int
     private var held: [Key: Holding] = [:]
+    /// Loops of the balancer that lives: it listens on no more sockets than that, whatever the configuration says by now.
+    private(set) var loopsInForce: Int?
     /// Session tickets of a host that is alone are sealed with this: drawn once, so that they outlive the balancer.
-    private let ownTicketSecret: [UInt8]
+    let ownTicketSecret: [UInt8]
 
+    /// - Parameter heritage: what the program before this one held.
     init(
-        loops: @escaping (Configuration) -> Int, tableBytes: @escaping (Configuration.TableSettings) -> Int
-    ) {
+        loops: @escaping (Configuration) -> Int, tableBytes: @escaping (Configuration.TableSettings) -> Int,
+        heritage: Heritage? = nil
+    ) throws(Errno) {
         self.loops = loops
         self.tableBytes = tableBytes
+        if let heritage {
+            ownTicketSecret = heritage.ticketSecret
+            loopsInForce = heritage.loops
+            for holding in heritage.holdings { try take(holding) }
+            return
+        }
         var generator = SystemRandomNumberGenerator()
         ownTicketSecret = (0..<TicketKeys.secretCount).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     }
+
+    // MARK: From one program to the next
+
+    private mutating func take(_ holding: Heritage.Holding) throws(Errno) {
+        let key: Key
+        switch holding {
+        case .listener(let address, let backlog, let loop, _): key = .listener(address, backlog: backlog, loop: loop)
+        case .memory(let name, let bytes, _): key = .memory(name: name, bytes: bytes)
+        case .secret(let name, let number):
+            key = .secret(name: name, contents: try Memfd.contents(number, limit: Self.secretLimit))
+        }
+        held[key] = Holding(FileDescriptor(owning: holding.descriptor))
+    }
+
+    /// Octets of a secret: certificates and authorities among them.
+    private static let secretLimit = 64 << 20
+
+    /// What the next program is told of everything that is held.
+    var bequest: [Heritage.Holding] {
+        held.map { key, holding in
+            let number = holding.descriptor.number
+            return switch key {
+            case .listener(let address, let backlog, let loop): .listener(address, backlog: backlog, loop: loop, number)
+            case .memory(let name, let bytes): .memory(name: name, bytes: bytes, number)
+            case .secret(let name, _): .secret(name: name, number)
+            }
+        }
+    }
+
+    /// The holding with this descriptor.
+    func holding(_ number: Int32) -> Holding? { held.values.first { $0.descriptor.number == number } }
+
+    // MARK: Opening
 
     /// Opens what a configuration needs and is not open yet. What another configuration needs stays open until
     /// ``keep(only:)``.
@@ -55,7 +98,8 @@ struct Holdings {
     /// - Throws: `Errno` of the first thing that cannot be had, for example an address that somebody else listens on.
     mutating func open(for loaded: LoadedConfiguration) throws(Errno) -> Named {
         var named: Named = [:]
-        let count = loops(loaded.configuration)
+        let count = loopsInForce ?? loops(loaded.configuration)
+        loopsInForce = count
         for listener in loaded.configuration.listeners {
             for (bind, address) in listener.binds.enumerated() {
                 for loop in 0..<count {
@@ -83,6 +127,15 @@ struct Holdings {
         try openEncryption(for: loaded, &named)
         for (name, bytes) in loaded.vrrpSecrets { named[name] = try secret(name.text, bytes) }
         return named
+    }
+
+    /// A new balancer has as many loops as this configuration means.
+    ///
+    /// - Returns: whether that is another number than before.
+    mutating func renewLoops(for configuration: Configuration) -> Bool {
+        let count = loops(configuration)
+        defer { loopsInForce = count }
+        return loopsInForce != count
     }
 
     /// What the balancer needs for TLS: it opens no file itself.

@@ -34,13 +34,10 @@ struct LoadedConfiguration {
     ///
     /// - Parameter node: what `--node` says; `nil`: this host is recognised by its addresses.
     init(path: String, node: String?) throws(Refusal) {
-        let outcome: Checker.Outcome
-        tls = TLSFiles()
-        let judge = tls.judge
-        do throws(Errno) {
+        try self.init { judge throws(Errno) in
             let bytes = try File.read(path, limit: SourceLimits.fileBytes)
             let host = Checker.Host(node: node, addresses: try LocalAddresses.all())
-            outcome = Checker.check(
+            return Checker.check(
                 Source(name: path, bytes: bytes), as: host,
                 include: { path throws(IncludeFailure) in
                     do throws(Errno) {
@@ -49,7 +46,20 @@ struct LoadedConfiguration {
                         throw IncludeFailure(Errno.text(error.code))
                     }
                 }, judge: judge)
-        } catch {
+        }
+    }
+
+    /// The configuration that another program has put in force, whatever its files say by now; secrets and the files of tls
+    /// blocks are read from the disk.
+    init(_ bundle: ConfigurationBundle) throws(Refusal) {
+        try self.init { judge throws(Errno) in bundle.check(addresses: try LocalAddresses.all(), judge: judge) }
+    }
+
+    private init(_ check: (@escaping TLSJudge) throws(Errno) -> Checker.Outcome) throws(Refusal) {
+        let outcome: Checker.Outcome
+        tls = TLSFiles()
+        let judge = tls.judge
+        do throws(Errno) { outcome = try check(judge) } catch {
             throw Refusal(description: "cannot read the configuration: \(error)")
         }
         guard let configuration = outcome.configuration else { throw Refusal(description: outcome.text) }

@@ -104,10 +104,18 @@ extension Supervision {
         }
         lostDuringReload(role, how: how, at: now)
         if isStopping {
-            stopNext(at: now)
+            // The address may go while sessions end; without the balancer there are none.
+            if role == .balancer { drainsUntil = nil }
+            if drainsUntil == nil { stopNext(at: now) }
             return
         }
         guard wanted.contains(role) else { return }
+        if child.isReplaced {
+            children[role]?.isReplaced = false
+            actions.append(.report(.replaced(role)))
+            spawn(role, at: now)
+            return
+        }
         if let since = servingSince(former), now - since >= Limits.stable { child.deaths = 0 }
         child.deaths = child.givenUp == nil ? child.deaths + 1 : max(child.deaths + 1, Limits.rowOfDeaths)
         child.givenUp = nil
@@ -135,12 +143,16 @@ extension Supervision {
             ended(role, how: how, at: now)
             return
         }
-        child.lastEnding = how
-        child.restarts += 1
         child.state = .succeeding(until: now + Limits.succession)
+        let isWanted = child.isReplaced
+        child.isReplaced = false
+        if !isWanted {
+            child.lastEnding = how
+            child.restarts += 1
+        }
         children[role] = child
         lostDuringReload(role, how: how, at: now)
-        actions.append(.report(.ended(role, how: how)))
+        actions.append(.report(isWanted ? .replaced(role) : .ended(role, how: how)))
     }
 
     /// It lives, and knows nothing of what was said to its predecessor.
@@ -159,10 +171,20 @@ extension Supervision {
         ended(role, how: how, at: now)
     }
 
+    // MARK: Replacement
+
+    /// Has a child that serves make room for another process.
+    mutating func replace(_ role: Role) {
+        guard isServing(role), !isStopping else { return }
+        children[role]?.isReplaced = true
+        actions.append(.replace(role))
+    }
+
     // MARK: Time
 
     mutating func timeout(at now: Instant) {
         if let deadline = nextDeadline, now - deadline > Limits.ownStall { forgiveSilence(at: now) }
+        if let until = drainsUntil, until <= now { endDrain(at: now) }
         for role in Role.allCases {
             switch children[role]?.state {
             case .waiting(let until) where until <= now: spawn(role, at: now)
@@ -192,8 +214,13 @@ extension Supervision {
 
     // MARK: The end
 
-    mutating func stop(at now: Instant) {
-        guard !isStopping else { return }
+    /// - Parameter time: how long sessions may take to end before anything else does; `nil`: nothing waits for them.
+    mutating func stop(drain time: Duration?, at now: Instant) {
+        guard !isStopping else {
+            // Told twice: there is no more patience.
+            if drainsUntil != nil, time == nil { endDrain(at: now) }
+            return
+        }
         isStopping = true
         abandonReload(reason: "the daemon is stopping")
         for role in Role.allCases {
@@ -206,6 +233,17 @@ extension Supervision {
             default: break
             }
         }
+        guard let time, isServing(.balancer) else { return stopNext(at: now) }
+        drainsUntil = now + time + Limits.drainGrace
+        actions.append(.drain(.balancer, deadline: now + time))
+    }
+
+    mutating func drained(_ role: Role, at now: Instant) {
+        if role == .balancer, drainsUntil != nil { endDrain(at: now) }
+    }
+
+    private mutating func endDrain(at now: Instant) {
+        drainsUntil = nil
         stopNext(at: now)
     }
 
@@ -214,7 +252,7 @@ extension Supervision {
         for role in [Role.vip, .balancer] {
             switch children[role]?.state {
             case .starting, .serving:
-                let deadline = now + Limits.stop
+                let deadline = now + (role == .balancer ? balancerStop : Limits.stop)
                 children[role]?.state = .stopping(killAt: deadline)
                 actions.append(.stop(role, deadline: deadline))
                 return
@@ -228,6 +266,6 @@ extension Supervision {
     /// Ends the daemon because the first configuration cannot be had.
     mutating func fail(_ reason: String, at now: Instant) {
         failure = reason
-        stop(at: now)
+        stop(drain: nil, at: now)
     }
 }

@@ -45,7 +45,16 @@ package struct Supervision: Sendable {
         case serving(Role, generation: UInt64)
         /// A new configuration was read and found good.
         case reload(roles: Set<Role>, generation: UInt64)
+        /// Another process is to take its place, by its own program or another one: wanted, so no death to be counted.
+        case replace(Role)
+        /// It was to be replaced and did not end: its next end is a death again.
+        case keep(Role)
+        /// End everything: at once, also in the middle of a drain.
         case stop
+        /// End everything, and before it the sessions, which may take so long.
+        case drain(Duration)
+        /// It has no session any more.
+        case drained(Role)
         /// ``nextDeadline`` has come.
         case timeout
     }
@@ -61,7 +70,11 @@ package struct Supervision: Sendable {
         case commit(Role, generation: UInt64)
         case cancel(Role, generation: UInt64)
         case stop(Role, deadline: Instant)
+        /// Have its sessions end by that time, while everything else goes on.
+        case drain(Role, deadline: Instant)
         case kill(Role)
+        /// Have it end in the way that brings its replacement.
+        case replace(Role)
         /// No successor came: close what is left of the process, so that nothing of it can come later.
         case abandon(Role)
         /// All children serve for the first time.
@@ -85,6 +98,8 @@ package struct Supervision: Sendable {
         case late(Role)
         case refusedToStart(Role, reason: String)
         case ended(Role, how: String)
+        /// It ended because it is replaced.
+        case replaced(Role)
         case restarting(Role, after: Duration)
         case succeeded(Role)
         case crashLoop(Role)
@@ -102,6 +117,8 @@ package struct Supervision: Sendable {
         package static let reload: Duration = .seconds(10)
         /// A child that is told to stop gets so long.
         package static let stop: Duration = .seconds(2)
+        /// How long after its deadline a drain is waited for.
+        package static let drainGrace: Duration = .milliseconds(500)
         /// A child that served so long has got over its earlier deaths.
         package static let stable: Duration = .seconds(10)
         /// A successor is there so long after its predecessor's death: the holder tries another program, then the known one
@@ -143,6 +160,8 @@ package struct Supervision: Sendable {
         var lastEnding: String?
         /// Why its row of successors has ended.
         var givenUp: String?
+        /// Its end is wanted, and another process follows.
+        var isReplaced = false
     }
 
     enum Reload: Sendable, Hashable {
@@ -159,11 +178,31 @@ package struct Supervision: Sendable {
     var reload = Reload.none
     var isReady = false
     package internal(set) var isStopping = false
+    /// By when the balancer has drained at the latest, while it does.
+    var drainsUntil: Instant?
+    /// How long the balancer may take to end its sessions and itself, when it is told to stop.
+    package var balancerStop = Limits.stop
     /// Why the daemon gave up.
     package internal(set) var failure: String?
     var actions: [Action] = []
 
     package init() {}
+
+    /// Goes on where the program before this one was: these children serve.
+    ///
+    /// - Parameter past: how often each was restarted, and how its last process ended.
+    package init(
+        resuming past: [Role: (restarts: UInt64, lastEnding: String?)], generation: UInt64, at now: Instant
+    ) {
+        wanted = Set(past.keys)
+        self.generation = generation
+        isReady = true
+        for (role, past) in past {
+            children[role] = Child(
+                state: .serving(generation: generation, silentAt: now + Limits.firstBeat, since: now),
+                restarts: past.restarts, lastEnding: past.lastEnding)
+        }
+    }
 
     // MARK: Events
 
@@ -187,7 +226,11 @@ package struct Supervision: Sendable {
         case .refused(let role, let generation, let reason): refused(role, generation, reason, at: now)
         case .serving(let role, let generation): serving(role, generation, at: now)
         case .reload(let roles, let generation): beginReload(roles, generation, at: now)
-        case .stop: stop(at: now)
+        case .replace(let role): replace(role)
+        case .keep(let role): children[role]?.isReplaced = false
+        case .stop: stop(drain: nil, at: now)
+        case .drain(let time): stop(drain: time, at: now)
+        case .drained(let role): drained(role, at: now)
         case .timeout: timeout(at: now)
         }
         defer { actions = [] }
@@ -196,7 +239,7 @@ package struct Supervision: Sendable {
 
     /// When ``Event/timeout`` is due; `nil` while nothing is pending.
     package var nextDeadline: Instant? {
-        var deadlines: [Instant] = []
+        var deadlines = [drainsUntil].compactMap(\.self)
         for child in children.values {
             switch child.state {
             case .idle, .killed: break
@@ -215,6 +258,9 @@ package struct Supervision: Sendable {
 
     // MARK: Queries
 
+    /// Whether sessions are being ended before anything else.
+    package var isDraining: Bool { drainsUntil != nil }
+
     package var isReloading: Bool { reload != .none }
 
     /// Whether the child has said that it does its work, and beats.
@@ -229,6 +275,9 @@ package struct Supervision: Sendable {
         case .idle, .waiting, .succeeding, .stopping, .killed, nil: false
         }
     }
+
+    /// Whether its end is wanted, and another process follows.
+    package func isReplaced(_ role: Role) -> Bool { children[role]?.isReplaced ?? false }
 
     /// Restarts since the start.
     package func restarts(_ role: Role) -> UInt64 { children[role]?.restarts ?? 0 }

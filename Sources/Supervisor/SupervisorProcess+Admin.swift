@@ -15,6 +15,7 @@ extension SupervisorProcess {
     ///
     /// - `status`: everything about this host. `reload`: answered when it is committed or refused. `stop`: answered when
     ///   everything has ended.
+    /// - `upgrade` (`program`, `drain`): answered by the program that goes on, whichever it is.
     /// - `step-down` (`for_ms`) and `history` (`router`) go to `vip`, and `events` is answered by it on this very connection:
     ///   one JSON value a line for each change of role, until the asker closes.
     /// - `drain` (`server`, `rate`), `enable`, `disable` (`server`) and `weight`
@@ -27,9 +28,10 @@ extension SupervisorProcess {
         switch command {
         case "status": answerStatus(connection)
         case "reload": reload(connection)
+        case "upgrade": upgrade(request, connection)
         case "stop":
             stopAskers.append(connection)
-            tell(.stop)
+            stop()
         case "step-down", "history": pass(request, to: .vip, connection)
         case "events": hand(request, to: .vip, connection)
         case "drain", "enable", "disable", "weight": pass(request, to: .balancer, connection)
@@ -93,7 +95,7 @@ extension SupervisorProcess {
         let configuration = current.loaded.configuration
         return [
             "ok": true,
-            "version": .string(settings.version),
+            "version": .string(settings.layout.version),
             "node": JSON(configuration.node),
             "pid": JSON(ProcessSelf.pid),
             "uptime_ms": JSON((now - started).wholeMilliseconds),
@@ -101,6 +103,7 @@ extension SupervisorProcess {
             "generation": JSON(current.number),
             "reloading": JSON(supervision.isReloading),
             "stopping": JSON(supervision.isStopping),
+            "upgrading": JSON(upgrading?.machine.phase),
             "log_records_lost": JSON(log.lostRecords),
             "worst_delay_us": JSON(loop.worstLateness.nanoseconds / 1000),
             "admin_refusals": JSON(admin?.refusals ?? 0),

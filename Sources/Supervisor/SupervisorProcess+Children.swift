@@ -15,10 +15,14 @@ extension SupervisorProcess {
         case .commit(let role, let generation): children[role]?.commit(generation)
         case .cancel(let role, let generation): children[role]?.cancel(generation)
         case .stop(let role, let deadline): children[role]?.channel.send(.stop(deadline: deadline))
+        case .drain(let role, let deadline):
+            let rate = current.loaded.configuration.drain.rate ?? 0
+            children[role]?.channel.send(.drain(deadline: deadline, rate: UInt32(clamping: rate)))
         case .kill(let role):
             do throws(Errno) { try children[role]?.process.send(Signals.kill) } catch {
                 log.error("A child cannot be killed.", ["role": role.rawValue, "error": error])
             }
+        case .replace(let role): replace(role)
         case .abandon(let role):
             children[role]?.channel.close()
             children[role] = nil
@@ -44,16 +48,10 @@ extension SupervisorProcess {
 
     private func spawn(_ role: ChildProcess.Role, _ generation: UInt64) {
         do throws(Errno) {
-            let child = try ChildHandle(role, user: role == .balancer ? user : nil, on: loop)
+            let child = try ChildHandle(
+                role, user: role == .balancer ? user : nil, program: upgrading?.program(for: role), on: loop)
             children[role] = child
-            child.channel.onMessage = { [unowned self, unowned child] message, _ in receive(message, from: child) }
-            child.channel.onClosed = { [unowned self] ending in
-                if ending != .endOfFile {
-                    log.error("A child broke the control protocol.", ["role": role.rawValue, "ending": ending])
-                }
-                tell(.channelLost(role))
-            }
-            try watch(child)
+            try attend(child)
             log.info("A child was started.", ["role": role.rawValue, "pid": child.process.pid])
             prepare(role, generation)
         } catch {
@@ -67,6 +65,19 @@ extension SupervisorProcess {
                 tell(.spawnFailed(role, reason: error.description))
             }
         }
+    }
+
+    /// Listens to a child, and waits for its end.
+    func attend(_ child: ChildHandle) throws(Errno) {
+        let role = child.role
+        child.channel.onMessage = { [unowned self, unowned child] message, _ in receive(message, from: child) }
+        child.channel.onClosed = { [unowned self] ending in
+            if ending != .endOfFile {
+                log.error("A child broke the control protocol.", ["role": role.rawValue, "ending": ending])
+            }
+            tell(.channelLost(role))
+        }
+        try watch(child)
     }
 
     private func watch(_ child: ChildHandle) throws(Errno) {
@@ -121,11 +132,25 @@ extension SupervisorProcess {
 
     private func prepare(_ role: ChildProcess.Role, _ number: UInt64) {
         guard let child = children[role] else { return }
+        if role == .balancer, child.isNew { renewLoops(number) }
         let generation = generation(number)
         // `vip` needs none of the balancer's sockets, and has rights that should not meet them.
         let named = generation.named.filter { $0.key.isForVip == (role == .vip) }
         if !child.prepare(number, generation.bundle.descriptor.number, named) {
             log.error("A child does not take its configuration.", ["role": role.rawValue])
+        }
+    }
+
+    /// Opens what a balancer needs that may have another number of loops than the one before it.
+    private func renewLoops(_ number: UInt64) {
+        let loaded = generation(number).loaded
+        guard holdings.renewLoops(for: loaded.configuration) else { return }
+        do throws(Errno) {
+            let named = try holdings.open(for: loaded)
+            if pending?.generation.number == number { pending?.generation.named = named } else { current.named = named }
+            holdings.keep(only: current.named.merging(pending?.generation.named ?? [:]) { first, _ in first })
+        } catch {
+            log.error("The sockets of another number of loops cannot be opened.", ["error": error])
         }
     }
 
@@ -160,13 +185,16 @@ extension SupervisorProcess {
         case .beat: tell(.beat(role))
         case .prepared(let generation): tell(.prepared(role, generation: generation))
         case .refused(let generation, let reason): tell(.refused(role, generation: generation, reason: reason))
-        case .serving(let generation): tell(.serving(role, generation: generation))
+        case .serving(let generation):
+            tell(.serving(role, generation: generation))
+            if supervision.isServing(role) { tellUpgrade(.serving(role, isNew: !isKnownProgram(child))) }
         case .held: child.isHeld = true
         case .heartbeat(let thread): makePunctual(thread, of: child)
         case .succeeded(let pid):
             child.claimant = pid
             succeed(child, pid: pid)
         case .gaveUp(let reason): tell(.gaveUp(role, reason: reason))
+        case .drained: tell(.drained(role))
         case .reply(let id, let answer): questions.answered(id, answer)
         case .state(let line):
             child.state = line
@@ -176,6 +204,7 @@ extension SupervisorProcess {
 
     private func ended(_ child: ChildHandle, _ ending: Process.Ending) {
         questions.lost(child.role)
+        if !supervision.isReplaced(child.role) { tellUpgrade(.died(child.role)) }
         // One that ends by itself has told its holder; otherwise the holder keeps the socket open.
         if child.isHeld, child.channel.isOpen, !ending.isClean, !supervision.isStopping {
             tell(.orphaned(child.role, how: ending.description))
@@ -206,6 +235,7 @@ extension SupervisorProcess {
         case .refusedToStart(let role, let reason):
             log.error("A child refuses its configuration.", ["role": role.rawValue, "because": reason])
         case .ended(let role, let how): log.error("A child has ended.", ["role": role.rawValue, "how": how])
+        case .replaced(let role): log.notice("A child has ended to be replaced.", ["role": role.rawValue])
         case .restarting(let role, let pause):
             log.notice("A child is restarted.", ["role": role.rawValue, "after": pause.text])
             notify.status(statusLine)

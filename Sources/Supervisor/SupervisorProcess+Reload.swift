@@ -17,6 +17,7 @@ extension SupervisorProcess {
             asker?.answer(AdminConnection.refusal(reason))
         }
         guard !supervision.isStopping else { return refuse("the daemon is stopping") }
+        guard upgrading == nil else { return refuse("an upgrade is going on") }
         guard pending == nil else { return refuse("another reload is not finished yet") }
         let loaded: LoadedConfiguration
         do throws(LoadedConfiguration.Refusal) {

@@ -1,7 +1,7 @@
 // The parent: starts the two children, keeps them alive, passes orders and descriptors, answers the operator.
 
 package import Configuration
-import Control
+package import Control
 import Linux
 import TLS
 import Telemetry
@@ -17,19 +17,20 @@ package final class SupervisorProcess {
         package var configurationPath: String
         /// What `--node` says.
         package var node: String?
-        package var version: String
+        /// What this program can take over, and leaves.
+        package var layout: ProgramLayout
         /// How many event loops a configuration means on this machine.
         package var loops: (Configuration) -> Int
         /// How many bytes of memory a stick table takes.
         package var tableBytes: (Configuration.TableSettings) -> Int
 
         package init(
-            configurationPath: String, node: String?, version: String, loops: @escaping (Configuration) -> Int,
+            configurationPath: String, node: String?, layout: ProgramLayout, loops: @escaping (Configuration) -> Int,
             tableBytes: @escaping (Configuration.TableSettings) -> Int
         ) {
             self.configurationPath = configurationPath
             self.node = node
-            self.version = version
+            self.layout = layout
             self.loops = loops
             self.tableBytes = tableBytes
         }
@@ -58,7 +59,13 @@ package final class SupervisorProcess {
     let loop: EventLoop
     let log: Log
     let notify = Notify.fromEnvironment
-    let started = Clock.now
+    let started: Instant
+    /// What the program before this one left.
+    private var heritage: Heritage?
+    /// The upgrade that is going on.
+    var upgrading: Upgrading?
+    /// The program that is started when this one has ended in order.
+    var afterwards: String?
     var supervision = Supervision()
     var holdings: Holdings
     /// The committed generation.
@@ -87,6 +94,19 @@ package final class SupervisorProcess {
     /// - Returns: the exit status: 0 after a stop, 1 when the children cannot live by the first configuration.
     /// - Throws: ``Refusal`` when it cannot start; nothing was changed then.
     package static func run(_ settings: Settings) throws(Refusal) -> Int32 {
+        let heritage: Heritage?
+        do throws(MalformedMessage) { heritage = try Heritage.found() } catch {
+            returnToFormer()
+            throw Refusal(description: error.description)
+        }
+        if let heritage {
+            do throws(Refusal) {
+                return try run(settings, heritage)
+            } catch {
+                returnToFormer(with: heritage)
+                throw error
+            }
+        }
         let loaded: LoadedConfiguration
         do throws(LoadedConfiguration.Refusal) {
             loaded = try LoadedConfiguration(path: settings.configurationPath, node: settings.node)
@@ -96,7 +116,33 @@ package final class SupervisorProcess {
         do throws(Errno) {
             try refuseSecond(at: loaded.configuration.admin.socketPath)
             let process = try SupervisorProcess(settings, loaded)
-            return try process.run()
+            return try process.finished(with: process.run())
+        } catch {
+            throw Refusal(description: error.description)
+        }
+    }
+
+    /// Goes on where the program before this one was, or only sees whether it could.
+    private static func run(_ settings: Settings, _ heritage: Heritage) throws(Refusal) -> Int32 {
+        let isRehearsal = ProcessSelf.environment(Heritage.rehearsalVariable) != nil
+        let loaded: LoadedConfiguration
+        do throws(LoadedConfiguration.Refusal) {
+            let bundle: ConfigurationBundle
+            do throws(MalformedMessage) { bundle = try ConfigurationBundle(reading: heritage.bundle) } catch {
+                throw LoadedConfiguration.Refusal(description: error.description)
+            }
+            loaded = try LoadedConfiguration(bundle)
+        } catch {
+            throw Refusal(description: error.description)
+        }
+        do throws(Errno) {
+            if isRehearsal {
+                _ = try Holdings(loops: settings.loops, tableBytes: settings.tableBytes, heritage: heritage)
+                return 0
+            }
+            let process = try SupervisorProcess(settings, loaded, heritage)
+            forgetFormer()
+            return try process.finished(with: process.run())
         } catch {
             throw Refusal(description: error.description)
         }
@@ -114,8 +160,12 @@ package final class SupervisorProcess {
         Errno(Errno.addressInUse, "another daemon answers at \(path)")
     }
 
-    private init(_ settings: Settings, _ loaded: LoadedConfiguration) throws(Errno) {
+    private init(
+        _ settings: Settings, _ loaded: LoadedConfiguration, _ heritage: Heritage? = nil
+    ) throws(Errno) {
         self.settings = settings
+        self.heritage = heritage
+        started = heritage?.started ?? Clock.now
         Signals.ignorePipe()
         loop = try EventLoop()
         let wanted = loaded.configuration.log
@@ -123,11 +173,14 @@ package final class SupervisorProcess {
         log.adopt(wanted)
         let (user, warning) = try Self.user(for: loaded.configuration)
         self.user = user
-        var holdings = Holdings(loops: settings.loops, tableBytes: settings.tableBytes)
+        var holdings = try Holdings(loops: settings.loops, tableBytes: settings.tableBytes, heritage: heritage)
+        let bundle =
+            if let heritage { FileDescriptor(owning: heritage.bundle) } else { try loaded.bundle.sealed() }
         current = Generation(
-            number: 1, loaded: loaded, named: try holdings.open(for: loaded),
-            bundle: FileDescriptorBox(try loaded.bundle.sealed()))
+            number: heritage?.generation ?? 1, loaded: loaded, named: try holdings.open(for: loaded),
+            bundle: FileDescriptorBox(bundle))
         self.holdings = holdings
+        lastGeneration = heritage?.lastGeneration ?? 1
         certificates = CertificateWatch(loaded.tls.stamps)
         // Blocked before the log's thread starts, so that only the loop takes them.
         signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp], on: loop) { [unowned self] in
@@ -153,10 +206,15 @@ package final class SupervisorProcess {
         if roles.count == 1, !current.loaded.configuration.routers.isEmpty {
             log.warning("The virtual address is not managed: that needs root.")
         }
-        log.notice(
-            "Understudy starts.",
-            ["version": settings.version, "node": current.loaded.configuration.node ?? "alone"])
-        tell(.start(roles: roles, generation: current.number))
+        if let heritage {
+            try resume(heritage)
+            self.heritage = nil
+        } else {
+            log.notice(
+                "Understudy starts.",
+                ["version": settings.layout.version, "node": current.loaded.configuration.node ?? "alone"])
+            tell(.start(roles: roles, generation: current.number))
+        }
         watchCertificates()
         try loop.run()
         // The last holder sees its balancer's end and follows it at once.
@@ -195,7 +253,7 @@ package final class SupervisorProcess {
             UInt64(String(decoding: bytes, as: UTF8.self).filter(\.isNumber))
         }
         // Two sockets a session, and some for everything else.
-        let wanted = min(UInt64(configuration.maximumSessions) * 2 + 1024, most ?? 1_048_576)
+        let wanted = min(UInt64(max(configuration.maximumSessions, 1_000_000)) * 2 + 1024, most ?? 1_048_576)
         do throws(Errno) {
             try ResourceLimits.raiseOpenFiles(to: wanted)
         } catch {
@@ -220,8 +278,10 @@ package final class SupervisorProcess {
                     guard error.code == Errno.exists else { throw error }
                 }
             }
-            admin = try AdminServer(path: settings.socketPath, group: group, on: loop) { [unowned self] in
-                answer($0, $1)
+            if heritage == nil || heritage?.admin != nil {
+                admin = try AdminServer(
+                    path: settings.socketPath, group: group, heritage: heritage?.admin, on: loop
+                ) { [unowned self] in answer($0, $1) }
             }
         } catch {
             if error.code == Errno.addressInUse {
@@ -241,7 +301,17 @@ package final class SupervisorProcess {
 
     private func receive(_ signal: Int32) {
         log.notice("Signal received.", ["signal": Signals.name(signal)])
-        if signal == Signals.hangUp { reload(nil) } else { tell(.stop) }
+        if signal == Signals.hangUp { reload(nil) } else { stop() }
+    }
+
+    /// Ends the daemon, sessions first when the configuration gives them a rate; told again, at once.
+    func stop() {
+        let settings = current.loaded.configuration.drain
+        supervision.balancerStop = max(settings.deadline, Supervision.Limits.stop)
+        guard !supervision.isStopping, settings.rate != nil else { return tell(.stop) }
+        log.notice("Sessions are drained before the daemon ends.", ["within": settings.deadline.text])
+        notify.extend(by: settings.deadline + .seconds(10))
+        tell(.drain(settings.deadline))
     }
 
     // MARK: Deciding
@@ -251,10 +321,17 @@ package final class SupervisorProcess {
         let wasStopping = supervision.isStopping
         let actions = supervision.handle(event, at: Clock.now)
         if supervision.isStopping, !wasStopping {
+            abandonUpgrade()
             notify.stopping("releasing the address, then closing")
-            admin?.close()
         }
+        // While sessions drain, the operator may look on, and order the end.
+        if supervision.isStopping, !supervision.isDraining { admin?.close() }
         for action in actions { obey(action) }
+        arm()
+    }
+
+    /// Waits for what the supervision waits for.
+    func arm() {
         loop.cancel(timer)
         timer = supervision.nextDeadline.map { deadline in
             loop.schedule(at: deadline) { [unowned self] in tell(.timeout) }

@@ -14,7 +14,7 @@ enum RunCommand {
             return try SupervisorProcess.run(
                 SupervisorProcess.Settings(
                     configurationPath: options.value("--config") ?? SystemFacts.configurationPath,
-                    node: options.value("--node"), version: VersionCommand.version, loops: LoopCount.effective,
+                    node: options.value("--node"), layout: LayoutCommand.layout, loops: LoopCount.effective,
                     tableBytes: TableMemory.bytes))
         } catch let wrong as CommandLineOptions.Wrong {
             return Understudy.wrongUsage(wrong.message, of: subcommand)

@@ -26,7 +26,8 @@ enum Understudy {
 
     /// Every subcommand, in the order of the usage.
     static let subcommands = [
-        RunCommand.subcommand, CheckCommand.subcommand, ReloadCommand.subcommand, StopCommand.subcommand,
+        RunCommand.subcommand, CheckCommand.subcommand, ReloadCommand.subcommand, UpgradeCommand.subcommand,
+        StopCommand.subcommand,
         StatusCommand.subcommand, ClientsCommand.subcommand, TableCommand.subcommand, ServerCommands.drain,
         ServerCommands.enable, ServerCommands.disable, ServerCommands.weight, StepDownCommand.subcommand,
         VrrpCommand.subcommand, EventsCommand.subcommand,
@@ -47,6 +48,7 @@ enum Understudy {
         if let subcommand = subcommands.first(where: { $0.name == name }) {
             return subcommand.run(Array(arguments.dropFirst()))
         }
+        if name == LayoutCommand.name { return LayoutCommand.run(Array(arguments.dropFirst())) }
         if arguments.count == 1, let status = RoleCommands.run(name) { return status }
         return wrongUsage(translation(of: arguments) ?? "there is no subcommand \"\(name)\"")
     }

@@ -136,4 +136,15 @@ struct Acceptance {
         @Test("2,000 idle sessions outlive 5 deaths, and weigh no more")
         func idle() throws { try Script.run(["deaths.py", "2000", "5"]) }
     }
+
+    @Suite("Reloads and upgrades", .serialized)
+    struct ChangeTests {
+        // The figures of 1,000 sessions, and HAProxy's, are in docs/measured.md.
+        @Test("leave 200 live sessions with QoS 1 streams alone, one balancer, and no process of a former program")
+        func changes() throws {
+            let lines = try Script.run(["changes.py", "200", "20", "2"])
+            let own = lines.first { $0.hasPrefix("understudy: ") }
+            #expect(own?.contains("ended 0; ") == true && own?.contains("duplicates 0, lost 0; balancers 1;") == true)
+        }
+    }
 }

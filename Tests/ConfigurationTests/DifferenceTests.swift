@@ -32,7 +32,7 @@ struct DifferenceTests {
         #expect(
             difference.text == """
                 stick-table sessions: removed (applied in place)
-                loops was 4, is auto (needs a restart)
+                loops was 4, is auto (holds from the next upgrade on)
                 vrrp mqtt: advert-interval was 1.5s, is 100ms (applied in place)
                 vrrp mqtt: address 192.0.2.10/32 unclaimed removed (applied in place)
                 vrrp mqtt: track interface eth2 was weight -20 up 2s down 200ms, is weight -20 down 200ms (applied in place)

@@ -110,6 +110,7 @@ struct ExplanationTests {
 
         The balancer runs one event loop for each core, as the user understudy when started by root.
           Commands reach it at /run/understudy/admin.sock; it logs to standard error from level info up.
+          A stop ends sessions between two packets, all at once, and cuts after 2s what has not ended.
 
         At their defaults:
           top level: resolver system every 30s timeout 2s; loops auto; user understudy; limit sessions 1000000; realtime-priority 10; close-spread 2s
@@ -121,6 +122,7 @@ struct ExplanationTests {
           stick-table sessions: key client-id; size 1M; expire 30m
           admin: socket /run/understudy/admin.sock
           log: to stderr; level info; sessions off; session-format fields; empty off
+          drain: deadline 2s
 
         """
 }

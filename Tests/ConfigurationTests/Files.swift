@@ -142,6 +142,7 @@ enum Files {
             session-format tcplog
             empty on
         }
+        drain { rate 500/s; deadline 10s }
         loops 4
         user nobody
         limit sessions 20000

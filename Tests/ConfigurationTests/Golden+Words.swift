@@ -37,7 +37,7 @@ extension Golden {
                 test.conf:3:1: error: unknown directive "frobnicate" at the top level
                     3 | frobnicate yes
                       | ^~~~~~~~~~
-                      = there is: node, pair, vrrp, sync-group, script, listen, backend, stick-table, status, admin, log, resolver, loops, user, limit sessions, realtime-priority, close-spread, include
+                      = there is: node, pair, vrrp, sync-group, script, listen, backend, stick-table, status, admin, log, drain, resolver, loops, user, limit sessions, realtime-priority, close-spread, include
                 """#),
         Golden(
             "a directive in the wrong block", as: .anybody,

@@ -51,7 +51,7 @@ struct GoldenTests {
     static let errors =
         Golden.words + Golden.characters + Golden.braces + Golden.values + Golden.missing + Golden.names
         + Golden.contradictions + Golden.includes + Golden.tracks + Golden.routers + Golden.routerAddresses + Golden.encryption
-        + Golden.backends + Golden.webSockets + Golden.limits + Golden.proxying
+        + Golden.backends + Golden.webSockets + Golden.limits + Golden.drains + Golden.proxying
 
     @Test(arguments: errors)
     func `an error, and nothing is configured`(_ golden: Golden) {

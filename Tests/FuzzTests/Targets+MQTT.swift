@@ -87,17 +87,20 @@ extension FuzzTarget {
 
     /// Packet boundaries, whole and in pieces.
     static let boundary = FuzzTarget(name: "mqtt-boundary", words: protocolWords) { bytes in
-        var whole = PacketTracker()
-        whole.track(bytes.span)
-        var pieces = PacketTracker()
+        var whole = PacketBoundary()
+        whole.follow(bytes.span, at: 0)
+        var pieces = PacketBoundary()
         var offset = 0
         while offset < bytes.count {
             let end = min(bytes.count, offset + 1 + Int(bytes[offset] & 7))
-            pieces.track(bytes.span.extracting(offset..<end))
+            pieces.follow(bytes.span.extracting(offset..<end), at: UInt64(offset))
+            // A successor follows what its predecessor followed.
+            pieces.follow(bytes.span.extracting(offset..<end), at: UInt64(offset))
             offset = end
         }
         try demand(whole == pieces, "pieces end in \(pieces), the whole in \(whole)")
-        return "\(whole.isMalformed) \(whole.isAtBoundary) \(min(9, whole.packets)) \(whole.firstByte >> 4)"
+        let missing = whole.missing(at: UInt64(bytes.count))
+        return "\(whole.isMalformed) \(missing.map { min($0, 9) } ?? -1)"
     }
 
     /// A CONNECT whose credentials are replaced.

@@ -11,14 +11,16 @@ struct ControlMessageTests {
         .descriptors([]), .descriptors([.pairSecret, .memory("table/a b"), .listener("a/b", bind: 3, loop: 17)]),
         .prepare(generation: 1), .commit(generation: .max), .cancel(generation: 0),
         .query(id: 5, request: ["command": "status"]), .admin(request: ["command": "clients", "server": "emqx1"]),
-        .balancerLink, .vipLink, .stop(deadline: Instant(nanoseconds: 123_456_789)),
+        .balancerLink, .vipLink, .stop(deadline: Instant(nanoseconds: 123_456_789)), .believe,
+        .drain(deadline: Instant(nanoseconds: 5), rate: 500),
+        .handOver(program: "/usr/sbin/understudy"),
     ]
 
     private static let reports: [ChildMessage] = [
         .prepared(generation: 1), .refused(generation: 2, reason: "understudy.conf:3:1: über"),
         .serving(generation: 3), .beat, .reply(id: 9, answer: ["role": "active"]), .state("active, 3 servers"),
         .heartbeat(thread: 4711),
-        .held, .succeeded(pid: 4711), .gaveUp(reason: "8 died"),
+        .held, .succeeded(pid: 4711), .gaveUp(reason: "8 died"), .drained,
     ]
 
     private static let beat = BalancerBeat(

@@ -85,6 +85,64 @@ struct SupervisionTests {
         #expect(dialogue.tell(.exited(.balancer, how: "exit status 0")) == [.finished(status: 1)])
     }
 
+    @Test("a child that is replaced is no death, and its holder's successor none either")
+    func replaced() {
+        var dialogue = Dialogue.serving
+        #expect(dialogue.tell(.replace(.vip)) == [.replace(.vip)])
+        #expect(
+            dialogue.tell(.exited(.vip, how: "signal 9")) == [
+                .report(.replaced(.vip)), .spawn(.vip, generation: 1), .link,
+            ])
+        #expect(dialogue.supervision.restarts(.vip) == 0 && dialogue.supervision.lastEnding(.vip) == "signal 9")
+        #expect(dialogue.tell(.replace(.balancer)) == [.replace(.balancer)])
+        #expect(dialogue.supervision.isReplaced(.balancer))
+        #expect(dialogue.tell(.orphaned(.balancer, how: "exit status 75")) == [.report(.replaced(.balancer))])
+        #expect(dialogue.supervision.restarts(.balancer) == 0 && !dialogue.supervision.isReplaced(.balancer))
+        // What was not replaced after all dies like any other.
+        dialogue = Dialogue.serving
+        dialogue.tell(.replace(.balancer))
+        dialogue.tell(.keep(.balancer))
+        dialogue.tell(.orphaned(.balancer, how: "signal 9"))
+        #expect(dialogue.supervision.restarts(.balancer) == 1)
+    }
+
+    @Test("drains before anything else stops; told again, it waits no longer")
+    func drains() {
+        var dialogue = Dialogue.serving
+        let deadline = dialogue.now + .seconds(10)
+        #expect(dialogue.tell(.drain(.seconds(10))) == [.drain(.balancer, deadline: deadline)])
+        #expect(dialogue.supervision.isStopping)
+        #expect(dialogue.tell(.drain(.seconds(10))) == [])
+        // Everything beats on meanwhile, and a vip that dies ends nothing else.
+        #expect(dialogue.live(.seconds(5)) == [])
+        let stopVip = Supervision.Action.stop(.vip, deadline: dialogue.now + Supervision.Limits.stop)
+        var other = dialogue
+        #expect(other.tell(.drained(.balancer)) == [stopVip])
+        other = dialogue
+        #expect(other.tell(.stop) == [stopVip])
+        other = dialogue
+        #expect(other.tell(.exited(.vip, how: "signal 9")) == [])
+        #expect(other.tell(.drained(.balancer)) == [.stop(.balancer, deadline: other.now + Supervision.Limits.stop)])
+        other = dialogue
+        #expect(other.tell(.exited(.balancer, how: "signal 9")) == [stopVip])
+        // A balancer that does not say when it has drained is not waited for.
+        var actions: [Supervision.Action] = []
+        while actions.isEmpty, dialogue.now < deadline + .seconds(2) { actions = dialogue.live(.milliseconds(100)) }
+        #expect(dialogue.now >= deadline + Supervision.Limits.drainGrace)
+        #expect(actions == [.stop(.vip, deadline: dialogue.now + Supervision.Limits.stop)])
+    }
+
+    @Test("goes on where another program was")
+    func resumed() {
+        var dialogue = Dialogue()
+        dialogue.supervision = Supervision(
+            resuming: [.balancer: (3, "signal 9"), .vip: (0, nil)], generation: 7, at: dialogue.now)
+        #expect(dialogue.supervision.isServing(.balancer) && dialogue.supervision.isServing(.vip))
+        #expect(dialogue.supervision.restarts(.balancer) == 3)
+        #expect(dialogue.live(.seconds(20)) == [])
+        #expect(dialogue.tell(.reload(roles: [.balancer, .vip], generation: 8)).count == 2)
+    }
+
     // MARK: Death
 
     @Test("restarts a dead child at once and links it to the other", arguments: [Supervision.Role.balancer, .vip])
@@ -389,7 +447,8 @@ struct SupervisionTests {
                 case .spawn(let role, _):
                     #expect(!alive.contains(role), "seed \(seed): two of \(role)")
                     alive.insert(role)
-                case .kill(let role), .stop(let role, _), .prepare(let role, _), .commit(let role, _),
+                case .kill(let role), .replace(let role), .stop(let role, _), .prepare(let role, _),
+                    .commit(let role, _), .drain(let role, _),
                     .cancel(let role, _):
                     #expect(alive.contains(role), "seed \(seed): \(action) to nobody")
                 case .link: #expect(alive.count == 2, "seed \(seed): a link of one end")
@@ -408,7 +467,7 @@ struct SupervisionTests {
             }
             let role = Supervision.Role.allCases.randomElement(using: &generator) ?? .balancer
             let some = Bool.random(using: &generator) ? generation : dialogue.supervision.generation
-            switch Int.random(in: 0..<12, using: &generator) {
+            switch Int.random(in: 0..<13, using: &generator) {
             case 0 where alive.contains(role):
                 alive.remove(role)
                 obey(dialogue.tell(.exited(role, how: "signal 9")))
@@ -418,6 +477,7 @@ struct SupervisionTests {
             case 11 where dialogue.supervision.phase(.balancer) == "succeeding":
                 alive.insert(.balancer)
                 obey(dialogue.tell(.succeeded(.balancer)))
+            case 12: obey(dialogue.tell(Bool.random(using: &generator) ? .replace(role) : .keep(role)))
             case 1 where alive.contains(role): obey(dialogue.tell(.channelLost(role)))
             case 2 where alive.contains(role) && step > 100:
                 obey(dialogue.tell(.refused(role, generation: some, reason: "no")))

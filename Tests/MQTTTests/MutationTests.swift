@@ -76,16 +76,10 @@ struct MutationTests {
                 case .failure: break reading
                 }
             }
-            var tracker = PacketTracker()
-            var offset = 0
-            while offset < bytes.count {
-                let next = tracker.advance(bytes.span, from: offset)
-                guard next > offset else {
-                    Issue.record("seed \(seed), round \(round): no advance at \(offset)")
-                    return
-                }
-                offset = next
-            }
+            var boundary = PacketBoundary()
+            boundary.follow(bytes.span, at: 0)
+            let missing = boundary.missing(at: UInt64(bytes.count))
+            #expect((missing == nil) == boundary.isMalformed, "seed \(seed), round \(round)")
         }
     }
 

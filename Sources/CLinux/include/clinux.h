@@ -336,6 +336,11 @@ struct cl_holder_words {
     uint32_t failures;
     // The program that is tried first, once; empty: the same again.
     char next[1024];
+    // Not 0: the process in charge runs another program than the one before it and is not believed yet. Should it die, the
+    // one before it comes back.
+    uint32_t probation;
+    // A descriptor of that program's file; 0: none.
+    int32_t previous;
 };
 
 struct cl_holder_plan {
@@ -356,6 +361,10 @@ struct cl_holder_plan {
 // Its number, or -1 with errno. The calling thread must live as long as the process.
 int cl_start_holder(const struct cl_holder_plan *plan);
 
+// Puts the calling thread under a filter of system calls (struct sock_filter as 64-bit words) and gives up the right to gain
+// rights by execve, without which it is not allowed. 0, or -1 with errno.
+int cl_install_filter(const uint64_t *words, unsigned short count);
+
 // What the kernel counted on a TCP connection (struct tcp_info), and its state.
 int cl_tcp_counts(int fd, unsigned *state, uint64_t *acknowledged, uint64_t *received);
 // A number that no other socket of this host has or had; SO_COOKIE.
@@ -369,6 +378,7 @@ enum {
     CL_TIOCOUTQ = 0x5411,
     CL_FIONREAD = 0x541B,
     CL_PR_SET_CHILD_SUBREAPER = 36,
+    CL_O_PATH = 010000000,
 };
 
 #endif

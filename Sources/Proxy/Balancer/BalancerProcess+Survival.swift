@@ -23,6 +23,18 @@ extension BalancerProcess {
         }
     }
 
+    /// Ends here, so that another program goes on with everything: what a death does, wanted.
+    func handOver(to program: String) {
+        do throws(Errno) {
+            try survival.hand(to: program)
+        } catch {
+            // The supervisor notices that nothing happens, and says so.
+            log.error("The balancer cannot be handed over.", ["error": "\(error)"])
+            return
+        }
+        ProcessSelf.exit(ChildProcess.handOverStatus)
+    }
+
     /// Writes down what the numbers in slots mean, for a successor.
     func remember(_ snapshot: Snapshot) { remember(SurvivalDirectory(snapshot)) }
 
@@ -39,15 +51,18 @@ extension BalancerProcess {
     ) throws(Errno) {
         let count = LoopCount.effective(configuration)
         listeningLoops = count
-        let wanted = UInt64(configuration.maximumSessions * Self.socketsPerSession + Self.reservedDescriptors)
+        let most = max(configuration.maximumSessions, Self.roomForSessions)
+        let wanted = UInt64(most * Self.socketsPerSession + Self.reservedDescriptors)
         let limit = try ResourceLimits.raiseOpenFiles(to: min(wanted, try ResourceLimits.openFiles().hard))
         let affordable = max(0, Int(limit) - Self.reservedDescriptors) / Self.socketsPerSession
-        let sessions = min(affordable, configuration.maximumSessions)
-        if sessions < configuration.maximumSessions {
+        if affordable < configuration.maximumSessions {
             log.notice(
                 "the descriptor limit bounds the sessions",
-                ["sessions": "\(sessions)", "wanted": "\(configuration.maximumSessions)", "nofile": "\(limit)"])
+                ["sessions": "\(affordable)", "wanted": "\(configuration.maximumSessions)", "nofile": "\(limit)"])
         }
+        // A reload may raise the limit up to here: room that is not used takes no memory.
+        let sessions = min(affordable, max(configuration.maximumSessions, Self.roomForSessions))
+        room = max(room, sessions)
         let longest = configuration.listeners.map(\.maximumConnectSize).max() ?? 0
         let chunkSize = (max(65_536, longest) + 4095) / 4096 * 4096
         let inherited = survival.loops
@@ -56,6 +71,7 @@ extension BalancerProcess {
             var memory: LoopMemory
             if number < inherited.count, let known = inherited[number] {
                 memory = known
+                room = max(room, memory.capacity * count)
             } else {
                 memory = try LoopMemory(capacity: max(1, (sessions + count - 1) / count), chunkSize: chunkSize)
                 survival.state.store(memory.record, loop: number)
@@ -69,17 +85,22 @@ extension BalancerProcess {
             loops.append(
                 try LoopHandle.start(
                     number: number, memory: memory, snapshot: snapshot, inheritance: inheritance,
-                    poison: survival.state.poison))
+                    poison: survival.state.poison, isFiltered: true))
         }
         guard survival.isSuccessor else { return }
         log.notice(
-            "A balancer has died; this one has its sessions.",
+            survival.wasHandedOver
+                ? "A balancer has handed over; this one has its sessions." : "A balancer has died; this one has its sessions.",
             ["deaths": "\(survival.state.deaths)", "loops": "\(inherited.count)"])
     }
 
     /// Writes down in whose hands the predecessor died, as far as those sessions were not established and their client IDs are
     /// known. Before there are loops.
     private func blame(_ loops: [LoopMemory]) {
+        guard !survival.wasHandedOver else {
+            for memory in loops { SlotArena(capacity: memory.capacity, region: memory.slots).inHand = 0 }
+            return
+        }
         for memory in loops {
             guard let id = Loop.unestablishedInHand(memory) else { continue }
             survival.state.poison.blame(id, at: Clock.now.nanoseconds)

@@ -54,12 +54,19 @@ package final class BalancerProcess {
     /// What the log was told about names last; the names of the configuration only, so bounded with it.
     var knownAnswers: [String: NameResolver.Answer] = [:]
     var shedding: [ServerPlace: Shedding] = [:]
+    /// The loop that closes sessions first in this round, among those that have some.
+    var firstToShare = 0
     /// Long answers that are being written, and those that were one too many.
     var streams = 0
     var streamRefusals: UInt64 = 0
     let started = Clock.now
     /// Sockets per session: the client's and the server's.
     static let socketsPerSession = 2
+    /// Sessions that there is room for at least, where the limit of open files allows it: a reload may raise
+    /// `limit sessions` so far.
+    static let roomForSessions = 1_000_000
+    /// Sessions that there is room for.
+    var room = 0
     /// Descriptors kept for everything that is not a session.
     static let reservedDescriptors = 512
 
@@ -71,6 +78,7 @@ package final class BalancerProcess {
         Signals.ignorePipe()
         do throws(Errno) {
             try dropPrivileges()
+            let filterRefusal = filter()
             // Before anything else is opened: the number would be somebody else's.
             let isSupervised = Socket.isSocket(ChildProcess.controlDescriptor)
             let survival = try follow()
@@ -82,6 +90,9 @@ package final class BalancerProcess {
             let log = try Log(process: "balancer", sink: .toStandardError)
             try log.start()
             defer { log.close() }
+            if let filterRefusal {
+                log.warning("system calls are not filtered", ["error": "\(filterRefusal)"])
+            }
             do throws(Errno) {
                 let process = try BalancerProcess(log: log, survival: survival)
                 try process.loop.run()
@@ -119,6 +130,20 @@ package final class BalancerProcess {
         try Privileges.drop(to: user, keeping: [])
         // A change of user clears it.
         try ProcessSelf.setParentDeathSignal(Signals.kill)
+    }
+
+    /// Bounds what this process, its holder and its successors may ask the kernel for.
+    ///
+    /// - Returns: why not; `nil`: it is bounded.
+    private static func filter() -> Errno? {
+        // A successor was born under it; a second one would be a second look at every call.
+        guard ProcessSelf.environment(SurvivalState.variable) == nil else { return nil }
+        do throws(Errno) {
+            try SystemCallFilter.balancer.install()
+            return nil
+        } catch {
+            return error
+        }
     }
 
     private init(log: Log, survival: Survival) throws(Errno) {
@@ -196,12 +221,20 @@ package final class BalancerProcess {
         case .admin(let request): if let connection = bag.take(0) { stream(request, to: connection) }
         case .vipLink: if let end = bag.take(0) { linkVip(end) }
         case .balancerLink: break
+        case .handOver(let program): handOver(to: program)
+        case .believe: survival.believe()
+        case .drain(let deadline, let rate): drain(by: deadline, rate: Int(rate))
         case .stop(let deadline): stop(by: deadline)
         }
     }
 
     private func prepare(_ bundle: Int32) throws(Registry.Refusal) -> Registry.Prepared {
         let configuration = try Self.read(bundle)
+        if !loops.isEmpty, configuration.maximumSessions > max(room, self.configuration?.maximumSessions ?? 0) {
+            throw Registry.Refusal(
+                reason: "limit sessions \(configuration.maximumSessions): this balancer has room for \(room); only a start "
+                    + "makes more")
+        }
         let registry: Registry
         if let known = self.registry {
             registry = known
@@ -370,22 +403,5 @@ package final class BalancerProcess {
     private func addresses(_ fits: (VipNotice.Router) -> Bool) -> [IPAddress] {
         let names = Set((notice?.routers ?? []).filter(fits).map(\.name))
         return (configuration?.routers ?? []).filter { names.contains($0.name) }.flatMap { $0.addresses.map(\.address) }
-    }
-
-    private func stop(by deadline: Instant) {
-        survival.end()
-        for handle in loops { handle.mailbox.post(.stop) }
-        pairLink?.close()
-        waitForEnd(by: deadline)
-    }
-
-    private func waitForEnd(by deadline: Instant) {
-        let sessions = registry?.listeners.reduce(0) { $0 + max(0, $1.sessions.value) } ?? 0
-        let now = Clock.now
-        guard sessions > 0, now < deadline - .milliseconds(50) else {
-            loop.stop()
-            return
-        }
-        loop.schedule(at: now + .milliseconds(5)) { [unowned self] in waitForEnd(by: deadline) }
     }
 }

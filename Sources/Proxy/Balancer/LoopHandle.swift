@@ -24,14 +24,17 @@ struct LoopHandle: Sendable {
     /// - Parameters:
     ///   - inheritance: What the numbers in the memory mean, when a predecessor wrote it.
     ///   - poison: The clients that balancers died of.
+    ///   - isFiltered: The thread may start neither thread nor program.
     static func start(
         number: Int, memory: LoopMemory, snapshot: Snapshot, inheritance: SurvivalDirectory.Translation? = nil,
-        poison: PoisonList? = nil
+        poison: PoisonList? = nil, isFiltered: Bool = false
     ) throws(Errno) -> LoopHandle {
         let mailbox = try LoopMailbox()
         let handle = LoopHandle(mailbox: mailbox, pulse: Pulse(), counters: ProxyCounters())
         handle.pulse.beat(at: Clock.now.nanoseconds)
         _ = try Thread(name: "loop \(number)") {
+            // Who reads the clients' bytes starts nothing. Where the kernel has no filters, that was said at the start.
+            if isFiltered { try? SystemCallFilter.loop.install() }
             do {
                 let loop = try Loop(
                     number: number, memory: memory, snapshot: snapshot, counters: handle.counters,

@@ -116,13 +116,13 @@ struct ChunkPool: ~Copyable {
         return unsafe base + (Int(chunk) - 1) * size
     }
 
-    /// Receives into a chunk, from `offset` to its end.
+    /// Receives into a chunk, from `offset` to its end, at most `most` bytes.
     @inline(__always)
-    func receive(_ socket: Int32, into chunk: UInt32, at offset: Int) -> Transfer {
-        precondition(offset >= 0 && offset < size)
+    func receive(_ socket: Int32, into chunk: UInt32, at offset: Int, most: Int = .max) -> Transfer {
+        precondition(offset >= 0 && offset < size && most > 0)
         while true {
             // Sound: the range lies inside the chunk.
-            let result = unsafe recv(socket, address(chunk) + offset, size - offset, 0)
+            let result = unsafe recv(socket, address(chunk) + offset, min(size - offset, most), 0)
             if result > 0 { return .moved(result) }
             if result == 0 { return .ended }
             let code = cl_errno()

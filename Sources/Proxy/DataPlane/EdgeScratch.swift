@@ -1,5 +1,6 @@
 // Where bytes are while they are transformed: between the input's chunk and the output's.
 
+import MQTT
 import TLS
 import WebSocket
 import Wire
@@ -26,6 +27,16 @@ struct EdgeScratch {
     /// Copies a range of the scratch into a chunk.
     func copy(_ range: Range<Int>, into chunk: UInt32, of chunks: borrowing ChunkPool, at offset: Int) {
         chunks.write(bytes.span.extracting(range), into: chunk, at: offset)
+    }
+
+    /// Follows the packets in a range of the scratch, which stands at `offset` of its stream.
+    func follow(_ range: Range<Int>, at offset: UInt64, _ boundary: inout PacketBoundary) {
+        boundary.follow(bytes.span.extracting(range), at: offset)
+    }
+
+    /// How many bytes of a range there are up to the first end of a packet; `nil`: none ends in it.
+    func firstEnd(_ range: Range<Int>, at offset: UInt64, _ boundary: PacketBoundary) -> Int? {
+        boundary.firstEnd(in: bytes.span.extracting(range), at: offset)
     }
 
     /// Encrypts a range of the scratch; the ciphertext waits in the session.

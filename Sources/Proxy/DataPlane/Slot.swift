@@ -1,6 +1,7 @@
 // One session as plain data: what the relay needs, and nothing that has to be freed.
 
 import Balancing
+import MQTT
 import Wire
 
 /// Where a session stands.
@@ -99,6 +100,9 @@ struct Slot: BitwiseCopyable {
     /// Code of the CONNACK that ended the connect; with ``connackAfter``.
     var connackCode: UInt8 = 0
     var isSessionPresent = false
+    /// It ends at the next boundary between two packets for the client: raw value of the ``EndCause``, counted from 1; 0: it
+    /// does not.
+    var leaving: UInt8 = 0
     /// Index of the source address in its backend; `UInt8.max`: none is counted.
     var sourceIndex = UInt8.max
     /// Number of the stick table in whose entry the session counts, or will (``isPinned``); ``noTable``: none.
@@ -112,6 +116,8 @@ struct Slot: BitwiseCopyable {
     /// Client to server, and back.
     private var flows = InlineArray<2, Flow>(repeating: Flow())
 
+    /// Where the packet ends that the client is being given.
+    var boundary = PacketBoundary()
     /// The longest packet the client takes, in bytes (MQTT 5.0, 3.1.2.11.4).
     var maximumPacketSize = UInt32.max
     /// Length of CONNECT in bytes, at the beginning of the upward stream; 0: there is none.
@@ -175,6 +181,10 @@ extension Slot {
 
     /// Microseconds from the accept to `now` (nanoseconds): what is longer than an hour is cut off there.
     func after(_ now: Int64) -> UInt32 { UInt32(clamping: min(max(0, now - since) / 1000, 3_600_000_000)) }
+
+    var isLeaving: Bool {
+        @inline(__always) get { leaving != 0 }
+    }
 
     /// Bytes moved so far, both ways, in and out.
     var moved: UInt64 { up.received &+ up.sent &+ down.received &+ down.sent }

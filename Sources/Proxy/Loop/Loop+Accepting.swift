@@ -69,7 +69,7 @@ extension Loop {
     private func admit(_ client: consuming FileDescriptor, from peer: SocketAddress?, _ listener: ListenerRuntime) {
         counters.add(.accepted)
         listener.totals.add(.accepted)
-        guard let index = slots.allocate() else {
+        guard slots.used < snapshot.sessionsPerLoop, let index = slots.allocate() else {
             counters.add(.limitSessions)
             counters.add(.closed)
             listener.totals.add(.refused)
@@ -115,6 +115,10 @@ extension Loop {
         slots[index].client = client.release()
         Chaos.point(.clientStored)
         slots[index].phase = .preamble
+        if isDraining {
+            end(index, .shutdown)
+            return
+        }
         if !leaving.isEmpty, came(index, to: leaving) {
             end(index, .steppedDown)
             return

@@ -8,12 +8,17 @@ struct Chore {
     enum Work {
         /// Close sessions of a server until so many are closed; the gauge gets what is left of that.
         case shed(server: ServerPlace, remaining: Int, unspent: Gauge?)
-        /// Close the sessions of clients that came to an address which is being left.
-        case leave([IPAddress], Fence?)
+        /// Close the sessions of clients that came to an address which is being left; between two packets, as long as the
+        /// address is there. The fence is passed when all were told.
+        case leave([IPAddress], isHere: Bool, Fence?)
+        /// End sessions between two packets until so many do.
+        case drain(remaining: Int)
         /// Describe established sessions.
         case list(SessionListing)
-        /// Close everything.
+        /// Close everything, between two packets where that is possible.
         case stop
+        /// Close everything at once.
+        case cut
     }
 
     var work: Work
@@ -38,10 +43,14 @@ extension Loop {
                 chores.append(Chore(work: .shed(server: server, remaining: most, unspent: unspent)))
             case .leave(let addresses, let refusing, let fence):
                 leaving = refusing ? addresses : []
-                chores.append(Chore(work: .leave(addresses, fence)))
+                chores.append(Chore(work: .leave(addresses, isHere: refusing, fence)))
             case .resume: leaving = []
             case .passed(let fence): fence.passed()
             case .list(let listing): chores.append(Chore(work: .list(listing)))
+            case .drain(let most):
+                isDraining = true
+                if most > 0 { chores.append(Chore(work: .drain(remaining: most))) }
+            case .cut: chores.append(Chore(work: .cut))
             case .stop:
                 isStopping = true
                 for socket in listening.keys { poller.remove(socket) }
@@ -69,11 +78,20 @@ extension Loop {
             }
             chore.work = .shed(server: server, remaining: rest, unspent: unspent)
             if isDone, rest > 0 { unspent?.add(rest) }
-        case .leave(let addresses, let fence):
+        case .leave(let addresses, let isHere, let fence):
             isDone = visit(&chore, Share.closes) { index in
-                if self.came(index, to: addresses) { self.end(index, .steppedDown) }
+                guard self.came(index, to: addresses) else { return }
+                if isHere { self.leave(index, .steppedDown) } else { self.end(index, .steppedDown) }
             }
             if isDone { fence?.passed() }
+        case .drain(let remaining):
+            var rest = remaining
+            isDone = visit(&chore, Share.closes) { index in
+                guard rest > 0, self.slots[index].phase == .relaying, !self.slots[index].isLeaving else { return }
+                rest -= 1
+                self.leave(index, .shutdown)
+            }
+            chore.work = .drain(remaining: rest)
         case .list(let listing):
             var batch: [SessionListing.Session] = []
             isDone = visit(&chore, Share.descriptions) { index in
@@ -81,7 +99,9 @@ extension Loop {
             }
             listing.add(batch, isLast: isDone)
         case .stop:
-            isDone = visit(&chore, Share.closes) { index in self.end(index, .shutdown) }
+            isDone = visit(&chore, Share.closes) { index in self.leave(index, .shutdown) }
+        case .cut:
+            isDone = visit(&chore, Share.closes) { index in self.cut(index) }
         }
         if isDone { chores.removeFirst() } else { chores[0] = chore }
     }

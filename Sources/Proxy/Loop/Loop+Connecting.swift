@@ -273,7 +273,11 @@ extension Loop {
         keepBeyondProcess(index)
         slots[index].phase = .relaying
         Chaos.point(.relaying)
-        if slots[index].edge != 0 { settleEdge(index) }
+        if slots[index].edge != 0 {
+            settleEdge(index)
+        } else if slots[index].down.chunk != 0 {
+            followDown(index, slots[index].down.chunk, Int(slots[index].down.received - slots[index].down.base))
+        }
         slots[index].lastActivity = now
         slots[index].connackAfter = slots[index].after(now)
         recordConnack(index)

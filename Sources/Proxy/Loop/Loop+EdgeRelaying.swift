@@ -36,6 +36,10 @@ extension Loop {
                 end(index, isUp ? .serverReset : .clientReset)
                 return false
             }
+            if slots[index].isLeaving, !isUp, slots[index].down.chunk == 0, missing(index) ?? 0 == 0 {
+                depart(index)
+                return false
+            }
             switch step(index, isUp: isUp) {
             case .moved:
                 if share == 0 {
@@ -180,6 +184,12 @@ extension Loop {
                 if case .violated(let violation) = progress.ending { counters.add(violation) }
             }
         }
+        if slots[index].isLeaving, !isUp,
+            let end = scratch.firstEnd(range, at: progress.passed, slots[index].boundary)
+        {
+            // The session ends there: what is behind is nobody's.
+            range = range.lowerBound..<range.lowerBound + end
+        }
         progress.received += UInt64(range.count)
         let result = pass(index, isUp: isUp, range, &progress)
         releaseSpentInput(edge, isUp: isUp)
@@ -232,6 +242,9 @@ extension Loop {
     private func pass(_ index: UInt32, isUp: Bool, _ range: Range<Int>, _ progress: inout EdgeProgress) -> Step {
         let edge = slots[index].edge
         if !range.isEmpty {
+            if !isUp, !slots[index].isOpaque {
+                scratch.follow(range, at: progress.passed, &slots[index].boundary)
+            }
             var range = range
             let count = range.count
             if edges[edge].layers.hasWebSocket(client: !isUp) {

@@ -191,6 +191,8 @@ extension Loop {
         else { return false }
         slots[index][isUp: isUp].received = received
         slots[index][isUp: isUp].sent = sent
+        // What the predecessor had not followed yet is still in the chunk.
+        if !isUp { followDown(index, flow.chunk, Int(received - flow.base)) }
         return true
     }
 
@@ -335,6 +337,7 @@ extension Loop {
         if slot.table != Slot.noTable { unpinned.append(index) }
         slots[index].bucket = TimerWheel.none
         slots[index].isQueued = false
+        slots[index].leaving = 0
         // A new generation: what the former poller still tells finds nobody.
         slots[index].generation = (slot.generation &+ 1) & 0x3FFF_FFFF
         let listener = snapshot.listeners[Int(slot.listener)]

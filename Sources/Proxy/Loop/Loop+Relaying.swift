@@ -29,6 +29,14 @@ extension Loop {
                 }
             }
             if slots[index][isUp: isUp].isEnded { return passEnd(index, isUp: isUp, to: destination) }
+            var most = chunks.size
+            if slots[index].isLeaving, !isUp {
+                guard let missing = missing(index), missing > 0 else {
+                    depart(index)
+                    return false
+                }
+                most = min(most, missing)
+            }
             if isDrained { return true }
             if share == 0 {
                 queue(index)
@@ -49,12 +57,13 @@ extension Loop {
             atomicMemoryFence(ordering: .acquiringAndReleasing)
             slots[index][isUp: isUp].chunk = chunk
             Chaos.point(.chunkStored)
-            switch chunks.receive(source, into: chunk, at: 0) {
+            switch chunks.receive(source, into: chunk, at: 0, most: most) {
             case .moved(let count):
                 Chaos.point(.received)
                 slots[index][isUp: isUp].received += UInt64(count)
                 Chaos.point(.receivedStored)
-                isDrained = count < chunks.size && !ending
+                isDrained = count < most && !ending
+                if !isUp { followDown(index, chunk, count) }
                 if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
                 // One side has ended: the other may speak on for as long as it does.
                 if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }

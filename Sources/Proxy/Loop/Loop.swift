@@ -110,6 +110,8 @@ final class Loop {
     /// A session waits for a chunk: a turn without a pause would not bring one.
     var isStarved = false
     var isStopping = false
+    /// Nothing new is taken any more: connections are closed as soon as they come.
+    var isDraining = false
 
     init(
         number: Int, memory: LoopMemory, snapshot: Snapshot, counters: ProxyCounters, mailbox: LoopMailbox,

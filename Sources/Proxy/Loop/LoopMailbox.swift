@@ -19,8 +19,12 @@ enum LoopCommand: Sendable {
     case list(SessionListing)
     /// Everything posted before has been done.
     case passed(Fence)
-    /// Close every session and leave.
+    /// Take no new sessions any more; end so many of those that are there between two packets.
+    case drain(most: Int)
+    /// Close every session and leave, between two packets where that is possible.
     case stop
+    /// Close what is left, at once.
+    case cut
 }
 
 /// The way to a loop from other threads.

@@ -47,6 +47,8 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     /// New keys of the other side (RFC 8446, 4.6.3), and of ours.
     case keyUpdatesHeard, keyUpdatesSaid
     case upgrades
+    /// Sessions of a stop or a hand-over: told so between two packets, closed there without a word, and cut inside one.
+    case leftTold, leftSilent, leftCut
     case serverHandshakes, serverHandshakesFailed, serverUpgrades, serverUpgradesFailed
     /// Turns longer than ``Loop/Share/longTurn``; turns that began while handshakes waited, and those of them whose work
     /// took longer.
@@ -110,6 +112,9 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .handshakesFailed: "handshakes-failed"
         case .handshakesPostponed: "handshakes-postponed"
         case .tlsTruncated: "tls-truncated"
+        case .leftTold: "left-told"
+        case .leftSilent: "left-silent"
+        case .leftCut: "left-cut"
         case .takeOvers: "tls-records-taken-over"
         case .takeOversLeft: "tls-records-left"
         case .takeOversRefused: "tls-records-refused"

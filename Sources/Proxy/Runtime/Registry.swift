@@ -54,6 +54,7 @@ final class Registry {
     /// A configuration that can be had: what ``commit(_:)`` needs.
     struct Prepared {
         let configuration: Configuration
+        fileprivate let loops: Int
         fileprivate let sockets: [String: [[Int32]]]
         fileprivate let regions: [String: MemoryRegion]
         fileprivate let identityKeys: [String: IdentityKey]
@@ -104,7 +105,7 @@ final class Registry {
         try checkSources(configuration)
         let encryption = try Encryption(configuration, former: encryption, descriptor: descriptor)
         return Prepared(
-            configuration: configuration, sockets: sockets, regions: regions,
+            configuration: configuration, loops: loops, sockets: sockets, regions: regions,
             identityKeys: try Self.identityKeys(configuration, descriptor), encryption: encryption)
     }
 
@@ -249,8 +250,10 @@ final class Registry {
         }
         listeners = next
         sessionLog?.setFormat(configuration.log.sessionFormat)
+        let perLoop = (configuration.maximumSessions + prepared.loops - 1) / max(1, prepared.loops)
         return Snapshot(
             listeners: listeners, backends: backends, tables: allTables,
-            recording: SessionRecording(configuration.log, sessionLog), closeSpread: configuration.closeSpread)
+            recording: SessionRecording(configuration.log, sessionLog), closeSpread: configuration.closeSpread,
+            sessionsPerLoop: perLoop)
     }
 }

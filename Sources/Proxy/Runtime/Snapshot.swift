@@ -21,10 +21,15 @@ final class Snapshot: Sendable {
     /// Over how long sessions are closed that a successor cannot keep, in nanoseconds.
     let closeSpread: Int64
 
+    /// Most sessions of one loop.
+    let sessionsPerLoop: Int
+
     init(
         listeners: [ListenerRuntime], backends: [BackendRuntime], tables: [TableRuntime],
-        recording: SessionRecording? = nil, closeSpread: Duration = Configuration.usualCloseSpread
+        recording: SessionRecording? = nil, closeSpread: Duration = Configuration.usualCloseSpread,
+        sessionsPerLoop: Int = .max
     ) {
+        self.sessionsPerLoop = sessionsPerLoop
         self.closeSpread = closeSpread.nanoseconds
         self.recording = recording
         self.listeners = listeners

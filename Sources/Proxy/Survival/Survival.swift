@@ -29,6 +29,8 @@ final class Survival {
     private var holderPid: Int32
     /// A predecessor's sessions are to be taken over.
     let isSuccessor: Bool
+    /// The predecessor ended to make room for this program.
+    let wasHandedOver: Bool
     /// Holders that had to be replaced.
     private(set) var replacements: UInt64 = 0
 
@@ -52,7 +54,8 @@ final class Survival {
         holder = Holder(
             region: state.region, arguments: ["understudy", ChildProcess.Role.balancer.rawValue],
             environment: environment)
-        if isSuccessor, !state.followed() {
+        wasHandedOver = isSuccessor && state.wasHandedOver()
+        if isSuccessor, !wasHandedOver, !state.followed() {
             holder.end()
             throw Refusal.crashLoop(deaths: SurvivalState.maximumRestless)
         }
@@ -61,7 +64,25 @@ final class Survival {
         if isSuccessor { Chaos.point(.holderStarted) }
         holder.commit()
         if isSuccessor { Chaos.point(.ownerStored) }
+        // What came back, or was never followed, needs no way back.
+        if !holder.isOnProbation { holder.forgetPrevious() }
     }
+
+    /// Another program follows this process when it ends, and this one comes back should that one not take over, or die
+    /// before it is believed.
+    ///
+    /// - Throws: `Errno`; nothing has changed then.
+    func hand(to program: String) throws(Errno) {
+        try holder.beginProbation()
+        guard holder.setNext(program) else {
+            holder.believe()
+            throw Errno(Errno.nameTooLong, "execve \(program)")
+        }
+        state.handsOver()
+    }
+
+    /// The program of this process is kept.
+    func believe() { holder.believe() }
 
     /// Whether this process may speak for the sessions.
     var charge: Charge { holder.charge }

@@ -11,7 +11,7 @@ struct SurvivalState {
     /// Name of the environment variable with the number of the state's memfd.
     static let variable = "UNDERSTUDY_STATE"
     /// Raised with every change of what is shared that its sizes do not show.
-    static let version: UInt64 = 2
+    static let version: UInt64 = 3
 
     private enum Place {
         /// Behind the holder's words.
@@ -22,6 +22,7 @@ struct SurvivalState {
         static let hasServed = 2072
         static let directory = 2076
         static let hashKey = 2080
+        static let handedOver = 2096
         static let chaos = 2560
         static let poison = 3072
         static let loops = 4096
@@ -46,8 +47,10 @@ struct SurvivalState {
             Int(version), MemoryLayout<Slot>.stride, MemoryLayout<Edge>.stride, MemoryLayout<EdgeFrames>.stride,
             MemoryLayout<KeyPair>.stride, MemoryLayout<LoopMemory.Record>.stride,
             Holder.wordsSize, Place.directorySize,
+            // A successor lives under its predecessor's filter.
+            Int(truncatingIfNeeded: SystemCallFilter.signature),
         ] {
-            hash = (hash ^ UInt64(value)) &* 0x0000_0100_0000_01B3
+            hash = (hash ^ UInt64(bitPattern: Int64(value))) &* 0x0000_0100_0000_01B3
         }
         return hash
     }
@@ -79,6 +82,15 @@ struct SurvivalState {
 
     /// Balancers that died and were followed.
     var deaths: UInt32 { region.load(Place.deaths) }
+
+    /// The process ends because another program follows it: no death, and nobody's fault.
+    func handsOver() { region.store(UInt32(1), at: Place.handedOver) }
+
+    /// Whether the predecessor ended for that reason; asked once by each process.
+    func wasHandedOver() -> Bool {
+        defer { region.store(UInt32(0), at: Place.handedOver) }
+        return region.load(Place.handedOver, as: UInt32.self) != 0
+    }
 
     /// Counts the predecessor's death.
     ///

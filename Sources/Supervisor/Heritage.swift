@@ -1,0 +1,210 @@
+// What one supervisor leaves to the program that takes its place: numbers of descriptors, and what they are.
+
+import Control
+import Linux
+import Wire
+
+/// The supervisor's state as it travels through `execve`: JSON in a memfd, whose number is in ``variable``.
+///
+/// The new program has the same process number, the same children, and every descriptor that is named here. It is read by
+/// a program of another version, so the form has a version, which is compared before anything is stopped.
+struct Heritage {
+    /// Name of the environment variable with the number of the memfd.
+    static let variable = "UNDERSTUDY_HERITAGE"
+    /// Name of the environment variable that says to read it, say so with exit status 0, and end.
+    static let rehearsalVariable = "UNDERSTUDY_REHEARSAL"
+    /// Name of the environment variable with a descriptor of the file of the program that wrote it.
+    static let formerVariable = "UNDERSTUDY_FORMER"
+    /// Raised with every change of the form or of what it means.
+    static let version = 1
+    /// Octets of the JSON.
+    private static let limit = 32 << 20
+
+    /// A descriptor that outlives the balancer.
+    enum Holding: Equatable {
+        case listener(SocketAddress, backlog: Int32, loop: Int, Int32)
+        case memory(name: String, bytes: Int, Int32)
+        case secret(name: String, Int32)
+
+        var descriptor: Int32 {
+            switch self {
+            case .listener(_, _, _, let number), .memory(_, _, let number), .secret(_, let number): number
+            }
+        }
+    }
+
+    /// A running child.
+    struct Child: Equatable {
+        var role: ChildProcess.Role
+        var pid: Int32
+        var channel: Int32
+        var isHeld: Bool
+        var started: Instant
+        var state: String?
+        var restarts: UInt64
+        var lastEnding: String?
+        /// What it was given: the descriptors here, by the names there.
+        var given: [String: Int32]
+    }
+
+    /// The version of the program that wrote it, for people.
+    var program: String
+    var started: Instant
+    var generation: UInt64
+    var lastGeneration: UInt64
+    /// Event loops of the balancer.
+    var loops: Int
+    var bundle: Int32
+    /// Octets that session tickets of a host that is alone are sealed with.
+    var ticketSecret: [UInt8]
+    var holdings: [Holding]
+    var children: [Child]
+    /// The admin socket, and who is to be told how the upgrade went.
+    var admin: Int32?
+    var asker: Int32?
+
+    /// Every descriptor it names.
+    var descriptors: Set<Int32> {
+        Set([bundle] + holdings.map(\.descriptor) + children.map(\.channel) + [admin, asker].compactMap(\.self))
+    }
+
+    // MARK: Form
+
+    var json: JSON {
+        [
+            "version": JSON(Self.version), "program": .string(program), "started": JSON(started.nanoseconds),
+            "generation": JSON(generation), "last_generation": JSON(lastGeneration), "loops": JSON(loops), "bundle": JSON(bundle),
+            "ticket_secret": .array(ticketSecret.map { JSON($0) }), "holdings": .array(holdings.map(\.json)),
+            "children": .array(children.map(\.json)), "admin": admin.map { JSON($0) } ?? .null,
+            "asker": asker.map { JSON($0) } ?? .null,
+        ]
+    }
+
+    init(
+        program: String, started: Instant, generation: UInt64, lastGeneration: UInt64, loops: Int,
+        bundle: Int32,
+        ticketSecret: [UInt8], holdings: [Holding], children: [Child], admin: Int32?, asker: Int32?
+    ) {
+        self.program = program
+        self.started = started
+        self.generation = generation
+        self.lastGeneration = lastGeneration
+        self.loops = loops
+        self.bundle = bundle
+        self.ticketSecret = ticketSecret
+        self.holdings = holdings
+        self.children = children
+        self.admin = admin
+        self.asker = asker
+    }
+
+    init?(_ json: JSON) {
+        guard json["version"]?.integer == Int64(Self.version), let program = json["program"]?.string,
+            let started = json["started"]?.integer, let generation = json["generation"]?.integer,
+            let last = json["last_generation"]?.integer, let loops = json["loops"]?.integer, let bundle = json["bundle"]?.descriptor,
+            let secret = json["ticket_secret"]?.array, let holdings = json["holdings"]?.array,
+            let children = json["children"]?.array
+        else { return nil }
+        let octets = secret.compactMap { $0.integer.flatMap { UInt8(exactly: $0) } }
+        let knownHoldings = holdings.compactMap(Holding.init)
+        let knownChildren = children.compactMap(Child.init)
+        // Half of it is nothing.
+        guard octets.count == secret.count, knownHoldings.count == holdings.count, knownChildren.count == children.count
+        else { return nil }
+        self.init(
+            program: program, started: Instant(nanoseconds: started), generation: UInt64(clamping: generation),
+            lastGeneration: UInt64(clamping: last), loops: Int(loops), bundle: bundle, ticketSecret: octets, holdings: knownHoldings,
+            children: knownChildren, admin: json["admin"]?.descriptor, asker: json["asker"]?.descriptor)
+    }
+
+    // MARK: Travel
+
+    /// Puts it where the next program finds it; closed by whoever lets go of it.
+    func sealed() throws(Errno) -> FileDescriptor {
+        try Memfd.sealed(name: "understudy-heritage", Array(json.text.utf8))
+    }
+
+    /// What the program before this one left; `nil`: there was none.
+    ///
+    /// - Throws: ``MalformedMessage`` when there is something that makes no sense.
+    static func found() throws(MalformedMessage) -> Heritage? {
+        guard let text = ProcessSelf.environment(variable) else { return nil }
+        guard let number = Int32(text), number > 2, Memfd.isSealed(number),
+            let bytes = try? Memfd.contents(number, limit: limit), let json = try? JSON(parsing: bytes.span),
+            let heritage = Heritage(json)
+        else { throw MalformedMessage("what the former program left cannot be read") }
+        Descriptor.close(number)
+        // What is not of the program any more is closed by whoever starts the next one.
+        for number in heritage.descriptors where (try? Descriptor.setCloseOnExec(number, true)) == nil {
+            throw MalformedMessage("descriptor \(number) was not handed over")
+        }
+        return heritage
+    }
+}
+
+extension JSON {
+    /// The number of a descriptor above standard error.
+    fileprivate var descriptor: Int32? { integer.flatMap { Int32(exactly: $0) }.flatMap { $0 > 2 ? $0 : nil } }
+}
+
+extension Heritage.Holding {
+    fileprivate var json: JSON {
+        switch self {
+        case .listener(let address, let backlog, let loop, let number):
+            [
+                "address": .string("\(address.address)"), "port": JSON(address.port), "scope": JSON(address.scope),
+                "backlog": JSON(backlog), "loop": JSON(loop), "fd": JSON(number),
+            ]
+        case .memory(let name, let bytes, let number):
+            ["memory": .string(name), "bytes": JSON(bytes), "fd": JSON(number)]
+        case .secret(let name, let number): ["secret": .string(name), "fd": JSON(number)]
+        }
+    }
+
+    fileprivate init?(_ json: JSON) {
+        guard let number = json["fd"]?.descriptor else { return nil }
+        if let name = json["secret"]?.string {
+            self = .secret(name: name, number)
+        } else if let name = json["memory"]?.string, let bytes = json["bytes"]?.integer {
+            self = .memory(name: name, bytes: Int(bytes), number)
+        } else if let address = json["address"]?.string.flatMap({ IPAddress($0) }),
+            let port = json["port"]?.integer.flatMap({ UInt16(exactly: $0) }),
+            let scope = json["scope"]?.integer.flatMap({ UInt32(exactly: $0) }),
+            let backlog = json["backlog"]?.integer.flatMap({ Int32(exactly: $0) }), let loop = json["loop"]?.integer
+        {
+            self = .listener(
+                SocketAddress(address, port: port, scope: scope), backlog: backlog, loop: Int(loop), number)
+        } else {
+            return nil
+        }
+    }
+}
+
+extension Heritage.Child {
+    fileprivate var json: JSON {
+        [
+            "role": .string(role.rawValue), "pid": JSON(pid), "channel": JSON(channel), "held": JSON(isHeld),
+            "started": JSON(started.nanoseconds), "state": JSON(state), "restarts": JSON(restarts),
+            "last_ending": JSON(lastEnding),
+            "given": .object(given.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }),
+        ]
+    }
+
+    fileprivate init?(_ json: JSON) {
+        guard let role = json["role"]?.string.flatMap({ ChildProcess.Role(rawValue: $0) }),
+            let pid = json["pid"]?.integer.flatMap({ Int32(exactly: $0) }), pid > 1,
+            let channel = json["channel"]?.descriptor, let isHeld = json["held"]?.bool,
+            let started = json["started"]?.integer, let restarts = json["restarts"]?.integer,
+            let members = json["given"]?.members
+        else { return nil }
+        var given: [String: Int32] = [:]
+        for member in members {
+            guard let number = member.value.descriptor else { return nil }
+            given[member.name] = number
+        }
+        self.init(
+            role: role, pid: pid, channel: channel, isHeld: isHeld, started: Instant(nanoseconds: started),
+            state: json["state"]?.string, restarts: UInt64(clamping: restarts),
+            lastEnding: json["last_ending"]?.string, given: given)
+    }
+}

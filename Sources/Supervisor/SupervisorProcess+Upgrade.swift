@@ -1,0 +1,316 @@
+// Carries out an upgrade: asks the new program, tries it, becomes it.
+
+import Control
+import Linux
+import Telemetry
+import Wire
+
+extension SupervisorProcess {
+    /// The version of the state that one supervisor leaves to the next.
+    package static var stateVersion: Int { Heritage.version }
+
+    /// Octets of what a program that is asked something may say.
+    private static let wordsLimit = 65_536
+
+    // MARK: The order
+
+    /// Begins an upgrade: `{"command": "upgrade", "program": PATH, "drain": BOOL}`.
+    func upgrade(_ request: JSON, _ connection: AdminConnection) {
+        func refuse(_ reason: String) {
+            log.error("The upgrade is refused; nothing has changed.", ["because": reason])
+            connection.answer(AdminConnection.refusal(reason))
+        }
+        guard let path = request["program"]?.string, path.hasPrefix("/"), path.utf8.count <= ControlLimits.path else {
+            return refuse("the new program is to be named by its whole path")
+        }
+        guard !supervision.isStopping else { return refuse("the daemon is stopping") }
+        guard upgrading == nil else { return refuse("another upgrade is going on") }
+        guard pending == nil, !supervision.isReloading else { return refuse("a reload is going on") }
+        let roles = Set(ChildProcess.Role.allCases.filter { supervision.phase($0) != "off" })
+        guard roles.allSatisfy(supervision.isServing) else {
+            return refuse("not everything serves: \(statusLine)")
+        }
+        if Privileges.isRoot, let reason = TrustedProgram.refusal(path) { return refuse(reason) }
+        guard let stamp = File.stamp(path) else { return refuse("there is no program \(path)") }
+        guard stamp != ownStamp else { return refuse("\(path) is the program that is running") }
+        log.notice("An upgrade begins.", ["program": path, "from": settings.layout.version])
+        let machine = Upgrade(roles: roles, drains: request["drain"]?.bool ?? false, at: Clock.now)
+        upgrading = Upgrading(machine, path: path, asker: connection)
+        obeyUpgrade([.probe])
+    }
+
+    private var ownStamp: File.Stamp? { File.stamp("/proc/self/exe") }
+
+    /// Whether a child is the program that the supervisor is.
+    func isKnownProgram(_ child: ChildHandle) -> Bool { File.stamp("/proc/\(child.process.pid)/exe") == ownStamp }
+
+    /// Tells the upgrade, if there is one, what happened.
+    func tellUpgrade(_ event: Upgrade.Event) {
+        guard let upgrading else { return }
+        obeyUpgrade(upgrading.machine.handle(event, at: Clock.now))
+    }
+
+    /// Nothing comes of it: the daemon stops.
+    func abandonUpgrade() {
+        guard let upgrading, afterwards == nil else { return }
+        finishUpgrade(upgrading)
+        upgrading.asker.answer(AdminConnection.refusal("the daemon is stopping"))
+    }
+
+    private func finishUpgrade(_ upgrading: Upgrading) {
+        loop.cancel(upgrading.timer)
+        if let asked = upgrading.asked { try? asked.send(Signals.kill) }
+        self.upgrading = nil
+    }
+
+    private func obeyUpgrade(_ actions: [Upgrade.Action]) {
+        guard let upgrading else { return }
+        for action in actions {
+            switch action {
+            case .probe: probe(upgrading)
+            case .replace(let role, let withNew):
+                upgrading.use(new: withNew)
+                tell(.replace(role))
+            case .useKnown: upgrading.use(new: false)
+            case .keep(let role): tell(.keep(role))
+            case .returnBalancer: returnBalancer()
+            case .rehearse: rehearse(upgrading)
+            case .execute: execute(upgrading)
+            case .drain: drainAndFollow(upgrading)
+            case .refuse(let reason):
+                finishUpgrade(upgrading)
+                log.error("The upgrade is given up; the known program goes on.", ["because": reason])
+                upgrading.asker.answer(AdminConnection.refusal(reason))
+            }
+        }
+        loop.cancel(upgrading.timer)
+        guard self.upgrading === upgrading else { return }
+        upgrading.timer = upgrading.machine.nextDeadline.map { deadline in
+            loop.schedule(at: deadline) { [unowned self] in tellUpgrade(.timeout) }
+        }
+    }
+
+    // MARK: Questions to the new program
+
+    /// Starts the new program with a question; `done` gets what it wrote on standard output and standard error.
+    private func ask(
+        _ upgrading: Upgrading, _ launch: Process.Launch, _ done: @escaping (Process.Ending, String) -> Void
+    ) throws(Errno) {
+        let pipe = try Pipe.make()
+        var launch = launch
+        launch.descriptors[1] = pipe.second.number
+        launch.descriptors[2] = pipe.second.number
+        let process = try Process(launch)
+        upgrading.asked = process
+        let words = FileDescriptorBox(try pipe.first.duplicate())
+        try process.watch(on: loop) { [unowned self, unowned process] ending in
+            guard self.upgrading === upgrading, upgrading.asked === process else { return }
+            upgrading.asked = nil
+            // A pipe holds as much as may be said; who has ended says nothing more.
+            let octets = (try? Descriptor.read(words.descriptor.number, limit: Self.wordsLimit)) ?? []
+            done(ending, String(decoding: octets, as: UTF8.self))
+        }
+    }
+
+    private func probe(_ upgrading: Upgrading) {
+        var arguments = ["understudy", "layout", "--config", settings.configurationPath]
+        if let node = settings.node { arguments += ["--node", node] }
+        let launch = Process.Launch(
+            path: upgrading.path, arguments: arguments,
+            environment: ["SWIFT_BACKTRACE=enable=no", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+        do throws(Errno) {
+            try ask(upgrading, launch) { [unowned self] ending, words in
+                tellUpgrade(.probed(judge(upgrading, ending, words)))
+            }
+        } catch {
+            let reason = error.description
+            loop.schedule(at: Clock.now) { [unowned self] in tellUpgrade(.probed(.unfit(reason))) }
+        }
+    }
+
+    private func judge(_ upgrading: Upgrading, _ ending: Process.Ending, _ words: String) -> Upgrade.Verdict {
+        guard ending.isClean else {
+            return .unfit("the new program does not say what it is: \(ending); \(words.prefix(200))")
+        }
+        guard let json = try? JSON(parsing: words.split(separator: "\n").first.map(String.init) ?? ""),
+            let layout = ProgramLayout(json)
+        else { return .unfit("what the new program says of itself makes no sense") }
+        upgrading.version = layout.version
+        guard layout.complaint.isEmpty else {
+            return .unfit("version \(layout.version) does not take the configuration:\n\(layout.complaint)")
+        }
+        return settings.layout.obstacle(to: layout).map { .incompatible($0) } ?? .compatible
+    }
+
+    // MARK: Replacing children
+
+    /// What ``Supervision`` orders: the child ends in the way that brings another.
+    func replace(_ role: ChildProcess.Role) {
+        guard let child = children[role] else { return }
+        if role == .balancer, let program = upgrading?.program(for: role) {
+            child.channel.send(.handOver(program: program))
+            return
+        }
+        do throws(Errno) { try child.process.send(Signals.kill) } catch {
+            log.error("A child cannot be replaced.", ["role": role.rawValue, "error": error])
+        }
+    }
+
+    /// The balancer is on probation: when it ends, the program before it comes back.
+    private func returnBalancer() {
+        if supervision.isServing(.balancer) { tell(.replace(.balancer)) }
+    }
+
+    // MARK: Becoming the new program
+
+    /// What the next program is told; `nil` when that is not possible at this moment.
+    private func heritage(asker: AdminConnection?) -> Heritage? {
+        guard children.values.allSatisfy({ $0.channel.isOpen && !$0.channel.isBacklogged }) else { return nil }
+        return Heritage(
+            program: settings.layout.version, started: started, generation: current.number,
+            lastGeneration: lastGeneration, loops: holdings.loopsInForce ?? 1, bundle: current.bundle.descriptor.number,
+            ticketSecret: holdings.ownTicketSecret, holdings: holdings.bequest,
+            children: children.values.map {
+                $0.bequest(
+                    restarts: supervision.restarts($0.role), lastEnding: supervision.lastEnding($0.role))
+            }, admin: admin?.descriptor, asker: asker.flatMap { $0.descriptor > 2 ? $0.descriptor : nil })
+    }
+
+    /// Lends what is left to the next program: everything named is not close-on-exec meanwhile.
+    private func lend(_ heritage: Heritage, _ body: (Int32) throws(Errno) -> Void) throws(Errno) {
+        let state = try heritage.sealed()
+        let numbers = heritage.descriptors.union([state.number])
+        defer { for number in numbers { try? Descriptor.setCloseOnExec(number, true) } }
+        for number in numbers { try Descriptor.setCloseOnExec(number, false) }
+        try body(state.number)
+    }
+
+    private func arguments() -> [String] {
+        var arguments = ["understudy", "run", "--config", settings.configurationPath]
+        if let node = settings.node { arguments += ["--node", node] }
+        return arguments
+    }
+
+    private func environment(_ added: [String]) -> [String] {
+        ProcessSelf.environment.filter { !$0.hasPrefix("UNDERSTUDY_") } + added
+    }
+
+    private func rehearse(_ upgrading: Upgrading) {
+        func complain(_ reason: String) {
+            loop.schedule(at: Clock.now) { [unowned self] in tellUpgrade(.rehearsed(reason)) }
+        }
+        guard let heritage = heritage(asker: nil) else { return complain("a child does not read what it is told") }
+        do throws(Errno) {
+            try lend(heritage) { state throws(Errno) in
+                var launch = Process.Launch(
+                    path: upgrading.path, arguments: arguments(),
+                    environment: environment(["\(Heritage.variable)=\(state)", "\(Heritage.rehearsalVariable)=1"]))
+                launch.inheritsDescriptors = true
+                try ask(upgrading, launch) { [unowned self] ending, words in
+                    tellUpgrade(.rehearsed(ending.isClean ? nil : "\(ending); \(words.prefix(500))"))
+                }
+            }
+        } catch {
+            complain(error.description)
+        }
+    }
+
+    private func execute(_ upgrading: Upgrading) {
+        func giveUp(_ reason: String) {
+            finishUpgrade(upgrading)
+            // The children stay with the new program, which the supervisor's next start finds.
+            log.error("The supervisor stays the known program.", ["because": reason])
+            upgrading.asker.answer(AdminConnection.refusal(reason))
+        }
+        children[.balancer]?.channel.send(.believe)
+        guard let heritage = heritage(asker: upgrading.asker) else {
+            return giveUp("a child does not read what it is told")
+        }
+        log.notice("The supervisor becomes the new program.", ["program": upgrading.path])
+        notify.reloading(at: Clock.now)
+        do throws(Errno) {
+            // The way back for a program that cannot even begin.
+            let former = try File.open(reading: "/proc/self/exe")
+            try Descriptor.setCloseOnExec(former.number, false)
+            try lend(heritage) { state throws(Errno) in
+                try ProcessSelf.execute(
+                    upgrading.path, arguments: arguments(),
+                    environment: environment([
+                        "\(Heritage.variable)=\(state)", "\(Heritage.formerVariable)=\(former.number)",
+                    ]))
+            }
+        } catch {
+            notify.ready(statusLine)
+            giveUp(error.description)
+        }
+    }
+
+    /// Cannot begin with what was left: the program before this one can.
+    static func returnToFormer(with heritage: Heritage? = nil) {
+        guard ProcessSelf.environment(Heritage.rehearsalVariable) == nil,
+            let text = ProcessSelf.environment(Heritage.formerVariable), let number = Int32(text), number > 2,
+            let heritage
+        else { return }
+        do throws(Errno) {
+            let state = try heritage.sealed()
+            for number in heritage.descriptors.union([state.number]) {
+                try Descriptor.setCloseOnExec(number, false)
+            }
+            try Descriptor.setCloseOnExec(number, true)
+            let rest = ProcessSelf.environment.filter { !$0.hasPrefix("UNDERSTUDY_") }
+            try ProcessSelf.execute(
+                "/proc/self/fd/\(number)", arguments: CommandLine.arguments,
+                environment: rest + ["\(Heritage.variable)=\(state.number)"])
+        } catch {
+            // There is no third way; the daemon ends, and the service manager starts it again.
+            return
+        }
+    }
+
+    /// This program goes on: the file of the one before it is closed.
+    static func forgetFormer() {
+        if let text = ProcessSelf.environment(Heritage.formerVariable), let number = Int32(text), number > 2 {
+            Descriptor.close(number)
+        }
+    }
+
+    /// Takes the children over from the program before this one.
+    func resume(_ heritage: Heritage) throws(Errno) {
+        var past: [Supervision.Role: (restarts: UInt64, lastEnding: String?)] = [:]
+        for known in heritage.children {
+            let child = try ChildHandle(known, on: loop) { holdings.holding($0) }
+            children[known.role] = child
+            past[known.role] = (known.restarts, known.lastEnding)
+            try attend(child)
+        }
+        supervision = Supervision(resuming: past, generation: heritage.generation, at: Clock.now)
+        arm()
+        holdings.keep(only: current.named)
+        notify.ready(statusLine)
+        log.notice(
+            "This program goes on where another was.",
+            ["version": settings.layout.version, "from": heritage.program, "children": children.count])
+        guard let asker = heritage.asker, let connection = admin?.take(asker) else { return }
+        connection.answer([
+            "ok": true, "version": .string(settings.layout.version), "from": .string(heritage.program),
+        ])
+    }
+
+    // MARK: What cannot be handed over
+
+    /// Everything ends in order, sessions first; then the new program starts in this process.
+    private func drainAndFollow(_ upgrading: Upgrading) {
+        log.notice("Sessions are drained, then the new program starts.", ["program": upgrading.path])
+        afterwards = upgrading.path
+        loop.cancel(upgrading.timer)
+        self.upgrading = nil
+        upgrading.asker.answer(["ok": true, "drained": true, "version": .string(upgrading.version)])
+        stop()
+    }
+
+    /// The exit status, unless another program takes this one's place.
+    func finished(with status: Int32) throws(Errno) -> Int32 {
+        guard let afterwards else { return status }
+        try ProcessSelf.execute(afterwards, arguments: arguments(), environment: environment([]))
+    }
+}
