@@ -52,7 +52,7 @@ extension Loop {
         slots[index].down.received = down.received
         slots[index].down.sent = down.sent
         // A client that takes nothing now is told nothing.
-        if let packet { _ = ChunkPool.send(slots[index].client, packet.span) }
+        if let packet { _ = Socket.send(slots[index].client, packet.span) }
         Socket.shutdownWrite(slots[index].client)
         slots[index].phase = .lingering
         slots[index].reason = UInt8(cause.rawValue)
