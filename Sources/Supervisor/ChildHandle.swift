@@ -17,6 +17,8 @@ final class ChildHandle {
     let started: Instant
     /// It was told of no configuration yet.
     var isNew: Bool { given.isEmpty && inPreparation.isEmpty }
+    /// Who said last that it took its process's place; 0: nobody. Who said so before is dead.
+    var claimant: Int32 = 0
     /// What it said of itself last, for people.
     var state: String?
     /// The descriptors it has, by the names it knows them by.

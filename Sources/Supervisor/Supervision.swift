@@ -35,6 +35,8 @@ package struct Supervision: Sendable {
         case orphaned(Role, how: String)
         /// The successor is there.
         case succeeded(Role)
+        /// What follows it gives up what it would have inherited: too many died one after another.
+        case gaveUp(Role, reason: String)
         /// It broke the control protocol, or closed its end.
         case channelLost(Role)
         case beat(Role)
@@ -129,6 +131,9 @@ package struct Supervision: Sendable {
         ]
         /// When this process itself woke so late, it heard nobody: everybody gets another ``silence``.
         package static let ownStall: Duration = .milliseconds(300)
+        /// Deaths that a row of successors counts for when it was given up: the next start waits so long that `vip` lets the
+        /// address go to a host that is not in a crash loop.
+        package static let rowOfDeaths = 4
     }
 
     enum State: Sendable, Hashable {
@@ -155,6 +160,8 @@ package struct Supervision: Sendable {
         var lastEnding: String?
         /// Its end is wanted, and another process follows.
         var isReplaced = false
+        /// Why its row of successors has ended.
+        var givenUp: String?
     }
 
     enum Reload: Sendable, Hashable {
@@ -211,8 +218,9 @@ package struct Supervision: Sendable {
             if isLive(role) {
                 kill(role)
             } else if case .succeeding = children[role]?.state {
-                abandonSuccession(role, how: "no successor came", at: now)
+                abandonSuccession(role, how: children[role]?.givenUp ?? "no successor came", at: now)
             }
+        case .gaveUp(let role, let reason): children[role]?.givenUp = reason
         case .beat(let role): beat(role, at: now)
         case .prepared(let role, let generation): prepared(role, generation, at: now)
         case .refused(let role, let generation, let reason): refused(role, generation, reason, at: now)

@@ -10,7 +10,7 @@ struct Chore {
         case shed(server: ServerPlace, remaining: Int, unspent: Gauge?)
         /// Close the sessions of clients that came to an address which is being left; between two packets, as long as the
         /// address is there.
-        case leave([IPAddress], isHere: Bool)
+        case leave([IPAddress], isHere: Bool, Fence?)
         /// End sessions between two packets until so many do.
         case drain(remaining: Int)
         /// Describe established sessions.
@@ -41,9 +41,9 @@ extension Loop {
                 if !isStopping { listen() }
             case .shed(let server, let most, let unspent):
                 chores.append(Chore(work: .shed(server: server, remaining: most, unspent: unspent)))
-            case .leave(let addresses, let refusing):
+            case .leave(let addresses, let refusing, let fence):
                 leaving = refusing ? addresses : []
-                chores.append(Chore(work: .leave(addresses, isHere: refusing)))
+                chores.append(Chore(work: .leave(addresses, isHere: refusing, fence)))
             case .resume: leaving = []
             case .passed(let fence): fence.passed()
             case .list(let listing): chores.append(Chore(work: .list(listing)))
@@ -78,11 +78,12 @@ extension Loop {
             }
             chore.work = .shed(server: server, remaining: rest, unspent: unspent)
             if isDone, rest > 0 { unspent?.add(rest) }
-        case .leave(let addresses, let isHere):
+        case .leave(let addresses, let isHere, let fence):
             isDone = visit(&chore, Share.closes) { index in
                 guard self.came(index, to: addresses) else { return }
                 if isHere { self.leave(index, .steppedDown) } else { self.end(index, .steppedDown) }
             }
+            if isDone { fence?.passed() }
         case .drain(let remaining):
             var rest = remaining
             isDone = visit(&chore, Share.closes) { index in

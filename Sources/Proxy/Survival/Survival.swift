@@ -57,7 +57,7 @@ final class Survival {
         wasHandedOver = isSuccessor && state.wasHandedOver()
         if isSuccessor, !wasHandedOver, !state.followed() {
             holder.end()
-            throw Refusal.crashLoop(deaths: state.deaths)
+            throw Refusal.crashLoop(deaths: SurvivalState.maximumRestless)
         }
         holderPid = try holder.start()
         // From here on this process is in charge, and nothing of the predecessor's was touched before.
