@@ -95,12 +95,12 @@ package enum ChildMessage: ControlMessage, Hashable {
     case held
     /// From a balancer that took the place of one that died; its process number.
     case succeeded(pid: Int32)
+    /// From the balancer: it has no session any more, and takes none.
+    case drained
     /// From the balancer: this thread of it, which only says that it lives, is to come before ordinary ones.
     case heartbeat(thread: Int32)
     /// From a balancer that does not take the place of the one that died, and ends the row: why.
     case gaveUp(reason: String)
-    /// From the balancer: it has no session any more, and takes none.
-    case drained
     /// One short line about what this child is doing: for `systemctl status`.
     case state(String)
 }

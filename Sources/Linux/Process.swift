@@ -34,10 +34,10 @@ package final class Process {
         package var environment: [String]
         /// Descriptors of this process by the number the child finds them at. Everything else from 3 up is closed.
         package var descriptors: [Int32: Int32] = [:]
-        /// Whom it runs as, without any capability; `nil`: as who we are. Needs the rights to set user and groups.
-        package var user: User?
         /// The child also gets every descriptor that is not close-on-exec, under its number.
         package var inheritsDescriptors = false
+        /// Whom it runs as, without any capability; `nil`: as who we are. Needs the rights to set user and groups.
+        package var user: User?
         /// In a session of its own, so that a terminal's interrupt does not reach it.
         package var newSession = true
 

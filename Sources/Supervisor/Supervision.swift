@@ -158,10 +158,10 @@ package struct Supervision: Sendable {
         var deaths = 0
         var restarts: UInt64 = 0
         var lastEnding: String?
-        /// Why its row of successors has ended.
-        var givenUp: String?
         /// Its end is wanted, and another process follows.
         var isReplaced = false
+        /// Why its row of successors has ended.
+        var givenUp: String?
     }
 
     enum Reload: Sendable, Hashable {

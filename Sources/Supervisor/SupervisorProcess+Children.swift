@@ -189,12 +189,12 @@ extension SupervisorProcess {
             tell(.serving(role, generation: generation))
             if supervision.isServing(role) { tellUpgrade(.serving(role, isNew: !isKnownProgram(child))) }
         case .held: child.isHeld = true
+        case .drained: tell(.drained(role))
         case .heartbeat(let thread): makePunctual(thread, of: child)
         case .succeeded(let pid):
             child.claimant = pid
             succeed(child, pid: pid)
         case .gaveUp(let reason): tell(.gaveUp(role, reason: reason))
-        case .drained: tell(.drained(role))
         case .reply(let id, let answer): questions.answered(id, answer)
         case .state(let line):
             child.state = line

@@ -9,7 +9,7 @@ struct Chore {
         /// Close sessions of a server until so many are closed; the gauge gets what is left of that.
         case shed(server: ServerPlace, remaining: Int, unspent: Gauge?)
         /// Close the sessions of clients that came to an address which is being left; between two packets, as long as the
-        /// address is there. The fence is passed when all were told.
+        /// address is there.
         case leave([IPAddress], isHere: Bool, Fence?)
         /// End sessions between two packets until so many do.
         case drain(remaining: Int)
