@@ -1,7 +1,8 @@
 """Both ends of many sessions through a balancer that keeps dying: every byte is known by its place in its stream.
 
 One process with one epoll set is all clients and all servers. Kinds of sessions, each with streams both ways in random sizes:
-plain, plain with small socket buffers, a WebSocket on the client's side, on the server's side, and edited beginnings (PROXY
+plain, plain with small socket buffers, over TLS 1.3 with new keys both ways, over TLS 1.2, a WebSocket over TLS, TLS towards the
+server, a WebSocket on the client's side, on the server's side, and edited beginnings (PROXY
 header in and out, another CONNECT), also behind a WebSocket. Beside them ping-pong sessions, which hang when an event is lost,
 and short sessions that come and go.
 """
@@ -16,6 +17,7 @@ import struct
 import time
 
 from house import expect, length
+from tlsraw import Sealed
 
 # A prime, so that no block of a power of two repeats.
 PERIOD = 65521
@@ -23,6 +25,9 @@ TABLE = random.Random(5).randbytes(PERIOD) * 3
 SIZES = (1, 2, 100, 1500, 9000, 40000)
 # Bytes of a stream that were sent and have not arrived.
 IN_FLIGHT = 200_000
+# Kinds whose clients speak TLS, and its version; kinds whose clients speak WebSocket.
+CLIENT_TLS = {"tls13": "1.3", "tls12": "1.2", "wss": "1.3"}
+WEBSOCKETS = ("ws-client", "edited-ws", "wss")
 GREETING = b"\r\n\r\n\0\r\nQUIT\n"
 
 
@@ -127,11 +132,12 @@ class End:
     def event(self, what):
         if what & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and not self.ended:
             self.receive()
-        if what & select.EPOLLOUT and self.pending:
+        if what & select.EPOLLOUT and (self.pending or getattr(self.socket, "owing", False)):
             self.flush()
 
     def receive(self):
-        for _ in range(4):
+        # Over TLS what is read at a time may be more than is taken at a time: no event tells of the rest.
+        for _ in range(32):
             try:
                 data = self.socket.recv(65536)
             except BlockingIOError:
@@ -185,7 +191,11 @@ class End:
 
     def flush(self):
         try:
-            self.pending = self.pending[self.socket.send(self.pending):]
+            # A record at a time goes out over TLS.
+            while True:
+                self.pending = self.pending[self.socket.send(self.pending):]
+                if not self.pending or not isinstance(self.socket, Sealed):
+                    break
         except BlockingIOError:
             pass
         except OSError as error:
@@ -210,8 +220,9 @@ class End:
 class World:
     """The epoll set, the servers' listeners, and all that goes on."""
 
-    def __init__(self, ports):
-        """`ports`: kind → (where the balancer listens, where its server does)."""
+    def __init__(self, ports, certificate=None):
+        """`ports`: kind → (where the balancer listens, where its server does). `certificate`: files of the server behind TLS."""
+        self.certificate = certificate
         self.ports = ports
         self.poll = select.epoll()
         self.handlers = {}
@@ -251,8 +262,16 @@ class World:
                 sock, _ = listener.accept()
             except BlockingIOError:
                 return
-            sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if kind == "tls-server":
+                try:
+                    sock.settimeout(10)
+                    sock = Sealed(sock, "1.3", self.certificate)
+                except OSError:
+                    # The balancer died in the middle of it.
+                    sock.close()
+                    continue
+            sock.setblocking(False)
             state = {"bytes": b"", "frames": None}
             self.watch(sock, lambda what, sock=sock, state=state: self.greet(sock, state, kind))
 
@@ -365,9 +384,11 @@ class World:
         sock.settimeout(20)
         sock.connect(("127.0.0.1", self.ports[kind][0]))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if kind in CLIENT_TLS:
+            sock = Sealed(sock, CLIENT_TLS[kind])
         head = proxy_header(sock.getsockname()[1]) if kind.startswith("edited") else b""
         packet = connect_packet(name.encode())
-        if kind in ("ws-client", "edited-ws"):
+        if kind in WEBSOCKETS:
             key = base64.b64encode(os.urandom(16))
             head += (b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                      b"Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n")
@@ -380,7 +401,7 @@ class World:
         self.next += 1
         number, name = self.next, f"s{self.next}"
         sock = self.open(kind, name, small)
-        framed = kind in ("ws-client", "edited-ws")
+        framed = kind in WEBSOCKETS
         client = End.__new__(End)
         self.expected[name] = (client, number)
         answer, limit = b"", time.monotonic() + 20

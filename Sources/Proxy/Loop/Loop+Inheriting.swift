@@ -289,8 +289,6 @@ extension Loop {
         pin(index)
         Chaos.point(.pinned)
         let edge = slots[index].edge
-        // Nothing is private to this process: the record is all there is.
-        while company.count <= Int(edge) { company.append(nil) }
         do {
             // Whatever either side has to tell is told again: nothing the predecessor was told is lost with it.
             try poller.add(slots[index].client, tag: tag(index, isServer: false))
