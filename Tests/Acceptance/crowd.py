@@ -65,8 +65,9 @@ def herd(count, part, parts, go, folder, port=8883):
         os.close(writer)
         return reader
     context = house.client_context(folder) if folder else None
-    # The crowd's own work is none of the balancer's: STORM_NICE lets it stand back on a machine that does both.
-    os.nice(int(os.environ.get("STORM_NICE", "0")))
+    # The crowd's own work is none of the balancer's: it stands back, on a machine that does both.
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.nice(10)
     ready = 0
     sockets = {}
     mine = range(part, count, parts)

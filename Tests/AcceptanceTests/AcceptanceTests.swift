@@ -86,6 +86,14 @@ struct Acceptance {
         }
     }
 
+    @Suite("Two hosts that both work", .serialized)
+    struct TwoActiveTests {
+        @Test("are each active for an address of their own, and take the other's when its host dies")
+        func bothWork() throws {
+            #expect(try Script.run(["two-active.py"]).filter { $0.hasPrefix("ok ") }.count == 5)
+        }
+    }
+
     @Suite("A crowd", .serialized)
     struct CrowdTests {
         // The figure of the whole crowd on an idle machine is in docs/measured.md. Here, a second is far beyond what a

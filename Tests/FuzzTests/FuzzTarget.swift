@@ -28,7 +28,7 @@ struct FuzzTarget: Sendable, CustomStringConvertible {
         [
             .advertisement, .sealedAdvertisement, .netlink, .packetHeader, .announcement,
             .connect, .packet, .boundary, .rewrite, .connack,
-            .proxyHeader, .upgradeRequest, .upgradeResponse, .frames, .records, .recordContent,
+            .proxyHeader, .pageRequest, .upgradeRequest, .upgradeResponse, .frames, .records, .recordContent,
             .json, .nameAnswer, .pairLink, .order,
         ] as [FuzzTarget]
 }

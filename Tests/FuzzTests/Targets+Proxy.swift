@@ -92,6 +92,26 @@ extension FuzzTarget {
         }
     }
 
+    /// What comes to the status pages.
+    static let pageRequest = FuzzTarget(
+        name: "http-page-request", words: httpWords + [Array("GET /metrics HTTP/1.1\r\n\r\n".utf8), Array("HEAD ".utf8)]
+    ) { bytes in
+        typealias Answer = Result<PageRequest?, PageRequest.Refusal>
+        let answer = try samePieces(bytes, Answer.success(nil)) {
+            var reader = PageRequestReader()
+            return { span in
+                do throws(PageRequest.Refusal) { return .success(try reader.read(span)) } catch { return .failure(error) }
+            }
+        }
+        switch answer {
+        case .success(nil): return "more"
+        case .success(let request?):
+            try demand(request.path.hasPrefix("/"), "a path without its slash")
+            return "\(request.isHead) \(request.path == "/metrics") \(request.path == "/")"
+        case .failure(let refusal): return "\(refusal.status)"
+        }
+    }
+
     /// A server's answer to ours.
     static let upgradeResponse = FuzzTarget(
         name: "http-upgrade-response", words: httpWords + [Array("HTTP/1.1 101 x\r\n".utf8)]
