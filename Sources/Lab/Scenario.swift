@@ -18,11 +18,14 @@ package enum Scenario: String, CaseIterable, Sendable {
     case crash
     case killVip = "kill-vip"
     case killBalancer = "kill-balancer"
+    case crashLoop = "crash-loop"
     case stopBalancer = "stop-balancer"
     case killSupervisor = "kill-supervisor"
     case brokerDeath = "broker-death"
     case brokerSilence = "broker-silence"
     case manyClients = "many-clients"
+    case crowdStepDown = "crowd-step-down"
+    case reloads
     case resync
 
     /// What is done and measured, in one sentence.
@@ -41,11 +44,14 @@ package enum Scenario: String, CaseIterable, Sendable {
             "all of the daemon on the active host is killed, its unit's ExecStopPost runs; the address must not stay"
         case .killVip: "kill -9 of vip on the active host; time without service"
         case .killBalancer: "kill -9 of the balancer on the active host; nobody may have to reconnect, time without service"
+        case .crashLoop: "each balancer on the active host is killed as soon as it is there; the other host must take the address"
         case .stopBalancer: "SIGSTOP of the balancer on the active host; time until the other host serves"
         case .killSupervisor: "kill -9 of the supervisor on the active host; the address must not stay there"
         case .brokerDeath: "kill -9 of a broker; time until its clients are served again, failed new CONNECTs"
         case .brokerSilence: "a broker's host is cut off and nothing tells; the same figures"
         case .manyClients: "5,000 clients at one time through one host"
+        case .crowdStepDown: "the operator hands the address over while 5,000 idle clients are connected; all must be told"
+        case .reloads: "both hosts read a changed file 10 times a second, 300 times, while clients come and stay"
         case .resync: "a host returns and fetches 100,000 sticky entries"
         }
     }
@@ -89,11 +95,14 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .crash: try lab.crashHost(&findings)
         case .killVip: try lab.killVip(&findings)
         case .killBalancer: try lab.killBalancer(&findings)
+        case .crashLoop: try lab.crashAgainAndAgain(&findings)
         case .stopBalancer: try lab.stopBalancer(&findings)
         case .killSupervisor: try lab.killSupervisor(&findings)
         case .brokerDeath: try lab.loseBroker(&findings)
         case .brokerSilence: try lab.silenceBroker(&findings)
         case .manyClients: try lab.carryMany(5000, &findings)
+        case .crowdStepDown: try lab.stepDownCrowd(5000, &findings)
+        case .reloads: try lab.reloadUnderTraffic(300, &findings)
         case .resync: try lab.resync(100_000, &findings)
         }
     }

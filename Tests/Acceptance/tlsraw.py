@@ -7,7 +7,6 @@ byte, none of which Python's ssl lets it do.
 import hashlib
 import hmac
 import os
-import random
 import socket
 import ssl
 import struct
@@ -143,86 +142,3 @@ class Shaken:
         length = 5 + int.from_bytes(self.rest[3:5], "big")
         record, self.rest = self.rest[:length], self.rest[length:]
         return record
-
-
-class Sealed:
-    """A socket over TLS that behaves as one without, and announces new keys now and then."""
-
-    def __init__(self, sock, version, server=None):
-        self.socket, self.version = sock, version
-        shaken = Shaken(sock, version, server)
-        self.write, self.read, self.raw = shaken.write, shaken.read, shaken.rest
-        self.out, self.plain, self.closed = b"", b"", False
-        self.said = self.heard = 0
-
-    def __getattr__(self, name):
-        return getattr(self.socket, name)
-
-    @property
-    def owing(self):
-        return bool(self.out)
-
-    def recv(self, count):
-        if not self.plain and not self.closed:
-            try:
-                data = self.socket.recv(65536)
-                if not data:
-                    raise OSError("the stream was cut")
-                self.raw += data
-            except BlockingIOError:
-                pass
-            while len(self.raw) >= 5 and len(self.raw) >= 5 + int.from_bytes(self.raw[3:5], "big"):
-                length = 5 + int.from_bytes(self.raw[3:5], "big")
-                record, self.raw = self.raw[:length], self.raw[length:]
-                kind, content = self.read.open(record)
-                if kind == DATA:
-                    self.plain += content
-                elif kind == HANDSHAKE and content[0] == 24:
-                    self.heard += 1
-                    self.read.update()
-                elif kind == ALERT:
-                    if content != b"\1\0":
-                        raise OSError(f"alert {content[1]}")
-                    self.closed = True
-        if not self.plain and not self.closed:
-            raise BlockingIOError()
-        data, self.plain = self.plain[:count], self.plain[count:]
-        return data
-
-    def flush(self):
-        if self.out:
-            self.out = self.out[self.socket.send(self.out):]
-
-    def send(self, data):
-        """Takes at most one record's worth, when the last one is gone."""
-        self.flush()
-        if self.out:
-            raise BlockingIOError()
-        if not data:
-            return 0
-        if self.version == "1.3" and random.random() < 0.05:
-            self.said += 1
-            self.out += self.write.seal(bytes([24, 0, 0, 1, random.randrange(2)]), HANDSHAKE)
-            self.write.update()
-        piece = data[:random.choice((16384, 16384, 1000))]
-        self.out += self.write.seal(piece)
-        try:
-            self.flush()
-        except BlockingIOError:
-            pass
-        return len(piece)
-
-    def sendall(self, data):
-        while data:
-            data = data[self.send(data):]
-        while self.out:
-            self.flush()
-
-    def shutdown(self, how):
-        self.out += self.write.seal(b"\1\0", ALERT)
-        self.socket.setblocking(True)
-        self.socket.settimeout(20)
-        while self.out:
-            self.flush()
-        self.socket.shutdown(how)
-        self.socket.setblocking(False)

@@ -52,6 +52,9 @@ extension TwoHosts {
         @Test("kill -9 of the balancer: accepts within 100 ms, and nobody reconnects", .timeLimit(.minutes(4)))
         func balancer() throws { try Setting.demand(.killBalancer) }
 
+        @Test("balancers that die again and again: the other host takes the address", .timeLimit(.minutes(4)))
+        func crashLoop() throws { try Setting.demand(.crashLoop, runs: 1) }
+
         @Test("SIGSTOP of the balancer: the other host serves within 1.5 s", .timeLimit(.minutes(4)))
         func stopped() throws { try Setting.demand(.stopBalancer) }
 
@@ -72,6 +75,9 @@ extension TwoHosts {
     struct Load {
         @Test("5,000 clients at one time through one host", .timeLimit(.minutes(5)))
         func many() throws { try Setting.demand(.manyClients, runs: 1) }
+
+        @Test("reloads ten times a second cost no client its connection, and no CONNECT fails", .timeLimit(.minutes(5)))
+        func reloads() throws { try Setting.demand(.reloads, runs: 1) }
 
         @Test("a returning host fetches 100,000 sticky entries", .timeLimit(.minutes(8)))
         func resync() throws { try Setting.demand(.resync, runs: 1) }
