@@ -1,14 +1,15 @@
 // Sessions whose records are the balancer's own: new keys, alerts, ends, and what is left of secrets.
 
+import COpenSSL
 import Configuration
 import Linux
 import MQTT
-import TLS
 import Testing
 import WebSocket
 import Wire
 
 @testable import Proxy
+@testable import TLS
 
 @Suite("A session with records of our own", .serialized)
 struct EdgeRecordTests {
@@ -116,6 +117,37 @@ struct EdgeRecordTests {
         client.peer.close()
         _ = try broker.receiveToEnd()
         broker.peer.close()
+        rig.finish()
+    }
+
+    @Test(
+        "has records as small as its client wishes", arguments: [Wrapping.tls12, .tls13],
+        Configuration.RecordLayerChoice.allCases)
+    func fragments(wrapping: Wrapping, records: Configuration.RecordLayerChoice) throws {
+        let combination = Combination(client: wrapping, server: .tcp, records: records)
+        let server = try Listener()
+        let rig = try EdgeTests.rig(combination, [server.address])
+        let packet = try connect("small")
+        let count = 1_000_000
+        let (up, down) = (Pattern(seed: 1), Pattern(seed: 2))
+        let broker = try Worker { () throws -> Int in
+            let broker = try EdgeTests.serve(server, .tcp, packet)
+            let received = try broker.exchange(down, count, up, count)
+            _ = try broker.receiveToEnd()
+            try broker.finish()
+            return received
+        }
+        let context = try Certificates.client(wrapping.version)
+        // RFC 6066, 4: 1 is 512 bytes.
+        #expect(unsafe SSL_CTX_set_tlsext_max_fragment_length(context.handle, 1) == 1)
+        let client = try EdgePeer(try Peer(to: rig.address), isClient: true, context)
+        try client.secure()
+        try client.send(packet)
+        #expect(try client.receive(4) == accepted())
+        #expect(try client.exchange(up, count, down, count) == count)
+        try client.finish()
+        _ = try client.receiveToEnd()
+        #expect(try broker.join() == count)
         rig.finish()
     }
 

@@ -64,14 +64,14 @@ struct EdgeProgress: BitwiseCopyable {
     var notes = RecordNotes()
     /// Pings and closes heard from the source, wrapping around: they are compared only. Only the last needs an answer (RFC 6455, 5.5.3), so a flood of them costs
     /// no memory.
-    var controls: UInt16 = 0
+    var controls: UInt8 = 0
     /// Of the destination's own pings and closes, those answered with what this direction produced.
-    var answered: UInt16 = 0
+    var answered: UInt8 = 0
     /// What the source's TLS wants to be answered, by new keys (RFC 8446, 4.6.3) or with a warning (RFC 5246, 7.2.2);
     /// however often it asks, one answer does.
-    var asks: UInt16 = 0
+    var asks: UInt8 = 0
     /// Of the destination's, those answered.
-    var told: UInt16 = 0
+    var told: UInt8 = 0
     /// The lowest bits of the generations of the keys that these numbers count with.
     var readGeneration: UInt8 = 0
     var writeGeneration: UInt8 = 0
@@ -96,10 +96,21 @@ struct EdgeFrames: BitwiseCopyable {
 
     private var first: Half
     private var second: Half
+    /// The key of the masks of our own frames to a server: nobody else can guess them, and the same bytes get the same mask when
+    /// they have to be transformed again.
+    private var maskKey = (UInt64(0), UInt64(0))
 
     init(isSourceClient: Bool) {
+        // Unguessable, as RFC 6455, 5.3 asks for: the system's generator.
+        if !isSourceClient { maskKey = (UInt64.random(in: 0 ... .max), UInt64.random(in: 0 ... .max)) }
         first = Half(reader: FrameReader(policy: FramePolicy(isPeerClient: isSourceClient)))
         second = first
+    }
+
+    /// The mask of the frame that begins at this offset of the server's stream.
+    func mask(at offset: UInt64) -> UInt32 {
+        let bytes = InlineArray<8, UInt8> { UInt8(truncatingIfNeeded: offset >> UInt64(8 * $0)) }
+        return UInt32(truncatingIfNeeded: SipHash(maskKey.0, maskKey.1).hash(bytes.span))
     }
 
     /// What is in force by a progress.
@@ -187,10 +198,10 @@ struct EdgeFlow: BitwiseCopyable {
     /// The same, without a copy of the whole.
     var consumed: UInt64 { isSecond ? second.consumed : first.consumed }
     var produced: UInt64 { isSecond ? second.produced : first.produced }
-    var controls: UInt16 { isSecond ? second.controls : first.controls }
-    var answered: UInt16 { isSecond ? second.answered : first.answered }
-    var asks: UInt16 { isSecond ? second.asks : first.asks }
-    var told: UInt16 { isSecond ? second.told : first.told }
+    var controls: UInt8 { isSecond ? second.controls : first.controls }
+    var answered: UInt8 { isSecond ? second.answered : first.answered }
+    var asks: UInt8 { isSecond ? second.asks : first.asks }
+    var told: UInt8 { isSecond ? second.told : first.told }
     var isClosed: Bool { isSecond ? second.isClosed : first.isClosed }
     var isSealed: Bool { isSecond ? second.isSealed : first.isSealed }
     var isReadClosed: Bool { isSecond ? second.notes.isClosed : first.notes.isClosed }
@@ -205,14 +216,11 @@ struct EdgeFlow: BitwiseCopyable {
     var unsent: Int { Int(produced - sent) }
 }
 
-/// The record of one session: about 500 bytes, without any buffer while the session is idle.
+/// The record of one session: about 400 bytes, without any buffer while the session is idle.
 struct Edge: BitwiseCopyable {
     /// The slot it belongs to; 0: the record is unused.
     var slot: UInt32 = 0
     var layers: EdgeLayers = []
-    /// The key of the masks of our frames to a server: nobody else can guess them, and the same bytes get the same mask
-    /// when they have to be transformed again.
-    var maskKey = (UInt64(0), UInt64(0))
     /// Bytes the server's socket was given before `up`'s first: a PROXY header, in the clear before TLS.
     var greeted: UInt32 = 0
     /// Client to server, and back.
@@ -238,11 +246,5 @@ struct Edge: BitwiseCopyable {
     var down: EdgeFlow {
         @inline(__always) _read { yield flows[1] }
         @inline(__always) _modify { yield &flows[1] }
-    }
-
-    /// The mask of the frame that begins at this offset of the server's stream.
-    func mask(at offset: UInt64) -> UInt32 {
-        let bytes = InlineArray<8, UInt8> { UInt8(truncatingIfNeeded: offset >> UInt64(8 * $0)) }
-        return UInt32(truncatingIfNeeded: SipHash(maskKey.0, maskKey.1).hash(bytes.span))
     }
 }

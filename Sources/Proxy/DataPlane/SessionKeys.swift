@@ -6,8 +6,48 @@ import Wire
 
 /// The keys of one side of a session: of what it sends, and of what we send to it.
 struct KeyPair: BitwiseCopyable {
-    var reading = RecordKeys()
-    var writing = RecordKeys()
+    /// Keys without the number of the next record, which is committed with the bytes.
+    private struct Stored: BitwiseCopyable {
+        var generation: UInt32
+        var iv: InlineArray<12, UInt8>
+        var key: InlineArray<32, UInt8>
+        var secret: InlineArray<48, UInt8>
+
+        var keys: RecordKeys {
+            @inline(__always) get {
+                var keys = RecordKeys()
+                keys.generation = generation
+                keys.iv = iv
+                keys.key = key
+                keys.secret = secret
+                return keys
+            }
+        }
+
+        @inline(__always)
+        init(_ keys: RecordKeys) {
+            generation = keys.generation
+            iv = keys.iv
+            key = keys.key
+            secret = keys.secret
+        }
+    }
+
+    private var from: Stored
+    private var to: Stored
+    var reading: RecordKeys {
+        @inline(__always) get { from.keys }
+        set { from = Stored(newValue) }
+    }
+    var writing: RecordKeys {
+        @inline(__always) get { to.keys }
+        set { to = Stored(newValue) }
+    }
+
+    init(reading: RecordKeys, writing: RecordKeys) {
+        from = Stored(reading)
+        to = Stored(writing)
+    }
 }
 
 /// ``KeyPair``s by the number of an edge, for clients and for servers, in a mapped file that a successor maps too.
@@ -126,8 +166,7 @@ struct SessionKeys: ~Copyable {
     /// Overwrites the keys of a side that is over.
     func wipe(_ edge: UInt32, client: Bool) {
         let place = place(edge, client)
-        unsafe pairs[place].reading.wipe()
-        unsafe pairs[place].writing.wipe()
+        unsafe pairs[place] = KeyPair(reading: RecordKeys(), writing: RecordKeys())
     }
 
     /// Whether a side's numbers count with keys that are there.

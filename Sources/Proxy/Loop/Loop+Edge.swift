@@ -12,10 +12,7 @@ extension Loop {
         guard slots[index].edge == 0 else { return }
         let edge = edges.allocate(for: index)
         slots[index].edge = edge
-        while company.count <= Int(edge) { company.append(nil) }
-        company[Int(edge)] = EdgePrivate()
-        // Unguessable, as RFC 6455, 5.3 asks for: the system's generator.
-        edges[edge].maskKey = (UInt64.random(in: 0 ... .max), UInt64.random(in: 0 ... .max))
+        company[edge] = EdgePrivate()
         // What a plain client has sent so far was read without an edge.
         let received = slots[index].up.received
         var progress = edges[edge].up.progress
@@ -27,7 +24,7 @@ extension Loop {
 
     /// What the session's edge has in this process alone.
     func privates(_ index: UInt32) -> EdgePrivate {
-        guard let found = company[Int(slots[index].edge)] else { preconditionFailure("an edge without its private part") }
+        guard let found = company[slots[index].edge] else { preconditionFailure("an edge without its private part") }
         return found
     }
 
@@ -62,7 +59,7 @@ extension Loop {
         }
         wipeRecords(index, client: true)
         wipeRecords(index, client: false)
-        company[Int(edge)] = nil
+        company[edge] = nil
         edges.release(edge)
         slots[index].edge = 0
     }
@@ -71,7 +68,7 @@ extension Loop {
     func leaveServerEdge(_ index: UInt32) {
         let edge = slots[index].edge
         guard edge != 0 else { return }
-        if let mine = company[Int(edge)] {
+        if let mine = company[edge] {
             mine.serverTLS = nil
             mine.serverHolds = false
             mine.response = nil
@@ -110,7 +107,7 @@ extension Loop {
     func settleEdge(_ index: UInt32) {
         privates(index).settle()
         // Without anything of OpenSSL's the record is all there is.
-        if !edges[slots[index].edge].layers.isOpaque { company[Int(slots[index].edge)] = nil }
+        if !edges[slots[index].edge].layers.isOpaque { company[slots[index].edge] = nil }
     }
 
     /// A side speaks WebSocket from here on.

@@ -17,6 +17,8 @@ extension Loop {
             let unsent = edges[edge][isUp: isUp].unsent
             guard unsent > 0 else {
                 if let session = tls(index, client: !isUp), session.unsent > 0 {
+                    // Small fragments make more of the bytes than a chunk holds: what is left begins at a chunk's front.
+                    releaseOutput(edge, isUp: isUp)
                     guard drain(index, isUp: isUp, session) else { return .starved }
                     continue
                 }
@@ -118,7 +120,7 @@ extension Loop {
     }
 
     /// The mask of a frame of ours; clients get none.
-    func mask(_ edge: UInt32, isUp: Bool, at offset: UInt64) -> UInt32? { isUp ? edges[edge].mask(at: offset) : nil }
+    func mask(_ edge: UInt32, isUp: Bool, at offset: UInt64) -> UInt32? { isUp ? edges[frames: edge, isUp: false].mask(at: offset) : nil }
 
     /// Answers what a destination is owed an answer to. `false` when there is no room for it.
     func answer(_ index: UInt32, isUp: Bool) -> Bool {

@@ -299,8 +299,6 @@ extension Loop {
         count(index)
         Chaos.point(.counted)
         let edge = slots[index].edge
-        // Nothing is private to this process: the record is all there is.
-        while company.count <= Int(edge) { company.append(nil) }
         do {
             // Whatever either side has to tell is told again: nothing the predecessor was told is lost with it. That they may be
             // written to is not told of those that have nothing to be written: it would be the longest list of all.

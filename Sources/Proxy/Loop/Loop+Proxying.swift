@@ -262,7 +262,7 @@ extension Loop {
             var range = scratch.put(Array(head[sent..<sent + count]))
             var progress = edges[edge].up.progress
             if edges[edge].layers.contains(.serverWebSocket) {
-                range = scratch.frame(range, mask: edges[edge].mask(at: progress.produced))
+                range = scratch.frame(range, mask: edges[frames: edge, isUp: false].mask(at: progress.produced))
             }
             do throws(TLSError) {
                 try deliver(index, isUp: true, range, &progress)

@@ -97,7 +97,7 @@ extension Loop {
         var end: Int
         let limit: Int
         var consumed = 0
-        var asks: UInt16 = 0
+        var asks: UInt8 = 0
         var hasNewKeys = false
 
         mutating func open(
@@ -268,8 +268,14 @@ extension Loop {
 
     /// Tells a side what was wrong with its record, as far as there is room; nothing follows.
     private func sayAlert(_ index: UInt32, toClient: Bool, _ violation: RecordViolation) {
-        guard let description = violation.alert else { return }
-        _ = sayLast(index, toClient: toClient, level: 2, description)
+        if let description = violation.alert {
+            _ = sayLast(index, toClient: toClient, level: 2, description)
+        } else {
+            // Who has sent a fatal alert hears nothing any more (RFC 8446, 6.2).
+            var progress = edges[slots[index].edge][isUp: !toClient].progress
+            progress.isSealed = true
+            commit(index, isUp: !toClient, progress)
+        }
     }
 
     /// Says close_notify, unless the end was said before. `false` when there is no room for it.

@@ -64,7 +64,7 @@ final class Loop {
     /// Records of the sessions whose bytes are transformed, what each has in this process alone (by the record's number),
     /// and where bytes are meanwhile.
     var edges: EdgeArena
-    var company: [EdgePrivate?] = []
+    var company: [UInt32: EdgePrivate] = [:]
     var scratch: EdgeScratch
     /// The keys of sessions whose records are ours, and what seals with them; whether this process may.
     let secrets: SessionKeys

@@ -58,16 +58,22 @@ import COpenSSL
     }
 
     /// The context at a place; `nil` when libcrypto has no memory for it.
+    ///
+    /// All contexts of a suite and direction are made when one is first wanted, so that they lie together.
     private func context(_ place: Int, _ suite: RecordSuite, isSealing: Bool) -> OpaquePointer? {
         if let known = unsafe entries[place].context { return unsafe known }
-        guard let context = unsafe EVP_CIPHER_CTX_new() else { return nil }
         let cipher = unsafe ciphers[Int(suite.rawValue) - 1]
-        guard unsafe EVP_CipherInit_ex2(context, cipher, nil, nil, isSealing ? 1 : 0, nil) == 1 else {
-            unsafe EVP_CIPHER_CTX_free(context)
-            return nil
+        let first = place / Self.contexts * Self.contexts
+        for place in first..<first + Self.contexts {
+            guard unsafe entries[place].context == nil else { continue }
+            guard let context = unsafe EVP_CIPHER_CTX_new() else { break }
+            guard unsafe EVP_CipherInit_ex2(context, cipher, nil, nil, isSealing ? 1 : 0, nil) == 1 else {
+                unsafe EVP_CIPHER_CTX_free(context)
+                break
+            }
+            unsafe entries[place].context = unsafe context
         }
-        unsafe entries[place].context = unsafe context
-        return unsafe context
+        return unsafe entries[place].context
     }
 
     /// Forgets the keys of an owner: the contexts that hold them are wiped.
@@ -75,9 +81,19 @@ import COpenSSL
         for isSealing in [false, true] {
             let place = place(suite, isSealing: isSealing, owner)
             guard entries[place].holder?.owner == owner else { continue }
-            // libcrypto overwrites what a context holds when it is freed.
-            unsafe EVP_CIPHER_CTX_free(entries[place].context)
-            entries[place] = Entry()
+            entries[place].holder = nil
+            // The key schedule is that of zeroes from here on.
+            let zeroes = InlineArray<32, UInt8>(repeating: 0)
+            // Sound: the context is this object's; the library reads what it is lent.
+            let done = unsafe zeroes.span.withUnsafeBufferPointer { zeroes in
+                unsafe EVP_CipherInit_ex2(
+                    entries[place].context, nil, zeroes.baseAddress, zeroes.baseAddress, isSealing ? 1 : 0, nil)
+            }
+            if done != 1 {
+                // libcrypto overwrites what a context holds when it is freed, too.
+                unsafe EVP_CIPHER_CTX_free(entries[place].context)
+                unsafe entries[place].context = nil
+            }
         }
     }
 

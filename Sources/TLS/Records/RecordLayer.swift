@@ -14,7 +14,7 @@ package enum RecordLayer {
     /// Records without content accepted in a row, as OpenSSL accepts.
     package static let maximumEmptyRecords = 32
     /// Warning alerts accepted in a row, as OpenSSL accepts.
-    package static let maximumWarnings = 5
+    package static let maximumWarnings = 4
     /// KeyUpdates accepted without application data between them: each costs a derivation for 27 bytes of attack.
     package static let maximumUpdates = 32
 
