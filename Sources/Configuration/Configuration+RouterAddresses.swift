@@ -72,6 +72,8 @@ extension Configuration.VirtualRouterSettings {
         package var path: String
         /// When it has not ended by then it is killed.
         package var timeout: Duration = .seconds(5)
+        /// Whom it runs as. Root has what it takes to move addresses and routes: CAP_NET_ADMIN and CAP_NET_RAW.
+        package var user = "root"
 
         package init(_ event: Event, path: String) {
             self.event = event

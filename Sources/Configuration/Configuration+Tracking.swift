@@ -112,6 +112,8 @@ extension Configuration {
         package var rise: Int = 1
         /// Failures in a row that are believed: 1...100.
         package var fall: Int = 1
+        /// Whom it runs as; `nil`: keepalived_script where there is one, else nobody.
+        package var user: String?
 
         package init(name: String, command: String = "") {
             self.name = name

@@ -73,7 +73,8 @@ extension Directive {
             .options([
                 .init(
                     "timeout", ("DURATION", .duration(.milliseconds(100) ... .seconds(60), step: .milliseconds(1))),
-                    default: "5s", "when it has not ended by then, it is killed")
+                    default: "5s", "when it has not ended by then, it is killed"),
+                .init("user", ("NAME", .account), default: "root", "whom it runs as"),
             ]),
         ]),
         "A program of root's that runs when this node takes or leaves the addresses; what happened is in its environment.",
@@ -88,10 +89,14 @@ extension Directive {
             else { return }
             var hook = Settings.Hook(event, path: path)
             assign(arguments.duration("timeout"), to: &hook.timeout)
+            assign(arguments.text("user"), to: &hook.user)
             configuration.routers.newest.hooks.append(hook)
         },
         show: { configuration, index in
-            configuration.routers[index].hooks.map { "\($0.event.rawValue) \(written($0.path)) timeout \($0.timeout.text)" }
+            configuration.routers[index].hooks.map { hook in
+                "\(hook.event.rawValue) \(written(hook.path)) timeout \(hook.timeout.text)"
+                    + (hook.user == "root" ? "" : " user \(written(hook.user))")
+            }
         })
 
     private static let keepalivedNames: [Settings.Hook.Event: [String]] = [

@@ -168,7 +168,7 @@ extension Directive {
     // MARK: script
 
     static let scriptDirectives = [
-        scriptCommand, scriptArgument, scriptEvery, scriptTimeout, scriptRise, scriptFall,
+        scriptCommand, scriptArgument, scriptUser, scriptEvery, scriptTimeout, scriptRise, scriptFall,
     ]
 
     static let script = Directive(
@@ -197,6 +197,13 @@ extension Directive {
             if let text = arguments.text("TEXT") { configuration.scripts.newest.arguments.append(text) }
         },
         show: { configuration, index in configuration.scripts[index].arguments.map(written) })
+
+    static let scriptUser = Directive(
+        "user", in: .script, .optional, .value("NAME", .account), default: "keepalived_script where there is one, else nobody",
+        "The user and group the program runs as.",
+        reload: .inPlace, foreign: ["script_user"],
+        apply: { configuration, arguments in configuration.scripts.newest.user = arguments.text("NAME") },
+        show: { configuration, index in [configuration.scripts[index].user.map(written) ?? ""].filter { !$0.isEmpty } })
 
     static let scriptEvery = Directive(
         "every", in: .script, .optional, .value("DURATION", .duration(intervals, step: .milliseconds(1))),

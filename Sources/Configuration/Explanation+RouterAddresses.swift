@@ -25,7 +25,7 @@ extension Explanation {
             "  Neighbours are told \(announcements.repeats == 1 ? "once" : "\(announcements.repeats) times") at a takeover, "
                 + "again after 1s and 5s\(refresh).")
         for hook in router.hooks {
-            lines.append("  Hook \(hook.event.rawValue): \(hook.path), killed after \(hook.timeout.text).")
+            lines.append("  Hook \(hook.event.rawValue): \(hook.path), as \(hook.user), killed after \(hook.timeout.text).")
         }
         return lines
     }

@@ -59,6 +59,6 @@ extension Explanation {
     private func script(_ name: String) -> String {
         guard let script = configuration.scripts.first(where: { $0.name == name }) else { return "\(name) must succeed" }
         return "the script \(name) (\(script.command), every \(script.interval.text), killed after "
-            + "\(script.timeout.text)) must succeed"
+            + script.timeout.text + (script.user.map { ", as \($0)" } ?? "") + ") must succeed"
     }
 }

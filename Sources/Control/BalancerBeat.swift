@@ -62,10 +62,12 @@ package struct BalancerBeat: ControlMessage, Hashable {
     package var backends: [Backend]
     /// What the peer last said over the pair link; `nil` while it is down or has said nothing.
     package var peer: PeerReport?
+    /// No session is left on the addresses that are being handed over.
+    package var drained: Bool
 
     package init(
         serving: Bool, settled: Bool, inSync: Bool, peerLinked: Bool, sessions: UInt64, usableServers: UInt32,
-        backends: [Backend] = [], peer: PeerReport? = nil
+        backends: [Backend] = [], peer: PeerReport? = nil, drained: Bool = false
     ) {
         precondition(backends.count <= Self.maximumBackends, "\(backends.count) tracked backends")
         self.serving = serving
@@ -76,6 +78,7 @@ package struct BalancerBeat: ControlMessage, Hashable {
         self.usableServers = usableServers
         self.backends = backends
         self.peer = peer
+        self.drained = drained
     }
 
     package var descriptorCount: Int { 0 }
@@ -83,7 +86,8 @@ package struct BalancerBeat: ControlMessage, Hashable {
     package func write(into bytes: inout [UInt8]) {
         bytes.append(Self.version)
         bytes.append(
-            (serving ? 1 : 0) | (settled ? 2 : 0) | (inSync ? 4 : 0) | (peerLinked ? 8 : 0) | (peer == nil ? 0 : 16))
+            (serving ? 1 : 0) | (settled ? 2 : 0) | (inSync ? 4 : 0) | (peerLinked ? 8 : 0) | (peer == nil ? 0 : 16)
+                | (drained ? 32 : 0))
         bytes.append(bigEndian: sessions)
         bytes.append(bigEndian: usableServers)
         bytes.append(UInt8(backends.count))
@@ -104,11 +108,12 @@ package struct BalancerBeat: ControlMessage, Hashable {
             let version = try reader.u8()
             guard version == Self.version else { throw MalformedMessage("a beat of version \(version)") }
             let flags = try reader.u8()
-            guard flags & 0xE0 == 0 else { throw MalformedMessage("a beat with unknown flags") }
+            guard flags & 0xC0 == 0 else { throw MalformedMessage("a beat with unknown flags") }
             serving = flags & 1 != 0
             settled = flags & 2 != 0
             inSync = flags & 4 != 0
             peerLinked = flags & 8 != 0
+            drained = flags & 32 != 0
             sessions = try reader.u64()
             usableServers = try reader.u32()
             backends = []

@@ -26,6 +26,8 @@ package enum ChildProcess {
     package static let beatInterval: Duration = .milliseconds(100)
     /// How often the balancer sends a ``BalancerBeat`` to `vip`.
     package static let linkBeatInterval: Duration = .milliseconds(50)
+    /// The real-time priority of the balancer's thread that repeats its beats: above every ordinary thread, below `vip`.
+    package static let heartbeatPriority: Int32 = 1
     /// Name of the environment variable with the user the balancer runs as when started by root. Absent: stay as is.
     package static let userVariable = "UNDERSTUDY_USER"
 }

@@ -106,6 +106,14 @@ package final class ControlChannel<Incoming: ControlMessage, Outgoing: ControlMe
         }
     }
 
+    /// The message as it travels, for a sender without a loop; `nil` when it is too long for one datagram.
+    package static func datagram(of message: Outgoing) -> [UInt8]? {
+        precondition(message.descriptorCount == 0, "descriptors do not travel so")
+        var bytes = [Envelope.inline.rawValue]
+        message.write(into: &bytes)
+        return bytes.count <= inlineLimit ? bytes : nil
+    }
+
     private func send(_ bytes: [UInt8], _ descriptors: [Int32]) throws(Errno) -> Bool {
         if queue.isEmpty {
             do {

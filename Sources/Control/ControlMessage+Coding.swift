@@ -10,7 +10,8 @@ extension SupervisorMessage {
     package var descriptorCount: Int {
         switch self {
         case .descriptors(let names): names.count
-        case .prepare, .admin, .balancerLink, .vipLink: 1
+        case .prepare, .admin, .vipLink: 1
+        case .balancerLink: 2
         case .commit, .cancel, .query, .stop, .welcome: 0
         }
     }
@@ -89,7 +90,7 @@ extension SupervisorMessage {
 
 extension ChildMessage {
     private enum Kind: UInt8 {
-        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, gaveUp
+        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, heartbeat, gaveUp
     }
 
     /// Octets of a line of state.
@@ -123,6 +124,9 @@ extension ChildMessage {
         case .succeeded(let pid):
             bytes.append(Kind.succeeded.rawValue)
             bytes.append(bigEndian: UInt32(bitPattern: pid))
+        case .heartbeat(let thread):
+            bytes.append(Kind.heartbeat.rawValue)
+            bytes.append(bigEndian: UInt32(bitPattern: thread))
         case .gaveUp(let reason):
             bytes.append(Kind.gaveUp.rawValue)
             bytes.append(text: reason, limit: Self.stateLimit)
@@ -144,6 +148,7 @@ extension ChildMessage {
             case .reply: self = .reply(id: try reader.u64(), answer: try reader.json())
             case .held: self = .held
             case .succeeded: self = .succeeded(pid: Int32(bitPattern: try reader.u32()))
+            case .heartbeat: self = .heartbeat(thread: Int32(bitPattern: try reader.u32()))
             case .gaveUp: self = .gaveUp(reason: try reader.text(limit: Self.stateLimit))
             case .state: self = .state(try reader.text(limit: Self.stateLimit))
             }

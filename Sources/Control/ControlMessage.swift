@@ -57,7 +57,8 @@ package enum SupervisorMessage: ControlMessage, Hashable {
     case query(id: UInt64, request: JSON)
     /// Attached: a connection of the admin socket. Answer on it, then close it: for answers that stream.
     case admin(request: JSON)
-    /// To `vip`. Attached: the end of a new direct link to the balancer (see ``BalancerBeat``); the old one is void.
+    /// To `vip`. Attached: the end of a new direct link to the balancer (see ``BalancerBeat``); the old one is void. And a
+    /// pidfd of that balancer: its holder keeps the link open when it dies.
     case balancerLink
     /// To the balancer. Attached: the end of a new direct link to `vip` (see ``VipNotice``); the old one is void.
     case vipLink
@@ -84,6 +85,8 @@ package enum ChildMessage: ControlMessage, Hashable {
     case held
     /// From a balancer that took the place of one that died; its process number.
     case succeeded(pid: Int32)
+    /// From the balancer: this thread of it, which only says that it lives, is to come before ordinary ones.
+    case heartbeat(thread: Int32)
     /// From a balancer that does not take the place of the one that died, and ends the row: why.
     case gaveUp(reason: String)
     /// One short line about what this child is doing: for `systemctl status`.

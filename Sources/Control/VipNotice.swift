@@ -8,9 +8,11 @@ package import Wire
 /// Form: version 2, flags, the time (8 octets), number of routers, for each its name and its role, then the number of
 /// reports and each ``PeerRouter``.
 package struct VipNotice: ControlMessage, Hashable {
-    /// The states of RFC 9568, 6.3.
+    /// The states of RFC 9568, 6.3, and what comes after the farewell.
     package enum Role: UInt8, Hashable, Sendable, CaseIterable {
         case initialize, backup, active
+        /// The other host serves, and the address is here for a last moment: sessions on it are to be closed.
+        case leaving
     }
 
     /// One virtual router.

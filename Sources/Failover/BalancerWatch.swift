@@ -6,9 +6,9 @@ package import Wire
 ///
 /// ```
 ///   not ready ── a beat: serving and settled ──▶ ready ── a beat: not serving ───────────────────┐
-///      ▲                                          │   ── no beat for ``Bounds/silence`` ──────────┤
-///      │                                          │   ── link closed, and no beat over a new one  │
-///      │                                          │      within ``Bounds/reconnection`` ──────────┤
+///      ▲                                          │   ── no beat for ``silence`` ─────────────────┤
+///      │                                          │   ── died or link closed, and no beat of a    │
+///      │                                          │      successor in ``Bounds/reconnection`` ────┤
 ///      └──────────────────────────────────────────┴───────────────────────────────────────────────┘
 /// ```
 ///
@@ -18,9 +18,11 @@ package import Wire
 package struct BalancerWatch: Sendable {
     /// Bounds of patience.
     package enum Bounds {
-        /// Three beats.
-        package static let silence = Duration.milliseconds(150)
-        /// The balancer died; its successor is started within milliseconds.
+        /// Three beats of a balancer that says them in real time, as this process listens.
+        package static let silence = Duration.milliseconds(75)
+        /// Where nobody has a real-time priority: other programs may keep a living balancer waiting.
+        package static let ordinarySilence = Duration.milliseconds(150)
+        /// The balancer died, which is seen at once; its successor is started within milliseconds.
         package static let reconnection = Duration.milliseconds(300)
         /// The most that pauses of our own prolong one silence by: who stood still for longer is judged like everybody.
         package static let ownPause = Duration.seconds(1)
@@ -30,8 +32,10 @@ package struct BalancerWatch: Sendable {
     package enum Event: Hashable, Sendable {
         /// A link to a balancer, perhaps a new one, that has said nothing yet.
         case linkOpened
-        /// The balancer closed the link or died.
+        /// The balancer closed the link.
         case linkClosed
+        /// The balancer has died.
+        case died
         case beat(serving: Bool, settled: Bool, inSync: Bool)
         /// This process itself did not run for so long. A machine that stood still stood still for the balancer as well: such
         /// a time tells nothing about it, and does not count as its silence.
@@ -53,6 +57,9 @@ package struct BalancerWatch: Sendable {
     /// When ``timeout(at:)`` wants to be called; `nil` while nothing is pending.
     package private(set) var nextDeadline: Instant?
 
+    /// How long no beat may come from a balancer that lives.
+    package var silence = Bounds.ordinarySilence
+
     private var isLinked = false
     /// The link was closed or replaced, and nothing was heard since.
     private var awaitsSuccessor = false
@@ -67,14 +74,14 @@ package struct BalancerWatch: Sendable {
         case .linkOpened:
             isLinked = true
             if isReady { awaitSuccessor(at: now) } else { reason = "the balancer has not reported yet" }
-        case .linkClosed:
+        case .linkClosed, .died:
             isLinked = false
             if isReady { awaitSuccessor(at: now) } else { lose("the balancer is gone") }
         case .beat(let serving, let settled, let inSync):
             beats += 1
             lastBeat = now
             isInSync = inSync
-            nextDeadline = now + Bounds.silence
+            nextDeadline = now + silence
             awaitsSuccessor = false
             excused = .zero
             if !serving {

@@ -15,12 +15,13 @@ extension RouterDriver {
             case .advertise(let priority): advertise(priority)
             case .claim(let attempt): claim(attempt)
             case .release: release()
+            case .drain: onTransition()
             case .announce: keeper.announce()
             case .transition(let from, let to, let cause):
                 roleSince = Clock.now
                 onEvent(.moved(from: from, to: to, because: "\(cause)"))
                 around.log.notice("Was \(from.rawValue), is \(to.rawValue): \(cause).", ["router": name])
-                runHooks(from: from, to: to, because: cause)
+                noteHooks(from: from, to: to, because: cause)
                 onTransition()
             case .refused(let reason, let source):
                 guard refusalGate.opens(for: reason, at: Clock.now) else { break }

@@ -20,6 +20,7 @@ extension RouterDriver {
         do throws(Errno) {
             try keeper.release()
             waiting.append(.addressesReleased)
+            parted()
         } catch {
             around.log.error("An address could not be released.", ["router": name, "error": error])
             waiting.append(.addressReleaseFailed(errno: error.code))

@@ -14,8 +14,26 @@ extension RouterDriver {
         ]
     }
 
-    /// Has run what the change of role calls for. The addresses are here when it became active, and gone otherwise.
-    func runHooks(from: VirtualRouter.Role, to: VirtualRouter.Role, because cause: VirtualRouter.Cause) {
+    /// Has run what the change of role calls for, now or when the addresses are gone: while a planned hand-over keeps them
+    /// for the other router, nobody is told that they are not here.
+    func noteHooks(from: VirtualRouter.Role, to: VirtualRouter.Role, because cause: VirtualRouter.Cause) {
+        if from == .active, router.parting != nil {
+            partingCause = cause
+        } else {
+            parted()
+            runHooks(from: from, to: to, because: cause)
+        }
+    }
+
+    /// The addresses that waited for the other router are gone, or wanted again.
+    func parted() {
+        guard let cause = partingCause else { return }
+        partingCause = nil
+        runHooks(from: .active, to: .backup, because: cause)
+        onParted()
+    }
+
+    private func runHooks(from: VirtualRouter.Role, to: VirtualRouter.Role, because cause: VirtualRouter.Cause) {
         let isPlanned = cause == .steppedDown || cause == .idle(.stopped)
         let moment = moment(to, from, "\(cause)", isPlanned: isPlanned)
         if to == .active, from != .active {

@@ -1,10 +1,25 @@
 // What a driver tells about its router.
 
+import Control
 import Linux
 import VRRP
 import Wire
 
 extension RouterDriver {
+    /// What the balancer is to make of this router. While its addresses wait for the other host they are served.
+    var noticedRole: VipNotice.Role {
+        switch router.parting {
+        case .awaitingSuccessor: return .active
+        case .draining: return .leaving
+        case nil: break
+        }
+        return switch router.role {
+        case .initialize: .initialize
+        case .backup, .claiming: .backup
+        case .active: .active
+        }
+    }
+
     /// The router's part of the status.
     func report(at now: Instant) -> JSON {
         [
@@ -114,6 +129,9 @@ extension RouterDriver {
             "link_waits": JSON(counters.linkWaits),
             "second_path_waits": JSON(counters.secondPathWaits),
             "witness_waits": JSON(counters.witnessWaits),
+            "partings": JSON(counters.partings),
+            "partings_unseen": JSON(counters.partingsUnseen),
+            "drains_cut": JSON(counters.drainsCut),
             "second_path_yields": JSON(counters.secondPathYields),
             "duplicate_holders": JSON(counters.duplicateHolders),
             "senseless_packets": JSON(senselessPackets),

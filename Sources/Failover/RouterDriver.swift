@@ -63,6 +63,10 @@ final class RouterDriver {
     var nextRenewal: Instant?
     /// Takes in the kernel's news before addresses are renewed: renewing brings back what somebody removed, unannounced.
     var readNews: () -> Void = {}
+    /// Why the addresses are handed over, while they wait for the other router.
+    var partingCause: VirtualRouter.Cause?
+    /// Called when nothing is left of a hand-over.
+    var onParted: () -> Void = {}
     /// Losers heard when hooks were last told.
     var toldLosers: UInt64 = 0
     private let patienceTimer: DeadlineTimer
@@ -202,6 +206,9 @@ final class RouterDriver {
 
     /// Hands the addresses over.
     func stepDown(for duration: Duration?) { feed(.stepDown(for: duration)) }
+
+    /// No session is left on addresses that are handed over.
+    func drained() { if router.parting != nil { feed(.drained) } }
 
     /// What is known of the balancer.
     func balancer(isReady: Bool, reason: String, isInSync: Bool) {

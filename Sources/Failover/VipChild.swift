@@ -49,7 +49,8 @@ package enum VipChild {
                 try ProcessSelf.setRealtime(priority: Int32(realTimePriority))
             },
             hasLockedMemory: isGranted { () throws(Errno) in try ProcessSelf.lockMemory() })
-        var rights: Set<Capability> = [.netAdmin, .netRaw]
+        // Those to change users are for the threads that start scripts and hooks.
+        var rights: Set<Capability> = [.netAdmin, .netRaw, .setUser, .setGroup]
         // Where the limit of locked memory stays, the right to pass it must too: else the next allocation is refused.
         if punctuality.hasLockedMemory, (try? ResourceLimits.unlimitLockedMemory()) == nil { rights.insert(.ipcLock) }
         // The same for a real-time priority that a reload changes.

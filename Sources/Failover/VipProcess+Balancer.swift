@@ -7,16 +7,19 @@ import VRRP
 import Wire
 
 extension VipProcess {
-    func openBalancerLink(_ socket: consuming FileDescriptor) {
+    /// - Parameter end: readable when the balancer has died. Its holder keeps the link open then.
+    func openBalancerLink(_ socket: consuming FileDescriptor, end: consuming FileDescriptor) {
         balancerLink?.close()
         balancerLink = nil
         do throws(Errno) {
+            try watchBalancer(end)
             let link = try ControlChannel<BalancerBeat, VipNotice>(socket, on: loop)
             link.onMessage = { [weak self] beat, _ in
                 self?.lastBeat = beat
                 self?.tracker.heard(beat)
                 self?.hearPeer(beat)
                 self?.hear(.beat(serving: beat.serving, settled: beat.settled, inSync: beat.inSync))
+                if beat.drained { for driver in self?.drivers ?? [] { driver.drained() } }
             }
             link.onClosed = { [weak self] _ in
                 self?.balancerLink = nil
@@ -30,6 +33,29 @@ extension VipProcess {
             around.log.error("The link to the balancer cannot be used.", ["error": error])
             hear(.linkClosed)
         }
+    }
+
+    private func watchBalancer(_ end: consuming FileDescriptor) throws(Errno) {
+        unwatchBalancer()
+        let number = end.release()
+        do throws(Errno) {
+            try loop.add(number, .readable) { [weak self] _ in
+                self?.unwatchBalancer()
+                self?.losePeer()
+                self?.hear(.died)
+            }
+            balancerEnd = number
+        } catch {
+            Descriptor.close(number)
+            throw error
+        }
+    }
+
+    private func unwatchBalancer() {
+        guard let number = balancerEnd else { return }
+        loop.remove(number)
+        Descriptor.close(number)
+        balancerEnd = nil
     }
 
     func hear(_ event: BalancerWatch.Event) {
@@ -62,13 +88,7 @@ extension VipProcess {
         if isPaced, balancerLink?.isBacklogged == true { return }
         let now = Clock.now
         let routers = drivers.map { driver in
-            let role: VipNotice.Role =
-                switch driver.router.role {
-                case .initialize: .initialize
-                case .backup, .claiming: .backup
-                case .active: .active
-                }
-            return VipNotice.Router(name: driver.name, role: role)
+            VipNotice.Router(name: driver.name, role: driver.noticedRole)
         }
         balancerLink?.send(
             VipNotice(
@@ -84,16 +104,22 @@ extension VipProcess {
 
     // MARK: The operator
 
-    /// Tells the balancer first, so that clients see their sessions close before the address moves.
+    /// Hands the addresses over: the balancer serves on them until the other host does, and then closes its sessions before
+    /// they go, so that no client hangs on an address that is elsewhere.
     func stepDown(for duration: Duration?) {
         prepareRelease(by: .distantFuture) { [weak self] in
             guard let self else { return }
             tellSteppingDown(until: Clock.now + (duration ?? VirtualRouter.Bounds.stepDownHold))
-            let isActive = drivers.contains(where: \.isActive)
-            loop.schedule(at: Clock.now + (isActive ? Self.drainTime : .zero)) { [weak self] in
-                for driver in self?.drivers ?? [] { driver.stepDown(for: duration) }
-            }
+            for driver in drivers { driver.stepDown(for: duration) }
         }
+    }
+
+    /// A router has let go of addresses that it had handed over.
+    func parted() {
+        notifyBalancer()
+        guard endsWhenParted, !drivers.contains(where: { $0.router.parting != nil }) else { return }
+        // Not from within what a driver is doing.
+        loop.schedule(at: Clock.now) { [weak self] in self?.end() }
     }
 
     func tellSteppingDown(until: Instant) {

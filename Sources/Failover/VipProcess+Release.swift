@@ -29,6 +29,12 @@ extension VipProcess {
         retiredHooks.append(driver.hooks)
     }
 
+    /// How long the balancer may be silent: it gets its real-time priority as this process does, from the same supervisor
+    /// and the same configuration.
+    var silence: Duration {
+        punctuality.isRealTime ? BalancerWatch.Bounds.silence : BalancerWatch.Bounds.ordinarySilence
+    }
+
     /// Takes the real-time priority of the configuration, where the kernel allowed any at the start.
     ///
     /// - Parameter priority: 1...99; `nil`: none.
@@ -42,6 +48,7 @@ extension VipProcess {
             }
             realTimePriority = priority
             punctuality.isRealTime = priority != nil
+            watch.silence = silence
         } catch {
             around.log.error("The real-time priority cannot be changed.", ["error": error])
         }

@@ -22,7 +22,8 @@ extension VipProcess {
                 let text = Array((answer(request).text + "\n").utf8)
                 _ = try? Descriptor.write(connection.number, text.span)
             }
-        case .balancerLink: if let socket = descriptors.take(0) { openBalancerLink(socket) }
+        case .balancerLink:
+            if let socket = descriptors.take(0), let end = descriptors.take(1) { openBalancerLink(socket, end: end) }
         case .vipLink, .welcome: break
         case .stop(let deadline): stop(by: deadline)
         }
@@ -110,6 +111,7 @@ extension VipProcess {
                 driver.apply(plan, interfaces)
             } else {
                 driver.onAdvertisement = { [weak self] in self?.notifyBalancer(isPaced: true) }
+                driver.onParted = { [weak self] in self?.parted() }
                 driver.onTransition = { [weak self, unowned driver] in self?.roleChanged(isActive: driver.isActive) }
                 driver.readNews = { [weak self] in self?.readNews() }
                 driver.onBlindness = { [weak self] in self?.lookAgain() }

@@ -12,8 +12,6 @@ package import Wire
 /// goodbye with priority 0 and its addresses are released. Learns from the balancer's beats over a direct link whether
 /// this host serves.
 package final class VipProcess {
-    /// How long the balancer gets to close its sessions on an address that is about to be handed over.
-    package static let drainTime = Duration.milliseconds(20)
     /// How soon the kernel is asked again after a look at it failed.
     static let relookPause = Duration.milliseconds(100)
 
@@ -38,6 +36,8 @@ package final class VipProcess {
     /// The last beat as it came, for the status.
     var lastBeat: BalancerBeat?
     var balancerLink: ControlChannel<BalancerBeat, VipNotice>?
+    /// The pidfd of the balancer, while it lives and this process does.
+    var balancerEnd: Int32?
     /// The number of the peer's last report; `nil` while nothing comes from it.
     var lastPeerReport: UInt64?
     /// Reports of the peer that were too old to be believed.
@@ -82,6 +82,9 @@ package final class VipProcess {
     var generation: UInt64?
     private var status: Int32 = 0
     private var isEnding = false
+    private var hasEnded = false
+    /// Ends as soon as no router holds addresses for another one any more.
+    var endsWhenParted = false
     private var isLookPending = false
 
     /// Gets ready to obey.
@@ -124,6 +127,7 @@ package final class VipProcess {
             self?.steppingDownUntil = nil
             self?.notifyBalancer()
         }
+        watch.silence = silence
         beat()
         noticePause()
     }
@@ -155,11 +159,16 @@ package final class VipProcess {
         prepareRelease(by: deadline - Self.releaseReserve) { [weak self] in
             guard let self else { return }
             tellSteppingDown(until: .distantFuture)
-            loop.schedule(at: min(deadline, Clock.now + Self.drainTime)) { [weak self] in self?.end() }
+            endsWhenParted = true
+            for driver in drivers { driver.stepDown(for: nil) }
+            loop.schedule(at: deadline - Self.releaseReserve) { [weak self] in self?.end() }
+            parted()
         }
     }
 
-    private func end() {
+    func end() {
+        guard !hasEnded else { return }
+        hasEnded = true
         tracker.close()
         for group in groups { group.end() }
         groups = []

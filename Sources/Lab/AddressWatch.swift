@@ -67,5 +67,19 @@ package final class AddressWatch {
         return total
     }
 
+    /// For how long, from `start` on, no host had the address.
+    package func vacancy(since start: Instant, until end: Instant) -> Duration {
+        var holders: Set<String> = []
+        var total: Duration = .zero
+        var last = start
+        for change in changes where change.time <= end {
+            if holders.isEmpty, change.time > last { total += change.time - last }
+            last = max(last, change.time)
+            if change.holds { holders.insert(change.host) } else { holders.remove(change.host) }
+        }
+        if holders.isEmpty, end > last { total += end - last }
+        return total
+    }
+
     func stop() { for monitor in monitors { monitor.signal(SIGKILL) } }
 }

@@ -89,6 +89,9 @@ package final class ClientPool {
         }
     }
 
+    /// Ended connections of each client, to compare with later.
+    package var closes: [Int] { clients.map(\.closes) }
+
     /// Accepts of each client, to compare with later.
     package var accepts: [Int] { clients.map(\.accepts) }
 }

@@ -20,6 +20,8 @@ package struct LabSettings: Hashable, Sendable {
     package var check = "mqtt every 500ms timeout 300ms rise 1 fall 2"
     /// The configuration's `balance`.
     package var balance = "least-connections"
+    /// The priorities of the two hosts, 1...254.
+    package var priorities = [150, 100]
     /// The second host gets another pair secret than the first.
     package var hasWrongSecret = false
     /// Keeps what the bridge carries, in case the story fails.

@@ -8,7 +8,7 @@ enum PairConfiguration {
     /// secret and admin socket under `run`.
     static func text(_ settings: LabSettings, proxies: [Host], brokers: [Broker], directory: String) -> String {
         var lines: [String] = ["# Written by understudy lab: the same file on both hosts.", "user nobody"]
-        for (host, priority) in zip(proxies, [150, 100]) {
+        for (host, priority) in zip(proxies, settings.priorities) {
             lines.append("node \(host.name) { address \(host.address); priority \(priority) }")
         }
         lines += [

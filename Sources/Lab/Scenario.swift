@@ -24,6 +24,8 @@ package enum Scenario: String, CaseIterable, Sendable {
     case brokerDeath = "broker-death"
     case brokerSilence = "broker-silence"
     case manyClients = "many-clients"
+    case crowdStepDown = "crowd-step-down"
+    case reloads
     case resync
 
     /// What is done and measured, in one sentence.
@@ -48,6 +50,8 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .brokerDeath: "kill -9 of a broker; time until its clients are served again, failed new CONNECTs"
         case .brokerSilence: "a broker's host is cut off and nothing tells; the same figures"
         case .manyClients: "5,000 clients at one time through one host"
+        case .crowdStepDown: "the operator hands the address over while 5,000 idle clients are connected; all must be told"
+        case .reloads: "both hosts read a changed file 10 times a second, 300 times, while clients come and stay"
         case .resync: "a host returns and fetches 100,000 sticky entries"
         }
     }
@@ -97,6 +101,8 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .brokerDeath: try lab.loseBroker(&findings)
         case .brokerSilence: try lab.silenceBroker(&findings)
         case .manyClients: try lab.carryMany(5000, &findings)
+        case .crowdStepDown: try lab.stepDownCrowd(5000, &findings)
+        case .reloads: try lab.reloadUnderTraffic(300, &findings)
         case .resync: try lab.resync(100_000, &findings)
         }
     }

@@ -14,6 +14,14 @@ package enum Clock {
         return Instant(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
     }
 
+    /// Sleeps until a point of the monotonic clock. Signals do not end it early.
+    package static func sleep(until instant: Instant) {
+        var time = timespec(
+            tv_sec: Int(instant.nanoseconds / 1_000_000_000), tv_nsec: Int(instant.nanoseconds % 1_000_000_000))
+        // Sound: the call reads the structure it is lent.
+        while unsafe clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil) == EINTR {}
+    }
+
     /// The processor time this thread has used so far, in nanoseconds; a system call.
     package static var threadTime: Int64 {
         var time = timespec()

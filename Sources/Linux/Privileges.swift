@@ -5,6 +5,8 @@ import Glibc
 
 /// A right of the kernel that can be held alone (capabilities(7)).
 package enum Capability: Int32, Hashable, Sendable, CaseIterable {
+    case setGroup = 6
+    case setUser = 7
     case netBindService = 10
     case netAdmin = 12
     case netRaw = 13
@@ -66,9 +68,28 @@ package enum Privileges {
         try forbidNew()
     }
 
-    /// Gives up every capability of the calling thread alone, for good, and of the programs it starts.
-    package static func dropInThread() throws(Errno) {
-        try check("capset") { cl_capset(0, 0, 0) }
+    /// Gives up every capability of the calling thread alone but those to be kept, for good, and of the programs it starts.
+    package static func dropInThread(keeping kept: Set<Capability> = []) throws(Errno) {
+        let kept = kept.reduce(UInt64(0)) { $0 | $1.bit } & sets.permitted
+        try check("capset") { cl_capset(kept, kept, 0) }
+    }
+
+    /// Does something as another user, in the calling thread alone, and is root again afterwards.
+    ///
+    /// For starting programs: what is executed meanwhile is that user for good, without any capability, because only the
+    /// saved user remains root and an `execve` overwrites it.
+    ///
+    /// - Throws: the body's error, or `Errno` when this process may not become that user; then nothing was done.
+    static func asUser<Result>(_ user: User, _ body: () throws(Errno) -> Result) throws(Errno) -> Result {
+        try check("setgroups") { cl_thread_setgroups() }
+        try check("setresgid \(user.group)") { cl_thread_setresgid(user.group, user.group, 0) }
+        defer {
+            // Root again: the saved user is, and nothing can refuse it that user.
+            let isRoot = cl_thread_setresuid(0, 0, 0) == 0 && cl_thread_setresgid(0, 0, 0) == 0
+            precondition(isRoot, "a thread remains \(user.name)")
+        }
+        try check("setresuid \(user.identifier)") { cl_thread_setresuid(user.identifier, user.identifier, 0) }
+        return try body()
     }
 
     /// No program this process executes gets more rights than it has (`no_new_privs`), and nobody may look into it.

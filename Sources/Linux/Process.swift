@@ -34,6 +34,8 @@ package final class Process {
         package var environment: [String]
         /// Descriptors of this process by the number the child finds them at. Everything else from 3 up is closed.
         package var descriptors: [Int32: Int32] = [:]
+        /// Whom it runs as, without any capability; `nil`: as who we are. Needs the rights to set user and groups.
+        package var user: User?
         /// In a session of its own, so that a terminal's interrupt does not reach it.
         package var newSession = true
 
@@ -55,7 +57,12 @@ package final class Process {
 
     /// Starts a program. It begins with default signal handlers and nothing blocked.
     package init(_ launch: Launch) throws(Errno) {
-        let child = try Self.spawn(launch)
+        let child: Int32
+        if let user = launch.user, user.identifier != 0 {
+            child = try Privileges.asUser(user) { () throws(Errno) in try Self.spawn(launch) }
+        } else {
+            child = try Self.spawn(launch)
+        }
         pid = child
         // Not yet reaped, so the number is still that of our child.
         let number = cl_pidfd_open(child)
@@ -76,6 +83,9 @@ package final class Process {
         // A child that is not reaped yet keeps its number.
         descriptor = FileDescriptor(owning: try check("pidfd_open \(pid)") { cl_pidfd_open(pid) })
     }
+
+    /// The pidfd, readable when the process has ended; valid as long as this is.
+    package var end: Int32 { descriptor.number }
 
     // MARK: Ending
 

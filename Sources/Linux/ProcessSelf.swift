@@ -30,14 +30,29 @@ package enum ProcessSelf {
     /// - Parameter priority: 1...99.
     package static func setRealtime(priority: Int32) throws(Errno) {
         try check("sched_setscheduler SCHED_RR") {
-            cl_set_realtime(Int32(CL_SCHED_RR | CL_SCHED_RESET_ON_FORK), priority)
+            cl_set_realtime(0, Int32(CL_SCHED_RR | CL_SCHED_RESET_ON_FORK), priority)
         }
     }
+
+    /// Runs a thread of another process before all ordinary ones (`SCHED_RR`), but none it starts later.
+    ///
+    /// - Parameter priority: 1...99.
+    /// - Throws: `Errno`; `ESRCH` when the process has no such thread.
+    package static func setRealtime(thread: Int32, of process: Int32, priority: Int32) throws(Errno) {
+        // Whoever asks for it names the number himself.
+        try check("tgkill \(process) \(thread)") { cl_tgkill(process, thread, 0) }
+        try check("sched_setscheduler SCHED_RR \(thread)") {
+            cl_set_realtime(thread, Int32(CL_SCHED_RR | CL_SCHED_RESET_ON_FORK), priority)
+        }
+    }
+
+    /// The kernel's number of the calling thread.
+    package static var thread: Int32 { cl_gettid() }
 
     /// Runs the calling thread like all ordinary ones (`SCHED_OTHER`).
     package static func setOrdinary() throws(Errno) {
         // The flag may be taken back only by who has the right to; it means nothing for an ordinary thread.
-        try check("sched_setscheduler SCHED_OTHER") { cl_set_realtime(Int32(CL_SCHED_RESET_ON_FORK), 0) }
+        try check("sched_setscheduler SCHED_OTHER") { cl_set_realtime(0, Int32(CL_SCHED_RESET_ON_FORK), 0) }
     }
 
     /// The value of an environment variable.

@@ -34,6 +34,20 @@ package struct User: Hashable, Sendable {
         return user
     }
 
+    /// Who runs programs for which nobody was named: keepalived's user for scripts where there is one, else nobody.
+    ///
+    /// - Throws: `Errno`; `ENOENT` when there is neither.
+    package static func forScripts() throws(Errno) -> User {
+        for name in ["keepalived_script", "nobody"] { if let user = try named(name) { return user } }
+        throw Errno(ENOENT, "getpwnam_r nobody")
+    }
+
+    /// - Throws: `Errno` when the host's databases cannot be read; `ENOENT` when there is no such user.
+    package static func existing(_ name: String) throws(Errno) -> User {
+        guard let user = try named(name) else { throw Errno(ENOENT, "getpwnam_r \(name)") }
+        return user
+    }
+
     /// The number of a group; `nil` when there is none of that name.
     package static func group(named name: String) throws(Errno) -> UInt32? {
         var record = unsafe Glibc.group()

@@ -10,7 +10,8 @@ package enum HookCheck {
         var refusals: [String] = []
         for router in configuration.routers {
             for hook in router.hooks {
-                guard let reason = TrustedProgram.refusal(hook.path) else { continue }
+                guard let reason = TrustedProgram.refusal(hook.path) ?? ScriptCheck.refusal(ofUser: hook.user)
+                else { continue }
                 let line = "vrrp \(router.name): hook \(hook.event.rawValue): \(reason)"
                 if !refusals.contains(line) { refusals.append(line) }
             }

@@ -133,10 +133,22 @@ extension SupervisorProcess {
         guard let vip = children[.vip], let balancer = children[.balancer] else { return }
         do throws(Errno) {
             let pair = try Socket.messagePair()
-            vip.channel.send(.balancerLink, [pair.first.number])
+            vip.channel.send(.balancerLink, [pair.first.number, balancer.process.end])
             balancer.channel.send(.vipLink, [pair.second.number])
         } catch {
             log.error("The children cannot be linked.", ["error": error])
+        }
+    }
+
+    /// Lets the balancer's one thread that says it lives come before ordinary threads: on a busy machine it would be taken
+    /// for dead otherwise. It has no right to that itself.
+    private func makePunctual(_ thread: Int32, of child: ChildHandle) {
+        guard child.role == .balancer else { return }
+        do throws(Errno) {
+            try ProcessSelf.setRealtime(
+                thread: thread, of: child.process.pid, priority: ChildProcess.heartbeatPriority)
+        } catch {
+            log.warning("The balancer's heartbeat does not come before other threads.", ["error": error])
         }
     }
 
@@ -150,6 +162,7 @@ extension SupervisorProcess {
         case .refused(let generation, let reason): tell(.refused(role, generation: generation, reason: reason))
         case .serving(let generation): tell(.serving(role, generation: generation))
         case .held: child.isHeld = true
+        case .heartbeat(let thread): makePunctual(thread, of: child)
         case .succeeded(let pid):
             child.claimant = pid
             succeed(child, pid: pid)

@@ -69,7 +69,7 @@ package struct History: Sendable {
                 Self.append(
                     TransitionEntry(at: now, from: from, to: to, cause: "\(cause)"), to: &transitions,
                     bound: Self.maximumTransitions, forgotten: &transitionsForgotten)
-            case .claim, .release, .announce: break
+            case .claim, .release, .drain, .announce: break
             }
         }
         if case .received = event, !wasRefused { change(now) { Self.add(1, to: &$0.seen) } }

@@ -35,7 +35,7 @@ extension VirtualRouter {
     /// Gives up whatever is held, telling the others at once (6.4.2 (310), 6.4.3 (655): Shutdown).
     mutating func leave(_ next: State, _ cause: Cause, _ actions: inout Actions) {
         if role == .active { advertise(0, &actions) }
-        if wantsAddresses { release(&actions) }
+        if wantsAddresses || parting != nil { release(&actions) }
         move(to: next, cause, &actions)
     }
 
@@ -56,7 +56,7 @@ extension VirtualRouter {
 
     mutating func stepDown(for duration: Duration?, at now: Instant, _ actions: inout Actions) {
         hold = Hold(until: now + (duration ?? Bounds.stepDownHold), isExplicit: duration != nil)
-        if wantsAddresses { leave(.backup(listening(at: now)), .steppedDown, &actions) }
+        if wantsAddresses { part(.steppedDown, at: now, &actions) }
     }
 
     mutating func changeSource(_ address: IPAddress?, at now: Instant, _ actions: inout Actions) {

@@ -17,6 +17,8 @@ extension VirtualRouter {
         /// Hand the addresses over; `nil` waits for the peer ``Bounds/stepDownHold``. With a time, the node also does
         /// not preempt before it has passed. A peer that became active and then dies is replaced all the same.
         case stepDown(for: Duration?)
+        /// What ``Action/drain`` asked for is done.
+        case drained
         /// A well-formed advertisement arrived.
         case received(Advertisement, from: IPAddress, to: IPAddress)
         /// Something arrived that ``Advertisement/init(parsing:from:to:hopLimit:)`` refused.
@@ -76,6 +78,9 @@ extension VirtualRouter {
         case claim(Attempt)
         /// Make the kernel show none of our addresses, and report.
         case release
+        /// Another router has the addresses, or will have: end what still goes on over ours, and report. ``release`` follows
+        /// then, after ``Bounds/drainTime`` in any case.
+        case drain
         /// Send one round of gratuitous ARP or unsolicited neighbour advertisements for every address.
         case announce
         /// The role changed. To be logged; everything it requires stands in further actions.

@@ -64,7 +64,7 @@ extension VirtualRouter {
             case .claiming, .active:
                 var backup = listening(at: now)
                 backup.deadline += settings.interval * extra
-                leave(.backup(backup), .withdrawn(reason), &actions)
+                part(to: backup, .withdrawn(reason), at: now, &actions)
             case .backup(var backup):
                 guard backup.heard == nil || backup.waiting == .group, extra > 0 else { return }
                 let fresh = listening(at: now)

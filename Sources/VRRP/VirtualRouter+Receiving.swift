@@ -42,6 +42,7 @@ extension VirtualRouter {
         remember(advertisement, from: from, at: now)
         isLinkProven = true
         secondPath?.unheard = 0
+        if advertisement.priority > 0 { replaced(at: now, &actions) }
         switch state {
         case .initialize: break
         case .backup(let backup): heardInBackup(backup, advertisement, from: from, at: now)

@@ -130,6 +130,11 @@ extension VirtualRouter {
         package static let releasePause = Duration.seconds(1)
         /// How long a stepped-down node leaves the peer time to become active, when the operator names no time.
         package static let stepDownHold = Duration.seconds(10)
+        /// How much longer than a backup's skew the addresses stay after a farewell when nobody is heard to take them.
+        package static let successorGrace = Duration.milliseconds(50)
+        /// The longest the addresses still stay for the sessions on them to be closed, once they are served elsewhere. A
+        /// session that is left then learns of it when its client speaks next.
+        package static let drainTime = Duration.milliseconds(200)
         /// Announcements on hearing a loser are at least this far apart.
         package static let announcementGap = Duration.milliseconds(100)
         /// The distance of the rounds of announcements at a takeover: a switch that has just moved the port may lose some.

@@ -69,6 +69,12 @@ extension VirtualRouter {
         package internal(set) var secondPathYields: UInt64 = 0
         /// Times an active router handed over because it was not well and the peer was.
         package internal(set) var impairedHandOvers: UInt64 = 0
+        /// Planned hand-overs in which the addresses waited for the other router.
+        package internal(set) var partings: UInt64 = 0
+        /// Of them those in which nobody was heard to take them in time.
+        package internal(set) var partingsUnseen: UInt64 = 0
+        /// Times the addresses went although not all sessions on them were known to be closed (``Bounds/drainTime``).
+        package internal(set) var drainsCut: UInt64 = 0
         /// Answers of somebody else for our address while active.
         package internal(set) var duplicateHolders: UInt64 = 0
         /// Peers that made room for others in the table.

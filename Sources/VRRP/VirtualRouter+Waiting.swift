@@ -127,9 +127,10 @@ extension VirtualRouter {
         resume(at: now, &actions)
         if handOver(to: report, at: now, &actions) { return }
         // Advertisements do not get through, or we would know from them. Who has the weaker claim gives way, by the
-        // same rule; not before a down interval, because a report may be older than an advertisement.
+        // same rule; not before both have been active for a down interval, because a report may be older than an
+        // advertisement: that of a router which has just handed over to us.
         guard isActive, case .active(let active) = state, active.phase.isTruth, let since = secondPath?.activeSince,
-            arrival - since >= settings.downInterval(interval: settings.interval),
+            arrival - max(since, active.since) >= settings.downInterval(interval: settings.interval),
             wins(report.priority, from: report.address)
         else { return }
         yieldUnheard(to: report, at: now, &actions)
@@ -147,8 +148,9 @@ extension VirtualRouter {
     mutating func addressAnswered(by other: IPAddress?, at now: Instant, _ actions: inout Actions) {
         guard case .active(var active) = state, active.phase.isTruth else { return }
         counters.duplicateHolders += 1
-        if let path = secondPath, path.report.role == .active, now < path.at + secondPathPatience,
-            other == nil || other == path.report.address, wins(path.report.priority, from: path.report.address)
+        if let path = secondPath, path.report.role == .active, path.at > active.since,
+            now < path.at + secondPathPatience, other == nil || other == path.report.address,
+            wins(path.report.priority, from: path.report.address)
         {
             return yieldUnheard(to: path.report, at: now, &actions)
         }

@@ -23,6 +23,7 @@ package import Wire
 ///   stall causes at most one switch.
 /// - Who serves goes on serving (`preempt never`), also at the start.
 /// - The list of addresses in an advertisement is noted and never a reason to refuse it.
+/// - Who leaves on purpose says so first and lets go of the addresses when the other router has them.
 /// - The winner of a split announces again at once, after 1 s and after 5 s, because the loser may have spoken last.
 ///
 /// The shell reads its sockets empty **before** it calls ``timeout(at:)``, obeys the actions in order, reports every
@@ -69,6 +70,8 @@ package struct VirtualRouter: Sendable {
     var failedClaims = 0
     var repairs: (count: Int, since: Instant) = (0, .zero)
     var releaseAgainAt: Instant?
+    /// How far a planned hand-over has come; `nil` when none is under way.
+    package internal(set) var parting: Parting?
 
     /// The routers heard, for the status.
     package internal(set) var peers: [Peer] = []
@@ -94,6 +97,7 @@ package struct VirtualRouter: Sendable {
             wasStopped = true
             reconsider(at: now, &actions)
         case .stepDown(let duration): stepDown(for: duration, at: now, &actions)
+        case .drained: if case .draining = parting { release(&actions) }
         case .received(let advertisement, let from, let to):
             receive(advertisement, from: from, to: to, at: now, &actions)
         case .refused(let discard, let from): refuse(discard, from: from, at: now, &actions)
@@ -145,6 +149,7 @@ package struct VirtualRouter: Sendable {
     package mutating func timeout(at now: Instant) -> Actions {
         var actions = Actions()
         if let again = releaseAgainAt, now >= again, !wantsAddresses { release(&actions) }
+        partingTimer(at: now, &actions)
         switch state {
         case .initialize: reconsider(at: now, &actions)
         case .backup(let backup): downTimer(backup, at: now, &actions)
@@ -164,8 +169,7 @@ package struct VirtualRouter: Sendable {
             case .claiming(let claiming): claiming.deadline
             case .active(let active): nextDeadline(of: active)
             }
-        guard let again = releaseAgainAt else { return own }
-        return own.map { min($0, again) } ?? again
+        return [own, releaseAgainAt, parting?.until].compactMap(\.self).min()
     }
 
     /// The role it has now.
@@ -205,6 +209,7 @@ package struct VirtualRouter: Sendable {
 
     mutating func release(_ actions: inout Actions) {
         releaseAgainAt = nil
+        parting = nil
         actions.append(.release)
     }
 
@@ -212,6 +217,7 @@ package struct VirtualRouter: Sendable {
         attempts += 1
         counters.claims += 1
         releaseAgainAt = nil
+        parting = nil
         actions.append(.claim(attempts))
         return attempts
     }

@@ -62,6 +62,7 @@ enum Files {
             command /usr/bin/test
             argument -e
             argument "/run/up link"
+            user uplink
             every 2s
             timeout 500ms
             rise 2

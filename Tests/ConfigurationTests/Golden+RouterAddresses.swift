@@ -225,7 +225,7 @@ extension Golden {
                 test.conf:4:62: error: unknown directive "notify_backup" in vrrp
                     4 | vrrp v { interface eth0; router-id 51; address 10.0.0.10/24; notify_backup /x }
                       |                                                              ^~~~~~~~~~~~~
-                      = here it is written: hook (after-claim | before-release | after-release | reclaimed | role-change) FILE [timeout DURATION]
+                      = here it is written: hook (after-claim | before-release | after-release | reclaimed | role-change) FILE [timeout DURATION] [user NAME]
                 """#),
         Golden(
             "keepalived's word for announcements", as: .node("lb1"),

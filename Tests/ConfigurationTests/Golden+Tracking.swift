@@ -229,5 +229,13 @@ extension Golden {
                       |                                    ^
                       = write 1 to 100
                 """#),
+        tracking(
+            "a script of nobody in particular", "track script s", rest: "script s { command /bin/true; user }",
+            messages: #"""
+                test.conf:6:35: error: user lacks NAME
+                    6 | script s { command /bin/true; user }
+                      |                                   ^
+                      = write: user NAME
+                """#),
     ]
 }

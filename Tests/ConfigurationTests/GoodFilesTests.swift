@@ -81,7 +81,7 @@ struct GoodFilesTests {
         let script = try #require(configuration.scripts.first)
         #expect(script.command == "/usr/bin/test" && script.arguments == ["-e", "/run/up link"])
         #expect(script.interval == .seconds(2) && script.timeout == .milliseconds(500))
-        #expect(script.rise == 2 && script.fall == 3)
+        #expect(script.rise == 2 && script.fall == 3 && script.user == "uplink")
 
         let listener = try #require(configuration.listeners.first)
         #expect(listener.binds == [SocketAddress("*:1883"), SocketAddress("10.0.0.11:1884")])

@@ -68,7 +68,9 @@ class Host:
         with open(f"{self.cell.directory}/{log}", "ab") as output:
             program = subprocess.Popen(
                 ["ip", "netns", "exec", self.namespace, *words],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                # As a service manager starts it: it shares neither this script's signals nor its share of the cores.
+                start_new_session=True)
         self.programs.append(program)
         return program
 

@@ -17,13 +17,14 @@ struct ControlMessageTests {
     private static let reports: [ChildMessage] = [
         .prepared(generation: 1), .refused(generation: 2, reason: "understudy.conf:3:1: über"),
         .serving(generation: 3), .beat, .reply(id: 9, answer: ["role": "active"]), .state("active, 3 servers"),
+        .heartbeat(thread: 4711),
         .held, .succeeded(pid: 4711), .gaveUp(reason: "8 died"),
     ]
 
     private static let beat = BalancerBeat(
         serving: true, settled: true, inSync: false, peerLinked: true, sessions: 5000, usableServers: 2,
         backends: [.init(name: "emqx", usableServers: 2), .init(name: "backup", usableServers: 0)],
-        peer: .init(number: 77, age: .microseconds(1500), routers: [report]))
+        peer: .init(number: 77, age: .microseconds(1500), routers: [report]), drained: true)
     private static let notice = VipNotice(
         routers: [.init(name: "mqtt", role: .backup)], steppingDown: false, time: Instant(nanoseconds: 5_000_000_000),
         reports: [report])

@@ -26,7 +26,7 @@ struct NetworkBalancerWatchTests {
         var watch = BalancerWatch()
         watch.handle(.linkOpened, at: .zero)
         watch.handle(Self.beat(), at: .zero)
-        let deadline = Instant.zero + BalancerWatch.Bounds.silence
+        let deadline = Instant.zero + BalancerWatch.Bounds.ordinarySilence
         #expect(watch.nextDeadline == deadline)
         watch.timeout(at: deadline - .milliseconds(1))
         #expect(watch.isReady)
@@ -35,6 +35,34 @@ struct NetworkBalancerWatchTests {
         // After a loss the servers must be known again.
         watch.handle(Self.beat(settled: false), at: deadline)
         #expect(!watch.isReady)
+    }
+
+    @Test func whoBeatsInRealTimeIsMissedSooner() {
+        var watch = BalancerWatch()
+        watch.silence = BalancerWatch.Bounds.silence
+        watch.handle(.linkOpened, at: .zero)
+        watch.handle(Self.beat(), at: .zero)
+        watch.timeout(at: .zero + .milliseconds(74))
+        #expect(watch.isReady)
+        watch.timeout(at: .zero + .milliseconds(75))
+        #expect(!watch.isReady && watch.reason == "the balancer is silent")
+    }
+
+    /// The link of a balancer that has died stays open in its holder's hands.
+    @Test func aDeathGivesItsSuccessorTimeThatSilenceDoesNot() {
+        var watch = BalancerWatch()
+        watch.silence = BalancerWatch.Bounds.silence
+        watch.handle(.linkOpened, at: .zero)
+        watch.handle(Self.beat(), at: .zero)
+        watch.handle(.died, at: .zero + .milliseconds(10))
+        watch.timeout(at: .zero + .milliseconds(100))
+        #expect(watch.isReady)
+        watch.handle(.linkOpened, at: .zero + .milliseconds(200))
+        watch.handle(Self.beat(settled: false), at: .zero + .milliseconds(210))
+        #expect(watch.isReady && watch.losses == 0)
+        watch.handle(.died, at: .zero + .milliseconds(220))
+        watch.timeout(at: .zero + .milliseconds(220) + BalancerWatch.Bounds.reconnection)
+        #expect(!watch.isReady && watch.losses == 1 && watch.reason == "the balancer is gone")
     }
 
     @Test func successorsThatComeAndGoWithoutABeatDoNotProlongTheWait() {
@@ -74,14 +102,14 @@ struct NetworkBalancerWatchTests {
         #expect(!other.isReady)
         watch.handle(Self.beat(settled: false), at: .zero + .milliseconds(60))
         #expect(watch.isReady && watch.losses == 0)
-        #expect(watch.nextDeadline == Instant.zero + .milliseconds(60) + BalancerWatch.Bounds.silence)
+        #expect(watch.nextDeadline == Instant.zero + .milliseconds(60) + BalancerWatch.Bounds.ordinarySilence)
     }
 
     @Test func timeInWhichWeStoodStillIsNoSilence() {
         var watch = BalancerWatch()
         watch.handle(.linkOpened, at: .zero)
         watch.handle(Self.beat(), at: .zero)
-        let deadline = Instant.zero + BalancerWatch.Bounds.silence
+        let deadline = Instant.zero + BalancerWatch.Bounds.ordinarySilence
         watch.handle(.ownPause(.milliseconds(200)), at: .zero + .milliseconds(250))
         watch.timeout(at: .zero + .milliseconds(250))
         #expect(watch.isReady && watch.nextDeadline == deadline + .milliseconds(200))
@@ -92,7 +120,7 @@ struct NetworkBalancerWatchTests {
         #expect(!watch.isReady && watch.losses == 1)
         watch.handle(Self.beat(), at: .zero + .seconds(2))
         watch.handle(.ownPause(.milliseconds(50)), at: .zero + .seconds(2))
-        #expect(watch.nextDeadline == Instant.zero + .seconds(2) + .milliseconds(50) + BalancerWatch.Bounds.silence)
+        #expect(watch.nextDeadline == Instant.zero + .seconds(2) + .milliseconds(50) + BalancerWatch.Bounds.ordinarySilence)
         // Nothing is pending: nothing is prolonged.
         var fresh = BalancerWatch()
         fresh.handle(.ownPause(.seconds(1)), at: .zero)

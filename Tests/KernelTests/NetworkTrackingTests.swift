@@ -188,7 +188,7 @@ struct NetworkTrackingTests {
             try loop.shell("chmod 755 \(directory)/new && mv \(directory)/new \(directory)/check")
         }
         try write("exit 0", EventLoop())
-        let rest = "script check { command \(directory)/check; argument one; every 100ms; timeout 300ms; fall 2 }"
+        let rest = "script check { command \(directory)/check; argument one; user root; every 100ms; timeout 300ms; fall 2 }"
         try await Self.withPair(router: "track script check", rest: rest) { loop, left, right, _ in
             func fails(_ words: String) throws -> Bool {
                 try loop.waitFor { Self.why(left).contains(words) && !left.holds(Self.address) }
@@ -217,6 +217,43 @@ struct NetworkTrackingTests {
             try recovers()
             try write("kill -SEGV $$", loop)
             try #require(try fails("was ended by signal 11"))
+        }
+    }
+
+    @Test("scripts are nobody in particular and have no right; hooks are who they are said to be")
+    func users() async throws {
+        let directory = try Self.makeDirectory()
+        defer { try? shell("rm -rf \(directory)") }
+        // Where nobody else may write, nobody tells anything.
+        try shell("mkdir -m 1777 \(directory)/told")
+        for (name, user) in [("check", ""), ("named", "daemon"), ("hook", "daemon"), ("rooted", "")] {
+            let told = "\(directory)/told/\(name)\(user)"
+            let words = "echo $(id -un) $(id -Gn) $(grep CapEff /proc/self/status | cut -f 2)"
+            // Written at once: it is read while it is written again.
+            let text = "#!/bin/sh\n\(words) > \(told).$$ && mv \(told).$$ \(told)\n"
+            try FileTree.write("\(directory)/\(name)", Array(text.utf8))
+            try shell("chmod 755 \(directory)/\(name)")
+        }
+        let rest = """
+            script check { command \(directory)/check; every 100ms; timeout 5s }
+            script named { command \(directory)/named; user daemon; every 100ms; timeout 5s }
+            """
+        let router = """
+            track script check; track script named
+            hook after-claim \(directory)/hook user daemon
+            hook after-claim \(directory)/rooted
+            """
+        @Sendable func told(_ name: String) -> String {
+            (try? File.read("\(directory)/told/\(name)", limit: 1000)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        }
+        let scripts = try User.forScripts()
+        try await Self.withPair(router: router, rest: rest) { loop, _, _, _ in
+            let none = "0000000000000000\n"
+            try #require(try loop.waitFor { told("check").hasSuffix(none) }, "\(told("check"))")
+            #expect(told("check").hasPrefix("\(scripts.name) "))
+            try #require(try loop.waitFor { told("nameddaemon") == "daemon daemon \(none)" }, "\(told("nameddaemon"))")
+            try #require(try loop.waitFor { told("hookdaemon") == "daemon daemon \(none)" }, "\(told("hookdaemon"))")
+            try #require(try loop.waitFor { told("rooted").hasPrefix("root ") }, "\(told("rooted"))")
         }
     }
 

@@ -37,7 +37,10 @@ final class VipHost {
     private(set) var supervisor: ControlChannel<ChildMessage, SupervisorMessage>
     private(set) var balancer: ControlChannel<VipNotice, BalancerBeat>?
     /// What the balancer says while it beats; `nil`: it is silent.
-    var beat: BalancerBeat?
+    var beat: BalancerBeat? { didSet { beats.say(beat) } }
+    private let beats: BeatRepeater
+    /// Rings when the balancer has died.
+    private var death: Bell
     private(set) var messages: [ChildMessage] = []
     private(set) var notices: [VipNotice] = []
     /// Called with each notice, as the balancer would be.
@@ -51,6 +54,8 @@ final class VipHost {
         serving: Bool = true, settled: Bool = true, secret: PairSecret? = VipPair.secret, as life: Life = .thread
     ) throws {
         self.name = name
+        beats = try BeatRepeater()
+        death = try Bell()
         beat = BalancerBeat(
             serving: serving, settled: settled, inSync: true, peerLinked: true, sessions: 0, usableServers: 1,
             backends: [.init(name: "brokers", usableServers: 1)])
@@ -113,7 +118,10 @@ final class VipHost {
     /// Gives the vip process a new link to a balancer.
     func linkBalancer() throws {
         let pair = try Socket.messagePair()
-        supervisor.send(.balancerLink, [pair.second.number])
+        death = try Bell()
+        supervisor.send(.balancerLink, [pair.second.number, death.number])
+        beats.say(beat)
+        beats.follow(try pair.first.duplicate())
         let link = try ControlChannel<VipNotice, BalancerBeat>(try pair.first.duplicate(), on: loop)
         link.onMessage = { [weak self] notice, _ in
             self?.notices.append(notice)
@@ -135,6 +143,8 @@ final class VipHost {
 
     /// The balancer dies.
     func killBalancer() {
+        beats.follow(nil)
+        death.ring()
         balancer?.close()
         balancer = nil
     }
@@ -144,6 +154,7 @@ final class VipHost {
 
     /// Ends it, however it was treated, and sees that a process of it is reaped.
     func end() {
+        beats.end()
         supervisor.close()
         if exitStatus == nil, let process {
             try? process.send(Signals.continue)

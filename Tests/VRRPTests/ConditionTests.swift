@@ -51,10 +51,11 @@ import Wire
         var dialogue = Dialogue.active(Example.settings(priority: 200))
         #expect(
             dialogue.tell(.stepDown(for: nil)) == [
-                .advertise(priority: 0), .release, .transition(from: .active, to: .backup, .steppedDown),
+                .advertise(priority: 0), .transition(from: .active, to: .backup, .steppedDown),
             ])
         dialogue.pass(.milliseconds(40))
         dialogue.hear(100)
+        #expect(dialogue.run(for: VirtualRouter.Bounds.drainTime) == [.release])
         // The peer served and died: its death counts.
         #expect(dialogue.run(for: .milliseconds(400)).first == .claim(2))
     }
@@ -63,7 +64,7 @@ import Wire
         var dialogue = Dialogue.active()
         let start = dialogue.now
         dialogue.tell(.stepDown(for: .seconds(60)))
-        #expect(dialogue.run(for: .milliseconds(59_999)) == [])
+        #expect(dialogue.run(for: .milliseconds(59_999)) == [.advertise(priority: 0), .drain, .release])
         #expect(dialogue.runToDeadline().first == .claim(2))
         #expect(dialogue.now == start + .seconds(60))
     }

@@ -147,7 +147,7 @@ struct GroupSimulation {
                 ask(.kernelClaims(attempt, errno: refused ? 1 : nil), of: place)
             case .release: ask(.kernelReleases, of: place)
             case .transition: transitions += 1
-            case .announce, .refused: break
+            case .announce, .drain, .refused: break
             }
         }
         let standing = routers[place.node][place.member].standing(at: now)

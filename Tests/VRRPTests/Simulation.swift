@@ -140,7 +140,7 @@ struct Simulation {
             case .transition(_, let to, _):
                 nodes[index].transitions += 1
                 if to == .active { nodes[index].becameActive += 1 }
-            case .announce, .refused: break
+            case .announce, .drain, .refused: break
             }
         }
     }

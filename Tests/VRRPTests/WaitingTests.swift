@@ -108,6 +108,18 @@ import Wire
         #expect(dialogue.now == last + BackupTests.down)
     }
 
+    /// The peer was active until it handed over; what it said last over the pair link comes later than its farewell.
+    @Test func theLastReportOfWhoHasHandedOverIsNoReasonToGiveBack() {
+        var dialogue = Dialogue.backup()
+        _ = Self.say(Self.report(.active), to: &dialogue, for: .seconds(1))
+        dialogue.hear(0)
+        while dialogue.router.role == .backup { dialogue.runToDeadline() }
+        dialogue.tell(.addressesClaimed(1))
+        dialogue.pass(.milliseconds(2))
+        #expect(dialogue.tell(.peerAlive(Self.report(.active), at: dialogue.now)) == [])
+        #expect(dialogue.router.role == .active)
+    }
+
     @Test func anOldReportIsNoReasonToGiveWay() {
         var dialogue = Dialogue.active()
         for _ in 0..<20 {
@@ -132,6 +144,10 @@ import Wire
 
     @Test func aHolderWithTheBetterClaimIsGivenWayAtOnce() {
         var dialogue = Dialogue.active()
+        // What it said before we were active is no reason.
+        dialogue.tell(.peerAlive(Self.report(.active), at: dialogue.now))
+        #expect(dialogue.tell(.addressAnswered(by: Example.lower)) == [.advertise(priority: 100)])
+        dialogue.pass(.milliseconds(1))
         dialogue.tell(.peerAlive(Self.report(.active), at: dialogue.now))
         #expect(
             dialogue.tell(.addressAnswered(by: Example.lower)) == [
@@ -256,5 +272,16 @@ import Wire
         var dialogue = Dialogue.active()
         #expect(dialogue.tell(.unverified(from: Example.lower)) == [])
         #expect(dialogue.router.role == .active)
+    }
+
+    /// Two nodes with different secrets whose timers fire at the same instant both stay active: giving way to what nobody can
+    /// verify would hand the address to whoever forges an advertisement.
+    @Test func ofTwoThatClaimAtOnceWithDifferentKeysNeitherGivesWay() {
+        for other in [Example.lower, Example.higher] {
+            var dialogue = Dialogue.active()
+            dialogue.pass(.milliseconds(1))
+            #expect(dialogue.tell(.unverified(from: other)) == [])
+            #expect(dialogue.router.role == .active)
+        }
     }
 }

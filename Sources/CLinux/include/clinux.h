@@ -278,6 +278,15 @@ static inline int cl_setrlimit(int resource, uint64_t soft, uint64_t hard) {
     return setrlimit(resource, &limit);
 }
 
+// glibc's wrappers change all threads of a process; these change the calling one.
+static inline int cl_thread_setgroups(void) { return (int)syscall(SYS_setgroups, 0, NULL); }
+static inline int cl_thread_setresgid(uint32_t real, uint32_t effective, uint32_t saved) {
+    return (int)syscall(SYS_setresgid, real, effective, saved);
+}
+static inline int cl_thread_setresuid(uint32_t real, uint32_t effective, uint32_t saved) {
+    return (int)syscall(SYS_setresuid, real, effective, saved);
+}
+
 // No wrapper in glibc: capability sets of the calling thread, as 64-bit masks.
 static inline int cl_capget(uint64_t *effective, uint64_t *permitted) {
     struct { uint32_t version; int pid; } header = {0x20080522, 0};
@@ -297,9 +306,13 @@ static inline int cl_capset(uint64_t effective, uint64_t permitted, uint64_t inh
 }
 
 // struct sched_param differs between headers.
-static inline int cl_set_realtime(int policy, int priority) {
+static inline int cl_set_realtime(int thread, int policy, int priority) {
     struct { int priority; } parameter = {priority};
-    return (int)syscall(SYS_sched_setscheduler, 0, policy, &parameter);
+    return (int)syscall(SYS_sched_setscheduler, thread, policy, &parameter);
+}
+static inline int cl_gettid(void) { return (int)syscall(SYS_gettid); }
+static inline int cl_tgkill(int process, int thread, int signal) {
+    return (int)syscall(SYS_tgkill, process, thread, signal);
 }
 
 // Declared here because the Glibc module is built without _GNU_SOURCE.

@@ -8,7 +8,8 @@ import Wire
 
 /// Runs one program at a time, in order, and kills it at its deadline. May wait for a disk; `vip` never waits for it.
 ///
-/// Programs keep what `vip` has of rights: user root, CAP_NET_ADMIN and CAP_NET_RAW, and cannot get more.
+/// Programs of root keep what `vip` has of rights: CAP_NET_ADMIN and CAP_NET_RAW, and those to change users. Those of other
+/// users have none. None can get more.
 final class HookWorker {
     private let queue: HookQueue
     private let epochs: EpochFile
@@ -72,6 +73,7 @@ final class HookWorker {
         // What it says is for the log of the service.
         launch.descriptors = [0: nowhere.number, 1: 2, 2: 2]
         do throws(Errno) {
+            if Privileges.isRoot { launch.user = try User.existing(job.hook.user) }
             let process = try Process(launch)
             current = (job, process, began)
             wasKilled = false

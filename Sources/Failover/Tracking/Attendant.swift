@@ -7,7 +7,8 @@ import Telemetry
 import VRRP
 import Wire
 
-/// Reads tracked files and runs tracked scripts on a thread of its own, which has no rights and ordinary priority.
+/// Reads tracked files and runs tracked scripts on a thread of its own, which has no right but to change users, and
+/// ordinary priority.
 ///
 /// `vip` never waits for it: both sides talk over a socket that does not block, and share nothing. What is not heard of in
 /// time counts as failed (``Tracker``). Ends when `vip` closes its side: scripts that run are killed and reaped first.
@@ -36,8 +37,8 @@ final class Attendant {
         do throws(Errno) {
             _ = try Thread(name: "vip-attendant") {
                 do throws(Errno) {
-                    // Scripts have no business with addresses.
-                    try Privileges.dropInThread()
+                    // Scripts have no business with addresses; they are started as other users.
+                    try Privileges.dropInThread(keeping: [.setUser, .setGroup])
                     let attendant = try Attendant(FileDescriptor(owning: theirs))
                     try attendant.loop.run()
                 } catch {

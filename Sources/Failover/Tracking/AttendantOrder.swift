@@ -15,6 +15,8 @@ struct AttendantOrder: ControlMessage, Hashable {
         /// From the start of one run to the start of the next.
         var interval: Duration
         var timeout: Duration
+        /// Whom it runs as; `nil`: ``User/forScripts()``.
+        var user: String?
     }
 
     /// Paths of files with a number.
@@ -36,6 +38,7 @@ struct AttendantOrder: ControlMessage, Hashable {
                         "arguments": .array(script.arguments.map { .string($0) }),
                         "interval_ms": JSON(script.interval.wholeMilliseconds),
                         "timeout_ms": JSON(script.timeout.wholeMilliseconds),
+                        "user": script.user.map { .string($0) } ?? .null,
                     ]
                 }),
         ]
@@ -53,7 +56,7 @@ struct AttendantOrder: ControlMessage, Hashable {
             scripts.append(
                 Script(
                     name: name, command: command, arguments: arguments, interval: .milliseconds(interval),
-                    timeout: .milliseconds(timeout)))
+                    timeout: .milliseconds(timeout), user: item["user"]?.string))
         }
     }
 }

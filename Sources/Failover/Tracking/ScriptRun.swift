@@ -38,6 +38,11 @@ final class ScriptRun {
         // Looked at before every run: the file may have been replaced since the configuration was checked.
         if TrustedProgram.refusal(script.command) != nil { return couldNotRun(EPERM) }
         do throws(Errno) {
+            // The user is looked up before every run too: it may have been made since.
+            var launch = launch
+            if Privileges.isRoot {
+                launch.user = if let name = script.user { try User.existing(name) } else { try User.forScripts() }
+            }
             let process = try Process(launch)
             self.process = process
             try process.watch(on: loop) { [weak self] ending in self?.ended(ending) }

@@ -47,7 +47,7 @@ package struct TrackingPlan: Equatable, Sendable {
                 order.scripts.append(
                     .init(
                         name: name, command: script.command, arguments: script.arguments, interval: script.interval,
-                        timeout: script.timeout))
+                        timeout: script.timeout, user: script.user))
             }
         }
     }

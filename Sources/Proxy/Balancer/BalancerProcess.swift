@@ -24,6 +24,10 @@ package final class BalancerProcess {
     var isWelcome: Bool
     var vip: ControlChannel<VipNotice, BalancerBeat>?
     var notice: VipNotice?
+    /// Repeats the beats to `vip` in real time.
+    let heartbeat = Heartbeat()
+    /// Whether the supervisor was asked to let it come before others; `nil`: not yet.
+    var isHeartbeatPunctual: Bool?
     var descriptors: [DescriptorName: Int32] = [:]
     var pending: [(DescriptorName, Int32)] = []
 
@@ -44,6 +48,9 @@ package final class BalancerProcess {
     let checksBell: Bell
     let tablesBell: Bell
     let namesBell: Bell
+    /// Rings when no session is left on the addresses that are being handed over.
+    private let drainedBell: Bell
+    var hasDrained = false
     /// What the log was told about names last; the names of the configuration only, so bounded with it.
     var knownAnswers: [String: NameResolver.Answer] = [:]
     var shedding: [ServerPlace: Shedding] = [:]
@@ -94,6 +101,8 @@ package final class BalancerProcess {
     /// Becomes the user the supervisor names, and keeps no right: every socket it needs is handed to it.
     private static func dropPrivileges() throws(Errno) {
         try ResourceLimits.forbidCore()
+        // For the one thread that the supervisor lets come before others. A limit is lowered without a right.
+        try ResourceLimits.limitRealtime(microseconds: Heartbeat.computingLimit)
         // A successor is what its predecessor was; its parent is a holder, whose end is no reason to die.
         guard ProcessSelf.environment(SurvivalState.variable) == nil else {
             // To be a program anew made it open to debuggers of its user.
@@ -120,6 +129,7 @@ package final class BalancerProcess {
         checksBell = try Bell()
         tablesBell = try Bell()
         namesBell = try Bell()
+        drainedBell = try Bell()
         control = try ControlChannel(FileDescriptor(owning: ChildProcess.controlDescriptor), on: loop)
         control.onMessage = { [unowned self] message, bag in receive(message, bag) }
         control.onClosed = { [unowned self] ending in
@@ -135,6 +145,11 @@ package final class BalancerProcess {
         try loop.add(tablesBell.number, .readable) { [unowned self] _ in
             tablesBell.silence()
             pairLink?.tablesChanged()
+        }
+        try loop.add(drainedBell.number, .readable) { [unowned self] _ in
+            drainedBell.silence()
+            hasDrained = isLeaving
+            beatNow()
         }
         try loop.add(namesBell.number, .readable) { [unowned self] _ in
             namesBell.silence()
@@ -257,6 +272,7 @@ package final class BalancerProcess {
             startProber(prepared.value.configuration)
             serveStatus(prepared.value.configuration)
             try startPairLink(prepared.value.configuration)
+            if !isCommitted { try heartbeat.start() }
             isCommitted = true
             // Not with the next beat: `vip` waits for it.
             beatNow()
@@ -323,23 +339,29 @@ package final class BalancerProcess {
     ///
     /// What stays connected to an address that goes away would hang until its keep-alive: its sessions are closed, before
     /// the address goes when this host hands it over on purpose (and then nothing new is taken there), after it
-    /// otherwise.
+    /// otherwise. Before it, the other host serves already: who connects again is served there.
     func heard(_ notice: VipNotice) {
         let former = self.notice
         self.notice = notice
         pairLink?.factsChanged()
         // With each advertisement a notice comes that changes nothing here.
         guard notice.routers != former?.routers || notice.steppingDown != former?.steppingDown else { return }
-        let refusing = notice.steppingDown && notice.isActive
+        let refusing = isLeaving
+        hasDrained = false
         let gone = addresses { router in
-            if refusing { return router.role == .active }
             let was = former?.routers.first { $0.name == router.name }?.role
-            return was == .active && router.role != .active
+            return router.role == .leaving || (was == .active && router.role != .active)
         }
+        let bell = drainedBell
+        let fence = refusing && !loops.isEmpty ? Fence(loops: loops.count) { bell.ring() } : nil
         for handle in loops {
-            handle.mailbox.post(gone.isEmpty ? .resume : .leave(gone, refusing: refusing))
+            handle.mailbox.post(gone.isEmpty ? .resume : .leave(gone, refusing: refusing, fence))
         }
+        beatNow()
     }
+
+    /// Whether an address is here for a last moment only.
+    var isLeaving: Bool { notice?.routers.contains { $0.role == .leaving } ?? false }
 
     /// The virtual addresses of the routers that fit.
     private func addresses(_ fits: (VipNotice.Router) -> Bool) -> [IPAddress] {

@@ -9,7 +9,7 @@ struct Chore {
         /// Close sessions of a server until so many are closed; the gauge gets what is left of that.
         case shed(server: ServerPlace, remaining: Int, unspent: Gauge?)
         /// Close the sessions of clients that came to an address which is being left.
-        case leave([IPAddress])
+        case leave([IPAddress], Fence?)
         /// Describe established sessions.
         case list(SessionListing)
         /// Close everything.
@@ -36,9 +36,9 @@ extension Loop {
                 if !isStopping { listen() }
             case .shed(let server, let most, let unspent):
                 chores.append(Chore(work: .shed(server: server, remaining: most, unspent: unspent)))
-            case .leave(let addresses, let refusing):
+            case .leave(let addresses, let refusing, let fence):
                 leaving = refusing ? addresses : []
-                chores.append(Chore(work: .leave(addresses)))
+                chores.append(Chore(work: .leave(addresses, fence)))
             case .resume: leaving = []
             case .passed(let fence): fence.passed()
             case .list(let listing): chores.append(Chore(work: .list(listing)))
@@ -69,10 +69,11 @@ extension Loop {
             }
             chore.work = .shed(server: server, remaining: rest, unspent: unspent)
             if isDone, rest > 0 { unspent?.add(rest) }
-        case .leave(let addresses):
+        case .leave(let addresses, let fence):
             isDone = visit(&chore, Share.closes) { index in
                 if self.came(index, to: addresses) { self.end(index, .steppedDown) }
             }
+            if isDone { fence?.passed() }
         case .list(let listing):
             var batch: [SessionListing.Session] = []
             isDone = visit(&chore, Share.descriptions) { index in

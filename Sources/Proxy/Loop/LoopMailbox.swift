@@ -11,8 +11,8 @@ enum LoopCommand: Sendable {
     /// Close at most so many sessions of a server; what is left of that is added to `unspent`.
     case shed(server: ServerPlace, most: Int, unspent: Gauge? = nil)
     /// Close every session whose client came to one of these addresses; when refusing, also what is accepted there until
-    /// `resume`.
-    case leave([IPAddress], refusing: Bool)
+    /// `resume`. All have been closed when the fence, if any, is passed.
+    case leave([IPAddress], refusing: Bool, Fence? = nil)
     /// Accept normally again.
     case resume
     /// Describe the established sessions, in batches.
