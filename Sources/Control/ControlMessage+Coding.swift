@@ -90,7 +90,7 @@ extension SupervisorMessage {
 
 extension ChildMessage {
     private enum Kind: UInt8 {
-        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, heartbeat
+        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, heartbeat, gaveUp
     }
 
     /// Octets of a line of state.
@@ -127,6 +127,9 @@ extension ChildMessage {
         case .heartbeat(let thread):
             bytes.append(Kind.heartbeat.rawValue)
             bytes.append(bigEndian: UInt32(bitPattern: thread))
+        case .gaveUp(let reason):
+            bytes.append(Kind.gaveUp.rawValue)
+            bytes.append(text: reason, limit: Self.stateLimit)
         }
     }
 
@@ -146,6 +149,7 @@ extension ChildMessage {
             case .held: self = .held
             case .succeeded: self = .succeeded(pid: Int32(bitPattern: try reader.u32()))
             case .heartbeat: self = .heartbeat(thread: Int32(bitPattern: try reader.u32()))
+            case .gaveUp: self = .gaveUp(reason: try reader.text(limit: Self.stateLimit))
             case .state: self = .state(try reader.text(limit: Self.stateLimit))
             }
         } catch let error as MalformedMessage {

@@ -87,6 +87,8 @@ package enum ChildMessage: ControlMessage, Hashable {
     case succeeded(pid: Int32)
     /// From the balancer: this thread of it, which only says that it lives, is to come before ordinary ones.
     case heartbeat(thread: Int32)
+    /// From a balancer that does not take the place of the one that died, and ends the row: why.
+    case gaveUp(reason: String)
     /// One short line about what this child is doing: for `systemctl status`.
     case state(String)
 }

@@ -44,6 +44,36 @@ extension Lab {
             .always(0))
     }
 
+    /// Every balancer is killed as soon as it is seen, until the host lets the address go.
+    func crashAgainAndAgain(_ findings: inout Findings) throws(LabError) {
+        let (active, standby) = try roles()
+        let prober = try probe("crash-loop")
+        defer { prober.stop() }
+        let start = Clock.now
+        var killed: Set<Int32> = []
+        var moved: Duration?
+        var isSaid = false
+        while moved == nil || !isSaid {
+            guard Clock.now - start < Self.serviceLimit else {
+                throw LabError("after \(killed.count) deaths the address \(moved == nil ? "stays" : "moves, and nobody says why")")
+            }
+            for process in try active.processes(.balancer) where killed.insert(process).inserted { _ = kill(process, SIGKILL) }
+            try bench.pass(.milliseconds(2))
+            if moved == nil {
+                if try standby.holdsAddress() { moved = Clock.now - start }
+            } else {
+                let processes = try active.status()["processes"]?.array ?? []
+                let ending = processes.first { $0["role"]?.string == "balancer" }?["last_ending"]?.string
+                isSaid = ending?.contains("died one after another") == true
+            }
+        }
+        findings.add("balancers that died until the row was given up, and the status says so", Double(killed.count))
+        findings.add("the other host holds the address after", moved ?? .zero, .maximumAtMost(10_000))
+        try bench.pass(.seconds(2))
+        findings.add("hosts that hold the address", Double(try holders().count), .number, .always(1))
+        findings.add("longest time without service", prober.longestGap(since: start))
+    }
+
     /// SIGSTOP of the balancer: it does not die, it just does nothing.
     func stopBalancer(_ findings: inout Findings) throws(LabError) {
         let (active, standby) = try roles()

@@ -18,6 +18,7 @@ package enum Scenario: String, CaseIterable, Sendable {
     case crash
     case killVip = "kill-vip"
     case killBalancer = "kill-balancer"
+    case crashLoop = "crash-loop"
     case stopBalancer = "stop-balancer"
     case killSupervisor = "kill-supervisor"
     case brokerDeath = "broker-death"
@@ -43,6 +44,7 @@ package enum Scenario: String, CaseIterable, Sendable {
             "all of the daemon on the active host is killed, its unit's ExecStopPost runs; the address must not stay"
         case .killVip: "kill -9 of vip on the active host; time without service"
         case .killBalancer: "kill -9 of the balancer on the active host; nobody may have to reconnect, time without service"
+        case .crashLoop: "each balancer on the active host is killed as soon as it is there; the other host must take the address"
         case .stopBalancer: "SIGSTOP of the balancer on the active host; time until the other host serves"
         case .killSupervisor: "kill -9 of the supervisor on the active host; the address must not stay there"
         case .brokerDeath: "kill -9 of a broker; time until its clients are served again, failed new CONNECTs"
@@ -93,6 +95,7 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .crash: try lab.crashHost(&findings)
         case .killVip: try lab.killVip(&findings)
         case .killBalancer: try lab.killBalancer(&findings)
+        case .crashLoop: try lab.crashAgainAndAgain(&findings)
         case .stopBalancer: try lab.stopBalancer(&findings)
         case .killSupervisor: try lab.killSupervisor(&findings)
         case .brokerDeath: try lab.loseBroker(&findings)

@@ -39,6 +39,16 @@ package final class EdgePoller {
         try control(number, UInt32(CL_EPOLLIN | CL_EPOLLOUT | CL_EPOLLRDHUP) | CL_EPOLLET, tag)
     }
 
+    /// The same, but for writing: nothing is told of a socket that has nothing to say, where most have not.
+    package func addQuiet(_ number: Int32, tag: UInt64) throws(Errno) {
+        try control(number, UInt32(CL_EPOLLIN | CL_EPOLLRDHUP) | CL_EPOLLET, tag)
+    }
+
+    /// Makes a registration of ``addQuiet(_:tag:)`` a whole one, and tells again what there is to tell.
+    package func complete(_ number: Int32, tag: UInt64) throws(Errno) {
+        try control(number, UInt32(CL_EPOLLIN | CL_EPOLLOUT | CL_EPOLLRDHUP) | CL_EPOLLET, tag, EPOLL_CTL_MOD)
+    }
+
     /// Registers a descriptor, level-triggered, for reading.
     package func addLevel(_ number: Int32, tag: UInt64) throws(Errno) {
         try control(number, UInt32(CL_EPOLLIN), tag)
@@ -51,10 +61,12 @@ package final class EdgePoller {
         _ = unsafe cl_epoll_ctl(epoll.number, EPOLL_CTL_DEL, number, &event)
     }
 
-    private func control(_ number: Int32, _ bits: UInt32, _ tag: UInt64) throws(Errno) {
+    private func control(
+        _ number: Int32, _ bits: UInt32, _ tag: UInt64, _ operation: Int32 = EPOLL_CTL_ADD
+    ) throws(Errno) {
         var event = cl_epoll_event(events: bits, data: tag)
         // Sound: the event lives on the stack for the duration of the call.
-        try check("epoll_ctl") { unsafe cl_epoll_ctl(epoll.number, EPOLL_CTL_ADD, number, &event) }
+        try check("epoll_ctl") { unsafe cl_epoll_ctl(epoll.number, operation, number, &event) }
     }
 
     /// Waits at most `nanoseconds`; how many events ``subscript(_:)`` holds now.

@@ -15,6 +15,8 @@ final class ChildHandle {
     var isHeld = false
     let channel: Channel
     let started: Instant
+    /// Who said last that it took its process's place; 0: nobody. Who said so before is dead.
+    var claimant: Int32 = 0
     /// What it said of itself last, for people.
     var state: String?
     /// The descriptors it has, by the names it knows them by.

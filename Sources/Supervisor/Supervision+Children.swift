@@ -109,7 +109,8 @@ extension Supervision {
         }
         guard wanted.contains(role) else { return }
         if let since = servingSince(former), now - since >= Limits.stable { child.deaths = 0 }
-        child.deaths += 1
+        child.deaths = child.givenUp == nil ? child.deaths + 1 : max(child.deaths + 1, Limits.rowOfDeaths)
+        child.givenUp = nil
         child.restarts += 1
         let pause = Limits.pauses[min(child.deaths, Limits.pauses.count) - 1]
         child.state = .waiting(until: now + pause)

@@ -35,6 +35,8 @@ package struct Supervision: Sendable {
         case orphaned(Role, how: String)
         /// The successor is there.
         case succeeded(Role)
+        /// What follows it gives up what it would have inherited: too many died one after another.
+        case gaveUp(Role, reason: String)
         /// It broke the control protocol, or closed its end.
         case channelLost(Role)
         case beat(Role)
@@ -112,6 +114,9 @@ package struct Supervision: Sendable {
         ]
         /// When this process itself woke so late, it heard nobody: everybody gets another ``silence``.
         package static let ownStall: Duration = .milliseconds(300)
+        /// Deaths that a row of successors counts for when it was given up: the next start waits so long that `vip` lets the
+        /// address go to a host that is not in a crash loop.
+        package static let rowOfDeaths = 4
     }
 
     enum State: Sendable, Hashable {
@@ -136,6 +141,8 @@ package struct Supervision: Sendable {
         var deaths = 0
         var restarts: UInt64 = 0
         var lastEnding: String?
+        /// Why its row of successors has ended.
+        var givenUp: String?
     }
 
     enum Reload: Sendable, Hashable {
@@ -172,8 +179,9 @@ package struct Supervision: Sendable {
             if isLive(role) {
                 kill(role)
             } else if case .succeeding = children[role]?.state {
-                abandonSuccession(role, how: "no successor came", at: now)
+                abandonSuccession(role, how: children[role]?.givenUp ?? "no successor came", at: now)
             }
+        case .gaveUp(let role, let reason): children[role]?.givenUp = reason
         case .beat(let role): beat(role, at: now)
         case .prepared(let role, let generation): prepared(role, generation, at: now)
         case .refused(let role, let generation, let reason): refused(role, generation, reason, at: now)

@@ -87,7 +87,7 @@ extension SupervisorProcess {
     /// A process says that it took the place of the child's process. It is believed when it is a child of ours and the
     /// one before it is gone.
     private func succeed(_ child: ChildHandle, pid: Int32, tries: Int = adoptionTries) {
-        guard children[child.role] === child, child.channel.isOpen else { return }
+        guard children[child.role] === child, child.channel.isOpen, child.claimant == pid else { return }
         let isDue = supervision.phase(child.role) == "succeeding"
         if isDue, let process = try? Process(adopting: pid) {
             child.succeeded(by: process)
@@ -162,8 +162,11 @@ extension SupervisorProcess {
         case .refused(let generation, let reason): tell(.refused(role, generation: generation, reason: reason))
         case .serving(let generation): tell(.serving(role, generation: generation))
         case .held: child.isHeld = true
-        case .succeeded(let pid): succeed(child, pid: pid)
         case .heartbeat(let thread): makePunctual(thread, of: child)
+        case .succeeded(let pid):
+            child.claimant = pid
+            succeed(child, pid: pid)
+        case .gaveUp(let reason): tell(.gaveUp(role, reason: reason))
         case .reply(let id, let answer): questions.answered(id, answer)
         case .state(let line):
             child.state = line

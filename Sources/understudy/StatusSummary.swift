@@ -132,6 +132,7 @@ struct StatusSummary {
             }
         }
         let counters = status["balancer"]?["counters"]
+        succession(counters, into: &notes)
         note(counters?["refusals"], "clients refused", into: &notes)
         if let count = counters?["ends"]?["no-server"]?.integer, count > 0 {
             notes.append("clients that found no server: \(count)")
@@ -161,6 +162,23 @@ struct StatusSummary {
         line("")
         line("since the start:")
         for note in notes { line("  " + note) }
+    }
+
+    /// What became of the sessions of balancers that died.
+    private func succession(_ counters: JSON?, into notes: inout [String]) {
+        guard let deaths = status["balancer"]?["deaths"]?.integer, deaths > 0 else { return }
+        var parts = ["\(counters?["inherited"]?.integer ?? 0) live on"]
+        for (name, what) in [
+            ("inherited-opaque", "could not be kept (TLS)"), ("sessions-closing", "of them are still to be closed"),
+            ("inherited-beginning", "had no CONNACK yet"), ("inherited-homeless", "had no place in the configuration"),
+            ("inherited-broken", "made no sense"), ("inherited-poison", "killed it twice"),
+        ] {
+            if let count = counters?[name]?.integer, count > 0 { parts.append("\(count) \(what)") }
+        }
+        notes.append("\(deaths) balancers died; of the last one's sessions \(parts.joined(separator: ", "))")
+        if let poisoned = status["balancer"]?["poisoned_clients"]?.integer, poisoned > 0 {
+            notes.append("clients that are refused because balancers died of them: \(poisoned)")
+        }
     }
 
     private func note(_ counts: JSON?, _ what: String, into notes: inout [String]) {

@@ -37,22 +37,28 @@ listen ws-server { bind 127.0.0.1:1903; use ws-server }
 listen edited { bind 127.0.0.1:1904; proxy-protocol accept from 127.0.0.0/8; use edited }
 listen edited-ws { bind 127.0.0.1:1905; protocol mqtt over websocket path /mqtt; proxy-protocol accept from 127.0.0.0/8; use edited-ws }
 listen real { bind 127.0.0.1:1906; use real }
+listen tls { bind 127.0.0.1:1907; bind 127.0.0.1:1908; use tls; tls { certificate @/combined.pem } }
+listen wss { bind 127.0.0.1:1909; protocol mqtt over websocket path /mqtt; use wss; tls { certificate @/combined.pem } }
 backend plain { server one 127.0.0.1:2901; check none; stick on client-id table sessions }
 backend behind-ws { server one 127.0.0.1:2902; check none }
 backend ws-server { server one 127.0.0.1:2903 websocket /mqtt; check none }
 backend edited { server one 127.0.0.1:2904; check none; proxy-protocol v2 }
 backend edited-ws { server one 127.0.0.1:2905; check none; proxy-protocol v2 }
 backend real { server one 127.0.0.1:2906; check none }
+backend tls { server one 127.0.0.1:2907; check none }
+backend wss { server one 127.0.0.1:2909; check none }
 stick-table sessions { key client-id; size 10000 }
 """
 KINDS = {"plain": (1901, 2901), "ws-client": (1902, 2902), "ws-server": (1903, 2903), "edited": (1904, 2904),
          "edited-ws": (1905, 2905)}
+# The server of both is one listener of ours: whose session it is, the CONNECT says.
+SECURE = {"tls13": (1907, 2907), "tls12": (1908, 2907), "wss": (1909, 2909)}
 
 
 def points():
     """The names of the points, in their order."""
     text = (house.ROOT / "Sources/Proxy/Survival/ChaosPoint.swift").read_text()
-    return [name for line in re.findall(r"^\s+case (.*)$", text, re.M) for name in line.split(", ")]
+    return [name for line in re.findall(r"^    case (.*)$", text, re.M) for name in line.split(", ")]
 
 
 class Patient:
@@ -61,7 +67,10 @@ class Patient:
     def __init__(self, binary):
         if binary:
             house.BINARY = binary
-        self.daemon = house.Balancer(CONFIGURATION)
+        folder = house.certificates(house.SCRATCH / "tls")
+        self.contexts = {kind: house.client_context(folder) for kind in SECURE}
+        self.contexts["tls12"].maximum_version = house.ssl.TLSVersion.TLSv1_2
+        self.daemon = house.Balancer(CONFIGURATION.replace("@", str(folder)))
         self.state = self.open_state()
         self.killed = 0
 
@@ -211,7 +220,7 @@ def drive(world, patient, deaths, seconds, mode=0, pause=0.25, patience=None):
 
 
 def populate(world, each):
-    for kind in KINDS:
+    for kind in world.ports:
         for number in range(each):
             world.begin(kind, small=number % 4 == 0)
     for _ in range(10):
@@ -229,12 +238,12 @@ def calm(world, patient, limit=30):
 
 def run(deaths, seconds):
     patient = Patient(CHAOS)
-    world = World(KINDS)
+    world = World(KINDS | SECURE, patient.contexts)
     real = RealClients()
-    populate(world, 8)
+    populate(world, 6)
     mode = KILLS if CHAOS else 0
     # Without a chaos build, all deaths come from outside.
-    done = drive(world, patient, deaths, seconds, mode, pause=0.5 if CHAOS else 0.15)
+    done = drive(world, patient, deaths, seconds, mode, pause=0.5 if CHAOS else 0.7)
     calm(world, patient)
     hung = world.hung(5)
     found = world.failures() + [f"{len(hung)} ping-pong sessions hang"] * bool(hung)

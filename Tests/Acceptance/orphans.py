@@ -1,4 +1,4 @@
-"""Sessions over TLS cannot be kept when the balancer dies: they are closed one after the other, and plain ones beside them live on."""
+"""Sessions whose TLS is OpenSSL's cannot be kept when the balancer dies: they are closed one after the other, and plain ones beside them live on."""
 
 import signal
 import os
@@ -13,7 +13,7 @@ user nobody
 loops 2
 close-spread 3s
 listen plain { bind *:1884; use broker }
-listen tls { bind *:8883; use broker; tls { certificate @/combined.pem } }
+listen tls { bind *:8883; use broker; tls { certificate @/combined.pem; records openssl } }
 backend broker { server one 10.77.0.1:1883; check none }
 """
 COUNT = 60

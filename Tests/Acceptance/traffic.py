@@ -15,89 +15,11 @@ import socket
 import struct
 import time
 
+from ends import End, IN_FLIGHT, SIZES, Secure, pattern
+from frames import Frames, frame
 from house import expect, length
 
-# A prime, so that no block of a power of two repeats.
-PERIOD = 65521
-TABLE = random.Random(5).randbytes(PERIOD) * 3
-SIZES = (1, 2, 100, 1500, 9000, 40000)
-# Bytes of a stream that were sent and have not arrived.
-IN_FLIGHT = 200_000
 GREETING = b"\r\n\r\n\0\r\nQUIT\n"
-
-
-def pattern(stream, place, count):
-    start = (place + stream * 7919) % PERIOD
-    return TABLE[start:start + count]
-
-
-def masked(key, data, offset=0):
-    if not data:
-        return data
-    key = key[offset % 4:] + key[:offset % 4]
-    pad = key * (len(data) // 4 + 1)
-    return (int.from_bytes(data, "big") ^ int.from_bytes(pad[:len(data)], "big")).to_bytes(len(data), "big")
-
-
-class Frames:
-    """Takes a stream of WebSocket frames apart."""
-
-    def __init__(self):
-        self.header, self.left, self.opcode, self.key, self.place, self.control = b"", 0, 0, None, 0, b""
-        self.pings, self.pongs, self.closed = [], [], False
-
-    def feed(self, data):
-        out = []
-        while data:
-            if self.left:
-                piece, data = data[:self.left], data[self.left:]
-                plain = masked(self.key, piece, self.place) if self.key else piece
-                self.left -= len(piece)
-                self.place += len(piece)
-                if self.opcode < 8:
-                    out.append(plain)
-                else:
-                    self.control += plain
-            else:
-                self.header, data = self.header + data[:1], data[1:]
-                if not self.complete():
-                    continue
-            if not self.left and self.opcode >= 8:
-                {8: lambda: setattr(self, "closed", True), 9: lambda: self.pings.append(self.control),
-                 10: lambda: self.pongs.append(self.control)}[self.opcode]()
-                self.control = b""
-        return b"".join(out)
-
-    def complete(self):
-        head = self.header
-        if len(head) < 2:
-            return False
-        short, size = head[1] & 127, 2
-        size += {126: 2, 127: 8}.get(short, 0) + (4 if head[1] & 128 else 0)
-        if len(head) < size:
-            return False
-        self.opcode, self.place = head[0] & 15, 0
-        expect(self.opcode in (0, 2, 8, 9, 10), "an opcode", self.opcode)
-        self.left = {126: lambda: struct.unpack(">H", head[2:4])[0], 127: lambda: struct.unpack(">Q", head[2:10])[0]}.get(
-            short, lambda: short)()
-        self.key = head[size - 4:size] if head[1] & 128 else None
-        self.header = b""
-        return True
-
-
-def frame(payload, mask, opcode=2, final=True):
-    head = bytes([opcode | (128 if final else 0)])
-    bit = 128 if mask else 0
-    if len(payload) < 126:
-        head += bytes([bit | len(payload)])
-    elif len(payload) < 65536:
-        head += bytes([bit | 126]) + struct.pack(">H", len(payload))
-    else:
-        head += bytes([bit | 127]) + struct.pack(">Q", len(payload))
-    if not mask:
-        return head + payload
-    key = os.urandom(4)
-    return head + key + masked(key, payload)
 
 
 def connect_packet(identity):
@@ -109,109 +31,12 @@ def proxy_header(port):
     return GREETING + b"\x21\x11\x00\x0c" + bytes([10, 1, 2, 3]) + bytes([127, 0, 0, 1]) + struct.pack(">HH", port, 1883)
 
 
-class End:
-    """One end of a session: what it sends and what it expects, in frames or not."""
-
-    def __init__(self, world, sock, outgoing, incoming, frames=None, mask=False):
-        self.world, self.socket, self.outgoing, self.incoming = world, sock, outgoing, incoming
-        self.frames, self.mask = frames, mask
-        self.sent = self.received = 0
-        self.pending = b""
-        self.peer = None
-        self.failure = None
-        self.ended = self.shut = self.finishing = False
-        self.pings = 0
-        sock.setblocking(False)
-        world.watch(sock, self.event)
-
-    def event(self, what):
-        if what & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and not self.ended:
-            self.receive()
-        if what & select.EPOLLOUT and self.pending:
-            self.flush()
-
-    def receive(self):
-        for _ in range(4):
-            try:
-                data = self.socket.recv(65536)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self.fail(f"{error} after {self.received} bytes")
-                return
-            if not data:
-                self.ended = True
-                self.world.unwatch(self.socket)
-                if not self.finishing:
-                    self.fail(f"ended after {self.received} bytes")
-                return
-            self.take(data)
-
-    def take(self, data):
-        if self.frames:
-            data = self.frames.feed(data)
-            if self.frames.closed and not self.finishing:
-                self.fail(f"closed by a frame after {self.received} bytes")
-        while data:
-            piece, data = data[:PERIOD], data[PERIOD:]
-            if piece != pattern(self.incoming, self.received, len(piece)):
-                self.fail(f"stream {self.incoming} is wrong behind byte {self.received}")
-            self.received += len(piece)
-
-    def fail(self, words):
-        self.failure = self.failure or words
-
-    def send(self, count):
-        """The next bytes of the stream, as one frame or two, and a ping now and then."""
-        payload = pattern(self.outgoing, self.sent, count)
-        self.sent += count
-        if self.frames is None:
-            self.pending += payload
-        elif count > 1 and random.random() < 0.3:
-            cut = random.randrange(1, count)
-            self.pending += frame(payload[:cut], self.mask, 2, False)
-            if random.random() < 0.5:
-                self.ping()
-            self.pending += frame(payload[cut:], self.mask, 0, True)
-        else:
-            self.pending += frame(payload, self.mask)
-            if random.random() < 0.05:
-                self.ping()
-        self.flush()
-
-    def ping(self):
-        self.pings += 1
-        self.pending += frame(b"ping %d" % self.pings, self.mask, 9)
-
-    def flush(self):
-        try:
-            self.pending = self.pending[self.socket.send(self.pending):]
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            self.fail(f"{error} after {self.sent} bytes were sent")
-            self.pending = b""
-        if self.finishing and not self.pending:
-            self.shutdown()
-
-    def shutdown(self):
-        if self.frames is None and not self.shut:
-            self.shut = True
-            try:
-                self.socket.shutdown(socket.SHUT_WR)
-            except OSError as error:
-                self.fail(f"{error} at the end")
-
-    @property
-    def owed(self):
-        return self.peer is not None and self.received < self.peer.sent
-
-
 class World:
     """The epoll set, the servers' listeners, and all that goes on."""
 
-    def __init__(self, ports):
-        """`ports`: kind → (where the balancer listens, where its server does)."""
+    def __init__(self, ports, contexts=None):
+        """`ports`: kind → (where the balancer listens, where its server does). `contexts`: of the kinds that speak TLS."""
+        self.contexts = contexts or {}
         self.ports = ports
         self.poll = select.epoll()
         self.handlers = {}
@@ -221,7 +46,7 @@ class World:
         self.short = {"whole": 0, "early": 0, "lost": 0}
         self.next = 0
         self.longest = 0.0
-        for kind, (_, port) in ports.items():
+        for port, kind in {port: kind for kind, (_, port) in ports.items()}.items():
             listener = socket.create_server(("127.0.0.1", port), backlog=1024)
             listener.setblocking(False)
             self.watch(listener, lambda what, listener=listener, kind=kind: self.accept(listener, kind))
@@ -367,7 +192,9 @@ class World:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         head = proxy_header(sock.getsockname()[1]) if kind.startswith("edited") else b""
         packet = connect_packet(name.encode())
-        if kind in ("ws-client", "edited-ws"):
+        if kind in self.contexts:
+            sock = Secure(sock, self.contexts[kind])
+        if kind in ("ws-client", "edited-ws", "wss"):
             key = base64.b64encode(os.urandom(16))
             head += (b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                      b"Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n")
@@ -380,7 +207,7 @@ class World:
         self.next += 1
         number, name = self.next, f"s{self.next}"
         sock = self.open(kind, name, small)
-        framed = kind in ("ws-client", "edited-ws")
+        framed = kind in ("ws-client", "edited-ws", "wss")
         client = End.__new__(End)
         self.expected[name] = (client, number)
         answer, limit = b"", time.monotonic() + 20
@@ -520,7 +347,7 @@ class World:
                 end.shutdown()
         until = time.monotonic() + limit
         while time.monotonic() < until and any(
-                not e.failure and (e.pending or e.owed or (e.frames is None and e.peer.frames is None and not e.ended))
+                not e.failure and (e.pending or e.owed or (e.halves and e.peer.halves and not e.ended))
                 for e in ends):
             self.turn(0.01)
 

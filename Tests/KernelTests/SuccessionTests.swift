@@ -79,6 +79,20 @@ struct SuccessionTests {
         }
     }
 
+    @Test("balancers that die one after another give their sessions up, and the status says so")
+    func row() throws {
+        let daemon = try Self.daemon(9)
+        var last: Int64 = 0
+        try daemon.turn {
+            let balancer = try daemon.balancer()
+            if let pid = balancer["pid"]?.integer, pid != last, Glibc.kill(Int32(pid), SIGKILL) == 0 { last = pid }
+            return balancer["last_ending"]?.string?.contains("died one after another") == true
+        }
+        #expect(try daemon.balancer()["restarts"]?.integer ?? 0 >= 8)
+        try daemon.successor(of: last)
+        #expect(try daemon.accepts())
+    }
+
     @Test("a holder that dies is replaced, and the balancer's death still loses nothing")
     func holder() throws {
         let broker = try EventLoop()

@@ -350,6 +350,22 @@ struct SupervisionTests {
         #expect(dialogue.tell(.succeeded(.balancer)) == [])
     }
 
+    @Test("a row of successors that gave up counts as a crash loop: the next start waits, and the reason is kept")
+    func rowGivenUp() {
+        var dialogue = Dialogue.serving
+        dialogue.tell(.orphaned(.balancer, how: "signal 11"))
+        #expect(dialogue.tell(.gaveUp(.balancer, reason: "8 died")) == [])
+        let actions = dialogue.tell(.channelLost(.balancer))
+        #expect(actions.contains(.report(.restarting(.balancer, after: .seconds(1)))), "\(actions)")
+        #expect(!actions.contains(.spawn(.balancer, generation: 1)))
+        #expect(dialogue.supervision.lastEnding(.balancer) == "8 died")
+        dialogue.tell(.beat(.vip))
+        dialogue.wait(.milliseconds(900))
+        dialogue.tell(.beat(.vip))
+        dialogue.wait(.milliseconds(200))
+        #expect(dialogue.tell(.timeout).contains(.spawn(.balancer, generation: 1)))
+    }
+
     @Test("a stop while a successor is awaited waits for nobody")
     func stopDuringSuccession() {
         var dialogue = Dialogue.serving

@@ -52,6 +52,9 @@ extension TwoHosts {
         @Test("kill -9 of the balancer: accepts within 100 ms, and nobody reconnects", .timeLimit(.minutes(4)))
         func balancer() throws { try Setting.demand(.killBalancer) }
 
+        @Test("balancers that die again and again: the other host takes the address", .timeLimit(.minutes(4)))
+        func crashLoop() throws { try Setting.demand(.crashLoop, runs: 1) }
+
         @Test("SIGSTOP of the balancer: the other host serves within 1.5 s", .timeLimit(.minutes(4)))
         func stopped() throws { try Setting.demand(.stopBalancer) }
 

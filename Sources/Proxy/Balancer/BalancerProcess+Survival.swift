@@ -1,6 +1,7 @@
 // The balancer as one of a row: what it takes over, and what it leaves behind.
 
 import Configuration
+import Control
 import Linux
 import Telemetry
 import Wire
@@ -88,6 +89,16 @@ extension BalancerProcess {
         }
     }
 
+    /// Tells the supervisor why nobody takes the predecessor's place. There is no loop yet, and never will be.
+    private static func giveUp(_ reason: String) {
+        // Not told, it finds the socket closed.
+        guard let loop = try? EventLoop(),
+            let control = try? ControlChannel<SupervisorMessage, ChildMessage>(
+                FileDescriptor(owning: ChildProcess.controlDescriptor), on: loop)
+        else { return }
+        control.send(.gaveUp(reason: reason))
+    }
+
     /// Takes the predecessor's place, or begins. Before there is another thread: the holder is a copy of this one.
     static func follow() throws(Errno) -> Survival {
         do {
@@ -96,6 +107,7 @@ extension BalancerProcess {
             throw error
         } catch {
             try? Descriptor.writeAll(2, Array("understudy balancer: \(error)\n".utf8))
+            giveUp("\(error)")
             ProcessSelf.exit(1)
         }
     }

@@ -90,6 +90,10 @@ struct Slot: BitwiseCopyable {
     /// Raw value of the ``AdmissionRefusal`` it is to be told once its CONNECT is there, with ``AdmissionBounds/untold``
     /// when it is not to be told; 0: none.
     var doom: UInt8 = 0
+    /// Counted as connected in its stick table's entry.
+    var isPinned = false
+    /// Its sockets are registered without writing: completed when one of them takes nothing.
+    var isQuiet = false
     /// Counted at its source, which is the network of this prefix length; 0: not counted.
     var sourcePrefix: UInt8 = 0
     /// Code of the CONNACK that ended the connect; with ``connackAfter``.
@@ -97,7 +101,7 @@ struct Slot: BitwiseCopyable {
     var isSessionPresent = false
     /// Index of the source address in its backend; `UInt8.max`: none is counted.
     var sourceIndex = UInt8.max
-    /// Number of the stick table in whose entry the session counts; ``noTable``: none.
+    /// Number of the stick table in whose entry the session counts, or will (``isPinned``); ``noTable``: none.
     var table = Slot.noTable
 
     /// Number of the session's ``Edge``; 0: bytes pass untouched. Otherwise `up` and `down` count MQTT bytes, and hold
@@ -143,8 +147,10 @@ struct Slot: BitwiseCopyable {
     /// time a successor looks at it. 0: not known.
     var clientCookie: UInt64 = 0
     var serverCookie: UInt64 = 0
-    /// Bytes that had moved when a process died with this session in hand; ``UInt64/max``: none has.
+    /// Bytes that had moved when a process died with this session in hand and bytes of it in flight, and which death that was;
+    /// ``UInt64/max``: none has.
     var diedAfter = UInt64.max
+    var diedAt: UInt32 = 0
 
     /// The wheel's list the slot is on.
     var bucket: UInt32 = TimerWheel.none

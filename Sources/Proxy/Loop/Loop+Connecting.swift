@@ -302,7 +302,10 @@ extension Loop {
         case .moved:
             counters.add(.stickMoved)
             slots[index].table = table.number
-        case .learned, .known: slots[index].table = table.number
+            slots[index].isPinned = true
+        case .learned, .known:
+            slots[index].table = table.number
+            slots[index].isPinned = true
         case .refused: counters.add(.stickRefused)
         }
     }

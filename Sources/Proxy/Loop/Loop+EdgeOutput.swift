@@ -30,7 +30,9 @@ extension Loop {
                 Chaos.point(.edgeSent)
                 edges[edge][isUp: isUp].sent += UInt64(count)
                 Chaos.point(.edgeSentStored)
-            case .wouldBlock, .ended: return .blocked
+            case .wouldBlock, .ended:
+                if slots[index].isQuiet { hearFully(index) }
+                return .blocked
             case .failed: return .failed
             }
         }

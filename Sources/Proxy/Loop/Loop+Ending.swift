@@ -16,7 +16,7 @@ extension Loop {
         Chaos.point(.endBegun)
         wheel.disarm(index, slots)
         if !slot.isRecorded { record(slot, index, cause) }
-        if slot.table != Slot.noTable {
+        if slot.isPinned {
             snapshot.tables[Int(slot.table)].disconnected(keys.load(slot), at: Instant(nanoseconds: now))
         }
         Chaos.point(.tableLeft)

@@ -108,11 +108,13 @@ extension Loop {
         if !isOpaque {
             guard recover(index, isUp: true), recover(index, isUp: false), hasKeys(index) else { return .inheritedBroken }
         }
-        if index == suspect {
-            // Twice at the same byte is no chance.
+        if index == suspect, !isOpaque, isMidway(index) {
+            // Two deaths in a row over the same bytes are no chance.
             let moved = moved(index)
-            guard slot.diedAfter != moved else { return .inheritedPoison }
+            let death = poison?.death ?? 0
+            guard slot.diedAfter != moved || slot.diedAt &+ 1 != death else { return .inheritedPoison }
             slots[index].diedAfter = moved
+            slots[index].diedAt = death
         }
         slots[index].listener = listener
         slots[index].backendNumber = backend
@@ -161,6 +163,13 @@ extension Loop {
         guard edge != 0 else { return slots[index].moved }
         let (up, down) = (edges[edge].up, edges[edge].down)
         return slots[index].moved &+ up.received &+ up.sent &+ down.received &+ down.sent
+    }
+
+    /// Whether bytes of the session were taken and not given.
+    private func isMidway(_ index: UInt32) -> Bool {
+        let edge = slots[index].edge
+        guard edge != 0 else { return !slots[index].up.isEmpty || !slots[index].down.isEmpty }
+        return [edges[edge].up, edges[edge].down].contains { $0.pending > 0 || $0.unsent > 0 }
     }
 
     // MARK: Cursors
@@ -246,6 +255,7 @@ extension Loop {
     private func claim(_ index: UInt32, _ claims: inout Claims) -> Bool {
         let slot = slots[index]
         guard let chain = keys.chain(of: slot) else { return false }
+        if slot.edge == 0, slot.up.chunk | slot.down.chunk == 0, chain.isEmpty { return true }
         var held = [slot.up.chunk, slot.down.chunk]
         if slot.edge != 0 {
             guard claims.edges.insert(slot.edge).inserted else { return false }
@@ -286,16 +296,18 @@ extension Loop {
         counters.add(.inherited)
         count(index)
         Chaos.point(.counted)
-        pin(index)
-        Chaos.point(.pinned)
         let edge = slots[index].edge
         // Nothing is private to this process: the record is all there is.
         while company.count <= Int(edge) { company.append(nil) }
         do {
-            // Whatever either side has to tell is told again: nothing the predecessor was told is lost with it.
-            try poller.add(slots[index].client, tag: tag(index, isServer: false))
+            // Whatever either side has to tell is told again: nothing the predecessor was told is lost with it. That they may be
+            // written to is not told of those that have nothing to be written: it would be the longest list of all.
+            let isQuiet = edge == 0 && slots[index].up.chunk | slots[index].down.chunk == 0
+            slots[index].isQuiet = isQuiet
+            let (client, server) = (tag(index, isServer: false), tag(index, isServer: true))
+            if isQuiet { try poller.addQuiet(slots[index].client, tag: client) } else { try poller.add(slots[index].client, tag: client) }
             Chaos.point(.clientPolled)
-            try poller.add(slots[index].server, tag: tag(index, isServer: true))
+            if isQuiet { try poller.addQuiet(slots[index].server, tag: server) } else { try poller.add(slots[index].server, tag: server) }
             Chaos.point(.serverPolled)
             armIdle(index)
             // What was taken and not transformed, and answers that are owed: no socket tells of these.
@@ -311,7 +323,6 @@ extension Loop {
         orphans = found.count
         for (turn, index) in found.enumerated() {
             count(index)
-            pin(index)
             setDeadline(index, now + snapshot.closeSpread / Int64(found.count) * Int64(turn + 1))
         }
     }
@@ -320,6 +331,8 @@ extension Loop {
     private func count(_ index: UInt32) {
         let slot = slots[index]
         counters.add(.accepted)
+        slots[index].isPinned = false
+        if slot.table != Slot.noTable { unpinned.append(index) }
         slots[index].bucket = TimerWheel.none
         slots[index].isQueued = false
         // A new generation: what the former poller still tells finds nobody.
@@ -341,16 +354,25 @@ extension Loop {
         }
     }
 
-    /// The client is connected, as the stick table must know: nobody is, after a restart.
+    /// Tells the stick tables that clients are connected, as after a restart nobody is: once they are served, some in each turn.
+    func pinInherited() {
+        let batch = unpinned.suffix(Share.pins)
+        unpinned.removeLast(batch.count)
+        for index in batch { pin(index) }
+    }
+
     private func pin(_ index: UInt32) {
         let slot = slots[index]
-        guard slot.table != Slot.noTable else { return }
-        slots[index].table = Slot.noTable
+        // It may have ended meanwhile, and be another session.
+        guard slot.phase == .relaying || slot.phase == .orphaned, !slot.isPinned, slot.table != Slot.noTable else { return }
         let server = snapshot.backends[Int(slot.backendNumber)].serverID(Int(slot.serverIndex))
         let table = snapshot.tables[Int(slot.table)]
         switch table.connected(keys.load(slot), server: server, at: Instant(nanoseconds: now)) {
-        case .learned, .known, .moved: slots[index].table = slot.table
-        case .refused: counters.add(.stickRefused)
+        case .learned, .known, .moved: slots[index].isPinned = true
+        case .refused:
+            slots[index].table = Slot.noTable
+            counters.add(.stickRefused)
         }
+        Chaos.point(.pinned)
     }
 }

@@ -36,6 +36,8 @@ final class Loop {
         static let descriptions = 256
         /// Sessions looked at by a command that closes some of them.
         static let closes = 1024
+        /// Inherited sessions that their stick table is told of.
+        static let pins = 64
     }
 
     /// A turn is never longer than this without work: the heartbeat's resolution.
@@ -101,6 +103,8 @@ final class Loop {
     var originalBytes = 0
     /// Sessions of a former process that cannot be kept and are not closed yet.
     var orphans = 0
+    /// Inherited sessions that their stick tables do not know of yet.
+    var unpinned: [UInt32] = []
     /// More deadlines have passed than one turn serves.
     var isLate = false
     /// A session waits for a chunk: a turn without a pause would not bring one.
@@ -150,7 +154,7 @@ final class Loop {
 
     private func turn() throws(Errno) {
         let isCrowded = !waitingHandshakes.isEmpty
-        let idle = queued.isEmpty && waitingHandshakes.isEmpty && chores.isEmpty && !isLate
+        let idle = queued.isEmpty && waitingHandshakes.isEmpty && chores.isEmpty && unpinned.isEmpty && !isLate
         let count = try poller.wait(nanoseconds: idle ? Self.longestWait : isStarved ? Self.starvedWait : 0)
         isStarved = false
         now = Clock.now.nanoseconds
@@ -163,6 +167,7 @@ final class Loop {
         serveDeadlines()
         if !resting.isEmpty { wakeListeners() }
         if !chores.isEmpty { work() }
+        if !unpinned.isEmpty { pinInherited() }
         counters.set(.sessions, slots.used)
         counters.set(.chunks, chunks.used)
         counters.set(.orphaned, orphans)

@@ -25,6 +25,8 @@ enum Chaos {
     }
 
     #if CHAOS
+        /// Deaths one after another are what such a build is for.
+        static let hasCrashLoops = false
         /// The CONNECT with this client ID traps.
         static let trap = Array("understudy-trap".utf8)
         static let deaths = 16
@@ -96,6 +98,7 @@ enum Chaos {
             }
         }
     #else
+        static let hasCrashLoops = true
         @inline(__always) static func begin(_ region: MemoryRegion) {}
         @inline(__always) static func has(_ mode: Mode) -> Bool { false }
         @inline(__always) static func point(_ point: ChaosPoint) {}

@@ -23,6 +23,8 @@ struct PoisonList: Sendable {
 
     /// ``size`` bytes; zero at first.
     let region: MemoryRegion
+    /// The number of the last death.
+    let death: UInt32
 
     private static func hash(_ id: [UInt8]) -> UInt64 { SipHash(key.0, key.1).hash(id.span) }
 

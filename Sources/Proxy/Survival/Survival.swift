@@ -54,7 +54,7 @@ final class Survival {
             environment: environment)
         if isSuccessor, !state.followed() {
             holder.end()
-            throw Refusal.crashLoop(deaths: state.deaths)
+            throw Refusal.crashLoop(deaths: SurvivalState.maximumRestless)
         }
         holderPid = try holder.start()
         // From here on this process is in charge, and nothing of the predecessor's was touched before.

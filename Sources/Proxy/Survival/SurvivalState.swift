@@ -88,7 +88,7 @@ struct SurvivalState {
         let restless = region.load(Place.hasServed, as: UInt32.self) == 0 ? region.load(Place.restless, as: UInt32.self) &+ 1 : 0
         region.store(restless, at: Place.restless)
         region.store(UInt32(0), at: Place.hasServed)
-        return restless < Self.maximumRestless || Chaos.has(.kills)
+        return restless < Self.maximumRestless || !Chaos.hasCrashLoops
     }
 
     /// This process has served for a while: its death is none of a row.
@@ -98,7 +98,7 @@ struct SurvivalState {
     var hashKey: (UInt64, UInt64) { (region.load(Place.hashKey), region.load(Place.hashKey + 8)) }
 
     /// The clients that balancers died of.
-    var poison: PoisonList { PoisonList(region: region.slice(Place.poison, count: PoisonList.size)) }
+    var poison: PoisonList { PoisonList(region: region.slice(Place.poison, count: PoisonList.size), death: deaths) }
 
     /// What a chaos build counts and is told (``Chaos``).
     var chaos: MemoryRegion { region.slice(Place.chaos, count: Place.poison - Place.chaos) }
