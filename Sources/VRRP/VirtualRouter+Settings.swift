@@ -134,7 +134,7 @@ extension VirtualRouter {
         package static let successorGrace = Duration.milliseconds(50)
         /// The longest the addresses still stay for the sessions on them to be closed, once they are served elsewhere. A
         /// session that is left then learns of it when its client speaks next.
-        package static let drainTime = Duration.milliseconds(200)
+        package static let drainTime = Duration.seconds(1)
         /// Announcements on hearing a loser are at least this far apart.
         package static let announcementGap = Duration.milliseconds(100)
         /// The distance of the rounds of announcements at a takeover: a switch that has just moved the port may lose some.

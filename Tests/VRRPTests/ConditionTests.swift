@@ -55,7 +55,7 @@ import Wire
             ])
         dialogue.pass(.milliseconds(40))
         dialogue.hear(100)
-        #expect(dialogue.run(for: VirtualRouter.Bounds.drainTime) == [.release])
+        #expect(dialogue.run(for: VirtualRouter.Bounds.drainTime, hearing: 100) == [.release])
         // The peer served and died: its death counts.
         #expect(dialogue.run(for: .milliseconds(400)).first == .claim(2))
     }

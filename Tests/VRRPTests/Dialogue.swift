@@ -89,4 +89,15 @@ struct Dialogue {
             addresses: [Example.virtual])
         return tell(.received(advertisement, from: from, to: Example.ours))
     }
+
+    /// Lets time pass while another router says every 100 ms that it is active.
+    mutating func run(for duration: Duration, hearing priority: UInt8) -> [Action] {
+        let end = now + duration
+        var actions: [Action] = []
+        while now < end {
+            actions += run(for: min(.milliseconds(100), end - now))
+            if now < end { actions += hear(priority) }
+        }
+        return actions
+    }
 }

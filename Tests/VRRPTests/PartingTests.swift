@@ -22,7 +22,7 @@ import Wire
         }
         #expect(dialogue.hear(100) == [.drain])
         #expect(dialogue.hear(100) == [], "said once")
-        #expect(dialogue.run(for: VirtualRouter.Bounds.drainTime - .milliseconds(1)) == [])
+        #expect(dialogue.run(for: VirtualRouter.Bounds.drainTime - .milliseconds(1), hearing: 100) == [])
         #expect(dialogue.run(for: .milliseconds(1)) == [.release])
         #expect(dialogue.router.parting == nil)
         #expect(dialogue.router.counters.partings == 1 && dialogue.router.counters.partingsUnseen == 0)

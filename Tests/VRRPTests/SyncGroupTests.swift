@@ -155,8 +155,9 @@ import Wire
                 .advertise(priority: 0), .transition(from: .active, to: .backup, .withdrawn("v6 gave way")),
             ])
         let start = dialogue.now
-        // Nobody takes the address; it goes.
-        #expect(dialogue.run(for: .milliseconds(355)).last == .release)
+        // Nobody takes the address; its sessions are closed, and it goes.
+        #expect(dialogue.run(for: .milliseconds(155)).last == .drain)
+        #expect(dialogue.tell(.drained) == [.release])
         #expect(dialogue.router.nextDeadline == start + BackupTests.down + .milliseconds(100))
     }
 }
