@@ -16,10 +16,13 @@ struct FuzzTarget: Sendable, CustomStringConvertible {
     /// - Throws: ``FuzzFinding``.
     let judge: @Sendable ([UInt8]) throws -> String
 
-    /// Whether any client may send it, before anybody knows who it is: these are fuzzed ten times as long.
+    /// Whether any client or anybody on the network may send it, before it is known who that is, or the kernel passes it on:
+    /// these are fuzzed ten times as long.
     var facesStrangers: Bool {
-        ["mqtt-connect", "mqtt-boundary", "mqtt-rewrite", "proxy-header", "http-upgrade-request", "websocket-frames"]
-            .contains(name)
+        [
+            "mqtt-connect", "mqtt-boundary", "mqtt-rewrite", "proxy-header", "http-upgrade-request", "websocket-frames",
+            "vrrp-advertisement", "vrrp-sealed", "ipv4-packet", "netlink",
+        ].contains(name)
     }
 
     var description: String { name }

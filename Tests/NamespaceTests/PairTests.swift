@@ -76,6 +76,9 @@ extension TwoHosts {
         @Test("5,000 clients at one time through one host", .timeLimit(.minutes(5)))
         func many() throws { try Setting.demand(.manyClients, runs: 1) }
 
+        @Test("5,000 idle clients are all told when the address is handed over", .timeLimit(.minutes(5)))
+        func handOver() throws { try Setting.demand(.crowdStepDown, runs: 1) }
+
         @Test("reloads ten times a second cost no client its connection, and no CONNECT fails", .timeLimit(.minutes(5)))
         func reloads() throws { try Setting.demand(.reloads, runs: 1) }
 
