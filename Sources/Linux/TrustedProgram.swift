@@ -8,7 +8,8 @@ package enum TrustedProgram {
     /// Why a program is not to be run: a sentence, or `nil`.
     ///
     /// It and every directory above it must belong to root and be writable by nobody else; it must be a regular file that
-    /// may be executed. Symbolic links are followed: what counts is what would run.
+    /// may be executed. Symbolic links are followed: what counts is what would run. A directory with the sticky bit, as
+    /// `/tmp` has it, may be writable: what belongs to root in it can be renamed or removed by root alone.
     package static func refusal(_ path: String) -> String? {
         let resolved: String
         do throws(Errno) { resolved = try realPath(path) } catch { return "\(path): \(Errno.text(error.code))" }
@@ -19,7 +20,8 @@ package enum TrustedProgram {
             // Sound: the path is lent and the structure lives on the stack for the duration of the call.
             guard unsafe stat(part, &status) == 0 else { return "\(part): \(Errno.text(cl_errno()))" }
             if status.st_uid != 0 { return "\(part) does not belong to root" }
-            if status.st_mode & 0o022 != 0 { return "\(part) can be written by others than root" }
+            let isSticky = !isProgram && status.st_mode & 0o1000 != 0
+            if status.st_mode & 0o022 != 0, !isSticky { return "\(part) can be written by others than root" }
             if isProgram {
                 if status.st_mode & S_IFMT != S_IFREG { return "\(part) is not a regular file" }
                 if status.st_mode & 0o111 == 0 { return "\(part) may not be executed" }

@@ -185,11 +185,15 @@ struct NetworkHookTests {
         try File.setMode(still, 0o644)
         #expect(try refusals(still) == ["vrrp v: hook after-claim: \(still) may not be executed"])
         #expect(try refusals("\(directory.path)/none").count == 1)
-        // /tmp is everybody's.
-        let loose = "/tmp/understudy-hook-\(ProcessSelf.pid)"
+        // A directory where everybody may rename and remove what is there, and one where only owners may.
+        let everybody = "\(directory.path)/everybody"
+        try FileTree.makeDirectory(everybody)
+        let loose = "\(everybody)/hook"
         try FileTree.write(loose, [], mode: 0o755)
-        defer { File.remove(loose) }
-        #expect(try refusals(loose) == ["vrrp v: hook after-claim: /tmp can be written by others than root"])
+        try File.setMode(everybody, 0o777)
+        #expect(try refusals(loose) == ["vrrp v: hook after-claim: \(everybody) can be written by others than root"])
+        try File.setMode(everybody, 0o1777)
+        #expect(try refusals(loose).isEmpty)
     }
 
     private func refusals(_ path: String) throws -> [String] {
