@@ -67,7 +67,7 @@ let package = Package(
             name: "understudy",
             dependencies: [
                 "Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control", "Failover", "Proxy", "Supervisor",
-                "Lab", "Bench",
+                "Lab", "Bench", "MQTT",
             ],
             swiftSettings: house),
 
@@ -94,7 +94,7 @@ let package = Package(
         tests("RecordTests", ["Wire", "Configuration", "TLS", "COpenSSL"]),
         tests("NamespaceTests", ["Wire", "MQTT", "VRRP", "Configuration", "Linux", "Lab"]),
         tests("AcceptanceTests", []),
-        tests("BenchTests", ["Wire", "Bench"]),
+        tests("BenchTests", ["Wire", "MQTT", "Bench"]),
         tests(
             "FuzzTests",
             [

@@ -20,9 +20,12 @@ package enum BenchTLSVersion: String, CaseIterable, Sendable {
 enum BenchSecurity {
     /// Sessions with a server whose certificate is not looked at.
     static func client(_ version: BenchTLSVersion) throws(BenchRefusal) -> TLSContext {
-        let (configuration, files) = try read(
-            "backend b { server s 127.0.0.1:1; tls { verify none; minimum-version \(version.rawValue); "
-                + "maximum-version \(version.rawValue) } }", listener: "")
+        try client("tls { verify none; minimum-version \(version.rawValue); maximum-version \(version.rawValue) }")
+    }
+
+    /// Sessions with a server, by the `tls` block of a backend.
+    static func client(_ block: String) throws(BenchRefusal) -> TLSContext {
+        let (configuration, files) = try read("backend b { server s 127.0.0.1:1; \(block) }", listener: "")
         guard let settings = configuration.backends.first?.tls, let material = files.backends["b"] else {
             throw BenchRefusal("no TLS settings")
         }

@@ -32,6 +32,7 @@ enum Understudy {
         ServerCommands.enable, ServerCommands.disable, ServerCommands.weight, StepDownCommand.subcommand,
         VrrpCommand.subcommand, EventsCommand.subcommand,
         KeygenCommand.subcommand, ExplainCommand.subcommand, ReleaseCommand.subcommand, LabCommand.subcommand, BenchCommand.subcommand,
+        TestCommand.subcommand,
         VersionCommand.subcommand,
     ]
 
