@@ -167,6 +167,16 @@ def tools(listener, version, payload):
     expect(got == payload, name, "came changed:", len(got), "of", len(payload))
 
 
+def smoke(listener, version):
+    """`understudy test`, as an operator would run it."""
+    scheme = {(False, False): "mqtt", (True, False): "mqtts", (False, True): "ws", (True, True): "wss"}[
+        listener in ENCRYPTED, listener in FRAMED]
+    shown = run(
+        house.BINARY, "test", f"{scheme}://127.0.0.1:{PORTS[listener]}", "--insecure", "--version", version.removesuffix(".0"))
+    expect("FAILED" not in shown and "receive" in shown, shown)
+    print(f"ok {listener} {version} understudy test\n", end="")
+
+
 def shutdown(broker, listeners):
     """The server ends every session: each client hears it, whichever way it came."""
     devices = [
@@ -197,6 +207,7 @@ def body():
                 everything(listener, version, payload)
                 if listener not in FRAMED:
                     tools(listener, version, payload)
+                smoke(listener, version)
                 print(f"ok {listener} {version} in {time.monotonic() - began:.1f} s\n", end="")
             except Exception as error:
                 import traceback

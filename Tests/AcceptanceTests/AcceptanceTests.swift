@@ -15,6 +15,7 @@ struct Acceptance {
                 for version in ["3.1", "3.1.1", "5.0"] {
                     #expect(lines.contains { $0.hasPrefix("ok \(listener) \(version) in ") })
                     #expect(lines.contains("ok \(listener) \(version) server-initiated disconnect"))
+                    #expect(lines.contains("ok \(listener) \(version) understudy test"))
                 }
             }
         }
