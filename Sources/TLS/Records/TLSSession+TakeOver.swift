@@ -57,6 +57,9 @@ extension TLSSession {
         default: throw .unsupported
         }
         witness.wipe()
+        // OpenSSL forgets a session whose object goes before its end was said; this one only moves, and may be resumed.
+        // Sound: the handle is ours, and the call sets two flags in it.
+        unsafe SSL_set_shutdown(handle, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
         return TakenOverSession(
             parameters: RecordParameters(
                 version: version, suite: suite, isServer: isServer, maximumFragment: UInt16(fragment)),
