@@ -55,7 +55,7 @@ enum BenchCommand {
             Understudy.complain(explanation)
             return arguments.isEmpty ? Understudy.Status.wrongUsage : Understudy.Status.done
         }
-        do {
+        return Understudy.attempt(subcommand) {
             let options = try CommandLineOptions(
                 Array(arguments.dropFirst()), flags: ["--json", "--resume"], values: values, words: 1...64)
             if verb == "broker" { return try broker(options) }
@@ -64,13 +64,6 @@ enum BenchCommand {
                 return Understudy.wrongUsage("there is no scenario \"\(verb)\"", of: subcommand)
             }
             return try load(scenario, options)
-        } catch let error as CommandLineOptions.Wrong {
-            return Understudy.wrongUsage("bench: \(error.message)", of: subcommand)
-        } catch let error as BenchURL.Wrong {
-            return Understudy.wrongUsage("bench: \(error.message)", of: subcommand)
-        } catch {
-            Understudy.complain("understudy bench: \(error)\n")
-            return Understudy.Status.refused
         }
     }
 

@@ -19,16 +19,8 @@ enum TestCommand {
     private static let limits = 1...300
 
     static func run(_ arguments: [String]) -> Int32 {
-        do {
-            let options = try CommandLineOptions(arguments, flags: ["--insecure", "--json"], values: values, words: 1...1)
-            return try test(options)
-        } catch let error as CommandLineOptions.Wrong {
-            return Understudy.wrongUsage("test: \(error.message)", of: subcommand)
-        } catch let error as BenchURL.Wrong {
-            return Understudy.wrongUsage("test: \(error.message)", of: subcommand)
-        } catch {
-            Understudy.complain("understudy test: \(error)\n")
-            return Understudy.Status.refused
+        Understudy.attempt(subcommand) {
+            try test(CommandLineOptions(arguments, flags: ["--insecure", "--json"], values: values, words: 1...1))
         }
     }
 

@@ -1,5 +1,6 @@
 // The one program: finds the subcommand and runs it.
 
+import Bench
 import Configuration
 import Glibc
 import Linux
@@ -73,6 +74,22 @@ enum Understudy {
     static func wrongUsage(_ message: String, of subcommand: Subcommand? = nil) -> Int32 {
         complain("understudy: \(message)\n" + (subcommand.map { "usage: \(line($0))\n" } ?? usage))
         return Status.wrongUsage
+    }
+
+    /// Runs a subcommand that speaks to an address: the user's mistakes get its usage, everything else its words.
+    ///
+    /// - Returns: the exit status.
+    static func attempt(_ subcommand: Subcommand, _ body: () throws -> Int32) -> Int32 {
+        do {
+            return try body()
+        } catch let error as CommandLineOptions.Wrong {
+            return wrongUsage("\(subcommand.name): \(error.message)", of: subcommand)
+        } catch let error as BenchURL.Wrong {
+            return wrongUsage("\(subcommand.name): \(error.message)", of: subcommand)
+        } catch {
+            complain("understudy \(subcommand.name): \(error)\n")
+            return Status.refused
+        }
     }
 
     /// Writes to standard error; a closed standard error is nobody to complain to.
