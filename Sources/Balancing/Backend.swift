@@ -100,11 +100,31 @@ package struct Backend: Sendable {
     /// Where the scan for the fewest sessions begins: after the server found last.
     var cursor = 0
 
-    /// - Parameter seed: Of the jitter of checks and of random choices; different on the two hosts.
-    package init(_ settings: Settings, seed: UInt64, at now: Instant) throws(TooManyServers) {
+    /// - Parameters:
+    ///   - former: The names of a former process's servers by index, at most half of ``maximumServers``: who has such a name gets
+    ///     that index (the last one, where a name stands twice), and nobody else does until ``forgetFormer()``.
+    ///   - seed: Of the jitter of checks and of random choices; different on the two hosts.
+    package init(
+        _ settings: Settings, former: [String] = [], seed: UInt64, at now: Instant
+    ) throws(TooManyServers) {
         self.settings = settings
         random = SeededGenerator(seed: seed)
+        let names = Set(settings.servers.map(\.name))
+        servers = former.map { name in
+            // Without a name nobody can be taken for it.
+            var server = Server(
+                settings: Server.Settings(name: names.contains(name) ? name : "", host: "", port: 0), weight: 0,
+                health: HealthState(nil, administrative: .maintenance, seed: seed, at: now))
+            server.isRetired = true
+            server.isReserved = true
+            return server
+        }
         try apply(settings, seed: seed, at: now)
+    }
+
+    /// The sessions of the former process are judged: indices that none of them has may be given to others.
+    package mutating func forgetFormer() {
+        for index in servers.indices { servers[index].isReserved = false }
     }
 
     /// Applies the settings of a reload: servers that are in both keep their index, health and sessions; those that are
@@ -136,7 +156,10 @@ package struct Backend: Sendable {
                 settings.check, administrative: added.administrative, seed: seed ^ Server.id(named: added.name), at: now
             )
             let server = Server(settings: added, weight: added.weight, health: health)
-            if let free = next.firstIndex(where: { $0.isFree }) { next[free] = server } else { next.append(server) }
+            let place =
+                next.lastIndex { $0.isReserved && $0.isRetired && $0.settings.name == added.name }
+                ?? next.firstIndex { $0.isFree }
+            if let place { next[place] = server } else { next.append(server) }
         }
         guard next.count <= Backend.maximumServers else { throw TooManyServers(count: next.count) }
         servers = next
@@ -252,5 +275,5 @@ extension Backend {
 
 extension Server {
     /// Whether its index may be given to another.
-    fileprivate var isFree: Bool { isRetired && connections == 0 && !health.isCheckInFlight }
+    fileprivate var isFree: Bool { isRetired && !isReserved && connections == 0 && !health.isCheckInFlight }
 }

@@ -63,6 +63,8 @@ package struct Server: Sendable {
     package internal(set) var health: HealthState
     /// No longer in the file: it keeps its sessions and its index until both are over.
     package internal(set) var isRetired = false
+    /// Its index stands in the sessions of a former process: nobody else gets it before those are judged.
+    var isReserved = false
     /// Whether sessions that could not connect keep others away.
     package internal(set) var passive = PassiveMark()
     /// Sessions that were this server's (they stick to it, or its key or turn said so) and went elsewhere, or nowhere,

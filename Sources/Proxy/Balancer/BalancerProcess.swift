@@ -190,6 +190,7 @@ package final class BalancerProcess {
         }
         return Registry(
             node: PeerSession.identity(of: configuration.node ?? ""), hashKey: try tableKey(), resolver: resolver,
+            former: survival.directory,
             checksMoved: { checks.ring() }, tablesChanged: { tables.ring() })
     }
 
@@ -223,10 +224,11 @@ package final class BalancerProcess {
             configuration = prepared.value.configuration
             log.adopt(prepared.value.configuration.log)
             if loops.isEmpty {
+                // Before the first session of our own: every number of the former directory means the same in this one.
+                remember(snapshot)
                 try startLoops(prepared.value.configuration, snapshot, inheritance)
                 Chaos.point(.loopsBegun)
                 watchMemory()
-                remember(snapshot)
             } else {
                 remember(snapshot)
                 for handle in loops { handle.mailbox.post(.adopt(snapshot)) }

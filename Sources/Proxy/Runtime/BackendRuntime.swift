@@ -70,20 +70,23 @@ final class BackendRuntime: Sendable {
     private let checksMoved: @Sendable () -> Void
 
     init(
-        number: UInt32, settings: Configuration.BackendSettings, answers: [String: NameResolver.Answer] = [:],
-        sources: [SourcePool.Settings] = [], table: TableRuntime?, tls: TLSContext? = nil, seed: UInt64,
-        at now: Instant,
+        number: UInt32, settings: Configuration.BackendSettings, former: [String] = [],
+        answers: [String: NameResolver.Answer] = [:], sources: [SourcePool.Settings] = [], table: TableRuntime?, tls: TLSContext? = nil, seed: UInt64, at now: Instant,
         checksMoved: @escaping @Sendable () -> Void
     ) throws(Backend.TooManyServers) {
         self.number = number
         name = settings.name
         self.checksMoved = checksMoved
         let placed = Self.place(settings, answers)
-        let backend = try Backend(Self.translate(settings, placed, answers), seed: seed, at: now)
+        let backend = try Backend(Self.translate(settings, placed, answers), former: former, seed: seed, at: now)
+        let nowhere = SocketAddress(.v4(IPv4Address(0, 0, 0, 0)), port: 0)
         state = Mutex(
             State(
-                backend: backend, addresses: Self.addresses(backend, placed),
-                transports: Self.transports(backend, placed, tls), tls: tls, limits: Self.limits(settings),
+                backend: backend,
+                addresses: Self.addresses(
+                    backend, placed, former: [SocketAddress](repeating: nowhere, count: former.count)),
+                transports: Self.transports(
+                    backend, placed, tls, former: [ServerTransport](repeating: ServerTransport(), count: former.count)), tls: tls, limits: Self.limits(settings),
                 table: table, sources: SourcePool(sources, ports: LocalPorts.count), settings: settings,
                 hostNames: Self.hostNames(placed)))
     }
@@ -220,6 +223,9 @@ final class BackendRuntime: Sendable {
             return state.news
         }
     }
+
+    /// The sessions of a former process are judged.
+    func forgetFormer() { state.withLock { $0.backend.forgetFormer() } }
 
     var limits: Limits { state.withLock { $0.limits } }
     /// The table its clients stick by.

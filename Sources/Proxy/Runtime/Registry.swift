@@ -34,18 +34,23 @@ final class Registry {
     private let hashKey: StickTable.HashKey
     private let node: UInt32
     private let seed: UInt64
+    /// What the numbers in the sessions of a former process mean, until the first commit.
+    private var former: SurvivalDirectory?
     private let checksMoved: @Sendable () -> Void
     private let tablesChanged: @Sendable () -> Void
     /// Finds the servers that are written by name.
     let resolver: NameResolver
 
+    /// - Parameter former: What the numbers in the sessions of a former process mean: the same names get the same numbers, so
+    ///   that a session is right under either directory at any moment of its adoption.
     init(
-        node: UInt32, hashKey: StickTable.HashKey, resolver: NameResolver, checksMoved: @escaping @Sendable () -> Void,
+        node: UInt32, hashKey: StickTable.HashKey, resolver: NameResolver, former: SurvivalDirectory? = nil, checksMoved: @escaping @Sendable () -> Void,
         tablesChanged: @escaping @Sendable () -> Void
     ) {
         self.node = node
         self.hashKey = hashKey
         self.resolver = resolver
+        self.former = former
         // Jitter must differ between hosts and starts, nothing more.
         seed = UInt64(truncatingIfNeeded: Clock.wallMicroseconds) ^ UInt64(node) << 32
         self.checksMoved = checksMoved
@@ -199,12 +204,56 @@ final class Registry {
         if backends.isEmpty, !names.isEmpty { resolver.awaitFirst(until: Clock.now + Self.firstAnswers) }
     }
 
+    /// Places without a name for what a former process had and this configuration has not, and for what it has until it comes.
+    ///
+    /// Sessions in such a place go to nobody: they are closed when they are judged.
+    private func reserve(_ former: SurvivalDirectory, for configuration: Configuration, at now: Instant) throws(Refusal) {
+        let names = Set(configuration.tables.map(\.name))
+        var gone: [TableRuntime] = []
+        for (place, name) in former.tables.enumerated() {
+            var settings = Configuration.TableSettings(name: names.contains(name) ? name : "")
+            settings.size = 1
+            let region: MemoryRegion
+            do throws(Errno) {
+                let file = try Memfd.create(name: "understudy-table-gone", size: TableRuntime.bytes(for: settings))
+                region = try Memfd.map(file.number)
+            } catch {
+                throw Refusal(reason: "no memory for the place of a former stick table: \(error)")
+            }
+            gone.append(
+                TableRuntime(
+                    number: UInt16(place), settings: settings, node: node, hashKey: hashKey, region: region, at: now,
+                    changed: {}))
+        }
+        allTables = gone
+        backends = former.backends.indices.map { place in
+            do throws(Backend.TooManyServers) {
+                return try BackendRuntime(
+                    number: UInt32(place), settings: Configuration.BackendSettings(name: "", servers: []), table: nil,
+                    seed: seed, at: now, checksMoved: {})
+            } catch {
+                preconditionFailure("no servers are never too many")
+            }
+        }
+        listeners = former.listeners.indices.map { place in
+            ListenerRuntime(
+                number: UInt16(place), settings: Configuration.ListenerSettings(name: "", binds: [], backend: ""), sockets: [],
+                backend: 0, isActive: false, sessions: nil)
+        }
+    }
+
     /// Makes the prepared configuration the one in force.
     func commit(_ prepared: Prepared) throws(Refusal) -> Snapshot {
         let configuration = prepared.configuration
         // First what may fail: behind it everything changes.
         try lookUp(configuration)
         let now = Clock.now
+        if let former {
+            try reserve(former, for: configuration, at: now)
+        } else {
+            // By now the sessions of a former process are judged.
+            for backend in backends { backend.forgetFormer() }
+        }
         encryption = prepared.encryption
         for settings in configuration.tables {
             if let known = tables.first(where: { $0.fits(settings) }) {
@@ -212,12 +261,13 @@ final class Registry {
                 continue
             }
             guard let region = prepared.regions[settings.name] else { continue }
+            let place = former?.tables.lastIndex(of: settings.name) ?? allTables.count
             let table = TableRuntime(
-                number: UInt16(allTables.count), settings: settings, node: node, hashKey: hashKey, region: region,
-                at: now, changed: tablesChanged)
+                number: UInt16(place), settings: settings, node: node, hashKey: hashKey, region: region, at: now,
+                changed: tablesChanged)
             tables.removeAll { $0.name == settings.name }
             tables.append(table)
-            allTables.append(table)
+            if place < allTables.count { allTables[place] = table } else { allTables.append(table) }
         }
         tables.removeAll { table in !configuration.tables.contains { $0.name == table.name } }
 
@@ -233,11 +283,14 @@ final class Registry {
                         tls: encryption.backend(settings.name), seed: seed, at: now)
                     activeBackends.append(known)
                 } else {
+                    let place = former?.backends.lastIndex { $0.name == settings.name } ?? backends.count
+                    let servers = former.map { place < $0.backends.count ? $0.backends[place].servers : [] } ?? []
                     let backend = try BackendRuntime(
-                        number: UInt32(backends.count), settings: settings, answers: answers, sources: sources,
-                        table: table, tls: encryption.backend(settings.name), seed: seed, at: now,
+                        number: UInt32(place), settings: settings,
+                        former: servers.count <= Backend.maximumServers / 2 ? servers : [], answers: answers,
+                        sources: sources, table: table, tls: encryption.backend(settings.name), seed: seed, at: now,
                         checksMoved: checksMoved)
-                    backends.append(backend)
+                    if place < backends.count { backends[place] = backend } else { backends.append(backend) }
                     activeBackends.append(backend)
                 }
             } catch {
@@ -259,7 +312,9 @@ final class Registry {
                     throw Refusal(reason: "a rule of listener \(settings.name) names an unknown backend")
                 }
             }
-            let place = next.firstIndex { $0.settings.name == settings.name } ?? next.count
+            let place =
+                former?.listeners.lastIndex(of: settings.name)
+                ?? next.firstIndex { $0.settings.name == settings.name } ?? next.count
             let listener = ListenerRuntime(
                 number: UInt16(place), settings: settings, sockets: prepared.sockets[settings.name] ?? [],
                 backend: backend.number, routes: routes, isActive: true,
@@ -273,6 +328,7 @@ final class Registry {
             if place < next.count { next[place] = listener } else { next.append(listener) }
         }
         listeners = next
+        former = nil
         sessionLog?.setFormat(configuration.log.sessionFormat)
         let perLoop = (configuration.maximumSessions + prepared.loops - 1) / max(1, prepared.loops)
         return Snapshot(

@@ -98,6 +98,9 @@ final class Survival {
         replacements += 1
     }
 
+    /// What the predecessor's numbers mean; `nil`: there is no predecessor, or nobody knows.
+    var directory: SurvivalDirectory? { isSuccessor ? state.directory : nil }
+
     /// What the predecessor's numbers mean here.
     func inheritance(to snapshot: Snapshot) -> SurvivalDirectory.Translation? {
         isSuccessor ? state.directory?.translation(to: snapshot) : nil

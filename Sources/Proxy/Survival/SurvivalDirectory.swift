@@ -4,7 +4,10 @@ import Balancing
 import Configuration
 import Wire
 
-/// Listeners, backends with their servers, and tables, by number; a successor gives its own numbers to the same names.
+/// Listeners, backends with their servers, and tables, by number.
+///
+/// A successor gives the same names the same numbers (`Registry.reserve`), so that a session whose numbers were translated is
+/// right under the former directory and under the new one: the successor may die at any moment of its adoption.
 struct SurvivalDirectory: Equatable, Sendable {
     struct Backend: Equatable, Sendable {
         let name: String
@@ -72,8 +75,9 @@ struct SurvivalDirectory: Equatable, Sendable {
 
     func translation(to snapshot: Snapshot) -> Translation {
         let own = SurvivalDirectory(snapshot)
-        // Where a name was used twice, by what was removed and what came later, the later is in force.
-        func place(_ name: String, _ names: [String]) -> Int? { names.lastIndex(of: name) }
+        // Where a name was used twice, by what was removed and what came later, the later is in force. What has no name any
+        // more is in nobody's.
+        func place(_ name: String, _ names: [String]) -> Int? { name.isEmpty ? nil : names.lastIndex(of: name) }
         let backendPlaces = backends.map { backend in place(backend.name, own.backends.map(\.name)) }
         return Translation(
             listeners: listeners.map { place($0, own.listeners).map { UInt16($0) } },
