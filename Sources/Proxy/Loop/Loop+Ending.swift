@@ -85,6 +85,7 @@ extension Loop {
                 continue
             }
             if limit == nil { limit = Clock.now.nanoseconds + Share.deadlineTime }
+            slots.inHand = index
             switch slots[index].phase {
             case .securing: end(index, .handshakeDeadline)
             case .preamble where slots[index].awaitsProxy: end(index, .proxyDeadline)
