@@ -92,6 +92,9 @@ package enum Memfd {
         guard size > 0, let base = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, number, 0),
             unsafe base != MAP_FAILED
         else { throw .last("mmap \(size) bytes") }
+        // The kernel need not mark each page as used when the process ends: its successor waits for that end.
+        // Sound: advice about the mapping just made.
+        _ = unsafe madvise(base, size, MADV_RANDOM)
         return unsafe MemoryRegion(base: base, count: size)
     }
 }

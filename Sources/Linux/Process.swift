@@ -2,6 +2,7 @@
 
 import CLinux
 import Glibc
+import Wire
 
 /// A child process of this one.
 ///
@@ -101,12 +102,37 @@ package final class Process {
         }
     }
 
+    /// Calls `handler` once when the process has ended, and reaps it some time later: where the handler's work is urgent. To reap a
+    /// process takes the kernel tens of milliseconds when somebody has just looked at thousands of its descriptors (proc(5)).
+    package func watch(on loop: EventLoop, reapingAfter pause: Duration, _ handler: @escaping (Ending) -> Void) throws(Errno) {
+        let number = descriptor.number
+        try loop.add(number, .readable) { [self] _ in
+            guard let ending = look() else { return }
+            loop.remove(number)
+            handler(ending)
+            loop.schedule(at: Clock.now + pause) { [self] in cl_reap(descriptor.number) }
+        }
+    }
+
     /// How the process ended; `nil` while it runs. The first answer reaps it.
     package func reap() -> Ending? {
         if let ending { return ending }
         var status: Int32 = 0
         // Sound: the status lives on the stack for the duration of the call.
         guard unsafe waitpid(pid, &status, WNOHANG) == pid else { return nil }
+        return note(status)
+    }
+
+    /// The same without reaping it.
+    private func look() -> Ending? {
+        if let ending { return ending }
+        var status: Int32 = 0
+        // Sound: the status lives on the stack for the duration of the call.
+        guard unsafe cl_ending(descriptor.number, &status) == 1 else { return nil }
+        return note(status)
+    }
+
+    private func note(_ status: Int32) -> Ending? {
         let signal = status & 0x7F
         ending = signal == 0 ? .exited(status >> 8 & 0xFF) : .signaled(signal)
         return ending

@@ -17,7 +17,7 @@ final class ChildHandle {
     let started: Instant
     /// It was told of no configuration yet.
     var isNew: Bool { given.isEmpty && inPreparation.isEmpty }
-    /// Who said last that it took its process's place; 0: nobody. Who said so before is dead.
+    /// Who said last that it took its process's place; 0: nobody since.
     var claimant: Int32 = 0
     /// What it said of itself last, for people.
     var state: String?
@@ -78,6 +78,7 @@ final class ChildHandle {
     /// Another process has taken its place; it was given nothing yet.
     func succeeded(by process: Process) {
         self.process = process
+        claimant = 0
         given = [:]
         inPreparation = [:]
         state = nil

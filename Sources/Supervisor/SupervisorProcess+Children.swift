@@ -82,7 +82,7 @@ extension SupervisorProcess {
 
     private func watch(_ child: ChildHandle) throws(Errno) {
         let process = child.process
-        try process.watch(on: loop) { [unowned self, unowned process, weak child] ending in
+        try process.watch(on: loop, reapingAfter: Self.reapingPause) { [unowned self, unowned process, weak child] ending in
             // A process that was followed already is nobody's any more.
             guard let child, child.process === process else { return }
             ended(child, ending)
@@ -94,6 +94,8 @@ extension SupervisorProcess {
     /// How often, and how long, a successor is waited for to become ours: its holder is its parent until it ends.
     private static let adoptionPause: Duration = .milliseconds(2)
     private static let adoptionTries = 2000
+    /// A child that has ended is reaped when those who wait for its successor are served.
+    private static let reapingPause: Duration = .milliseconds(400)
 
     /// A process says that it took the place of the child's process. It is believed when it is a child of ours and the
     /// one before it is gone.
@@ -208,6 +210,8 @@ extension SupervisorProcess {
         // One that ends by itself has told its holder; otherwise the holder keeps the socket open.
         if child.isHeld, child.channel.isOpen, !ending.isClean, !supervision.isStopping {
             tell(.orphaned(child.role, how: ending.description))
+            // Who has said so already need not say it again.
+            if child.claimant != 0 { succeed(child, pid: child.claimant) }
             return
         }
         child.channel.close()

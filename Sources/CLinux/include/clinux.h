@@ -109,7 +109,11 @@ static const uint32_t CL_EPOLLET = 1u << 31;
 struct cl_epoll_event {
     uint32_t events;
     uint64_t data;
-} __attribute__((packed));
+}
+#ifdef __x86_64__
+__attribute__((packed))
+#endif
+;
 
 static inline int cl_epoll_ctl(int epoll, int operation, int fd, struct cl_epoll_event *event) {
     return epoll_ctl(epoll, operation, fd, (struct epoll_event *)event);
@@ -355,11 +359,18 @@ struct cl_holder_plan {
     int patience;
     // How often the known one is tried.
     int tries;
+    // Not 0: the copy is made while there is no other thread, so that it can go on by itself where no other program is wanted.
+    int continues;
+    // How many processes have followed one another in the copies of this memory.
+    uint32_t followed;
 };
 
 // Starts the holder: a process that shares this one's descriptors, not its memory, and waits for its death.
 // Its number, or -1 with errno. The calling thread must live as long as the process.
-int cl_start_holder(const struct cl_holder_plan *plan);
+//
+// Returns in each balancer of a row, once: in the one that called, and, with `followed` raised, in each copy that goes on in the
+// place of the one before it. It has its own holder then, and is in charge.
+int cl_start_holder(struct cl_holder_plan *plan);
 
 // Puts the calling thread under a filter of system calls (struct sock_filter as 64-bit words) and gives up the right to gain
 // rights by execve, without which it is not allowed. 0, or -1 with errno.
@@ -371,6 +382,10 @@ int cl_tcp_counts(int fd, unsigned *state, uint64_t *acknowledged, uint64_t *rec
 int cl_socket_cookie(int fd, uint64_t *cookie);
 // The child that has ended and is not reaped yet; 0: none, -1: errno. It stays unreaped.
 int cl_ended_child(void);
+// Whether the child behind a pidfd has ended, with its wait status; it stays unreaped. -1: errno.
+int cl_ending(int pidfd, int *status);
+// Reaps the child behind a pidfd, if it has ended.
+void cl_reap(int pidfd);
 // Whether the process is a child of this one, ended or not.
 int cl_is_child(int pid);
 

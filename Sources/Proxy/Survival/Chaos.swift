@@ -16,9 +16,9 @@ enum Chaos {
         let rawValue: UInt32
         /// Kill this process at points.
         static let kills = Mode(rawValue: 1)
-        /// Negative control: events that were told are not told again.
+        /// Negative control: events that a predecessor was told of and had not served are not served.
         static let losesEvents = Mode(rawValue: 2)
-        /// Negative control: numbers in slots are believed without the identity of the socket behind them.
+        /// Negative control: loops close what sessions that had ended held, without the identity of what is behind the numbers now.
         static let believesNumbers = Mode(rawValue: 4)
         /// Negative control: cursors are believed as they were stored, and the kernel is not asked.
         static let believesCounts = Mode(rawValue: 8)
@@ -31,6 +31,8 @@ enum Chaos {
         static let trap = Array("understudy-trap".utf8)
         static let deaths = 16
         static let passed = 400
+        /// How this process is followed: by a program that is started anew, or by its holder. Both have their turns.
+        static var startsAnew: Bool { Bool.random() }
         /// A point that is not passed in this time makes room for another.
         private static let patience: Duration = .milliseconds(150)
         /// A point is passed at most so many times before it strikes.
@@ -99,6 +101,7 @@ enum Chaos {
         }
     #else
         static let hasCrashLoops = true
+        static let startsAnew = false
         @inline(__always) static func begin(_ region: MemoryRegion) {}
         @inline(__always) static func has(_ mode: Mode) -> Bool { false }
         @inline(__always) static func point(_ point: ChaosPoint) {}
