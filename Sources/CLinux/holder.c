@@ -113,6 +113,8 @@ static int hold(struct cl_holder_plan *plan, long parent, volatile char *role, i
         plan->words->next[0] = 0;
         if (succeed(plan, next, plan->next_patience)) return 0;
         plan->words->failures++;
+        // This process is the known program: it need not be started to come back.
+        if (plan->continues && number) plan->words->probation = 0;
     }
     if (plan->words->probation && plan->words->previous > 0) {
         char previous[32];

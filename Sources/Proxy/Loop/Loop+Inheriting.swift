@@ -148,10 +148,10 @@ extension Loop {
     }
 
     /// Whether the socket behind a number is the one it was.
-    private func isStill(_ number: Int32, _ cookie: UInt64) -> Bool { cookie != 0 && TCPCursor.cookie(number) == cookie }
+    func isStill(_ number: Int32, _ cookie: UInt64) -> Bool { cookie != 0 && TCPCursor.cookie(number) == cookie }
 
     /// Whether both sockets are those the session was established with.
-    private func isItself(_ index: UInt32) -> Bool {
+    func isItself(_ index: UInt32) -> Bool {
         isStill(slots[index].client, slots[index].clientCookie) && isStill(slots[index].server, slots[index].serverCookie)
     }
 
@@ -364,38 +364,5 @@ extension Loop {
             let backend = snapshot.backends[Int(slot.backendNumber)]
             slots[index].sourceIndex = backend.inherit(on: Int(slot.serverIndex), source: slot.sourceIndex)
         }
-    }
-
-    /// Looks at inherited sessions once more when they are served already, some in each turn: whether their sockets are what they
-    /// were, and tells the stick tables that their clients are connected, as after a restart nobody is.
-    func settleInherited() {
-        let batch = unsettled.suffix(Share.settlements)
-        unsettled.removeLast(batch.count)
-        for index in batch where slots[index].isInherited {
-            slots[index].isInherited = false
-            guard slots[index].phase == .orphaned || isItself(index) else {
-                // What is not its own is not closed.
-                if !isStill(slots[index].client, slots[index].clientCookie) { slots[index].client = -1 }
-                if !isStill(slots[index].server, slots[index].serverCookie) { slots[index].server = -1 }
-                counters.add(.inheritedBroken)
-                end(index, .failure)
-                continue
-            }
-            pin(index)
-        }
-    }
-
-    private func pin(_ index: UInt32) {
-        let slot = slots[index]
-        guard slot.phase == .relaying || slot.phase == .orphaned, !slot.isPinned, slot.table != Slot.noTable else { return }
-        let server = snapshot.backends[Int(slot.backendNumber)].serverID(Int(slot.serverIndex))
-        let table = snapshot.tables[Int(slot.table)]
-        switch table.connected(keys.load(slot), server: server, at: Instant(nanoseconds: now)) {
-        case .learned, .known, .moved: slots[index].isPinned = true
-        case .refused:
-            slots[index].table = Slot.noTable
-            counters.add(.stickRefused)
-        }
-        Chaos.point(.pinned)
     }
 }
