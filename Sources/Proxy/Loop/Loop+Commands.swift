@@ -43,21 +43,27 @@ extension Loop {
                 chores.append(Chore(work: .shed(server: server, remaining: most, unspent: unspent)))
             case .leave(let addresses, let refusing, let fence):
                 leaving = refusing ? addresses : []
-                chores.append(Chore(work: .leave(addresses, isHere: refusing, fence)))
+                hurry(Chore(work: .leave(addresses, isHere: refusing, fence)))
             case .resume: leaving = []
             case .passed(let fence): fence.passed()
             case .list(let listing): chores.append(Chore(work: .list(listing)))
             case .drain(let most):
                 isDraining = true
-                if most > 0 { chores.append(Chore(work: .drain(remaining: most))) }
-            case .cut: chores.append(Chore(work: .cut))
+                if most > 0 { hurry(Chore(work: .drain(remaining: most))) }
+            case .cut: hurry(Chore(work: .cut))
             case .stop:
                 isStopping = true
                 for socket in listening.keys { poller.remove(socket) }
                 listening = [:]
-                chores.append(Chore(work: .stop))
+                hurry(Chore(work: .stop))
             }
         }
+    }
+
+    /// Somebody waits for this with an address or an end: it comes before those who want to look on.
+    private func hurry(_ chore: Chore) {
+        let place = chores.firstIndex { if case .list = $0.work { true } else { false } }
+        chores.insert(chore, at: place ?? chores.endIndex)
     }
 
     /// Goes on with the first chore.

@@ -82,6 +82,7 @@ extension Loop {
                 wheel.arm(index, slots, deadline: deadline)
                 continue
             }
+            slots.inHand = index
             switch slots[index].phase {
             case .securing: end(index, .handshakeDeadline)
             case .preamble where slots[index].awaitsProxy: end(index, .proxyDeadline)

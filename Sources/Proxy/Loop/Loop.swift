@@ -167,6 +167,7 @@ final class Loop {
         continueQueued()
         slots.inHand = 0
         serveDeadlines()
+        slots.inHand = 0
         if !resting.isEmpty { wakeListeners() }
         if !chores.isEmpty { work() }
         if !unpinned.isEmpty { pinInherited() }
@@ -276,7 +277,10 @@ final class Loop {
             case .relaying:
                 if pump(index, isUp: true, ending: true) { _ = pump(index, isUp: false, ending: true) }
             case .lingering: drop(index)
-            case .free, .securing, .upgrading, .preamble, .held, .connecting, .opening, .awaiting, .orphaned: break
+            // The mark was that of a handshake that waits, on a slot which had another session when it was queued here.
+            case .securing: readClientEdge(index, ending: true)
+            case .opening: readServerEdge(index, ending: true)
+            case .free, .upgrading, .preamble, .held, .connecting, .awaiting, .orphaned: break
             }
         }
     }
