@@ -98,7 +98,7 @@ struct CommandTests {
             let isDone = Gauge()
             let listing = SessionListing(loops: 2) { isDone.add(1) }
             rig.post(.list(listing))
-            rig.post(.stop)
+            rig.finishNow()
             for client in clients { #expect(try client.receiveToEnd().bytes == []) }
             #expect(eventually { isDone.value == 1 })
             // With what was looked at before the order came.

@@ -82,11 +82,7 @@ extension BalancerProcess {
         if let notice {
             facts.reportNumber = UInt64(clamping: notice.time.nanoseconds)
             facts.reportAge = UInt64(clamping: (Clock.now - notice.time).nanoseconds / 1000)
-            facts.routers = notice.reports.map { report in
-                RouterFacts(
-                    name: report.name, isActive: report.isActive, isWilling: report.isWilling,
-                    priority: report.priority, address: report.address)
-            }
+            facts.routers = notice.reports
         }
         return facts
     }
@@ -94,13 +90,9 @@ extension BalancerProcess {
     /// What the peer's `vip` last said about its routers, for ours; `nil` without a link or a word.
     var peerReport: BalancerBeat.PeerReport? {
         guard let pairLink, pairLink.isLinked, let facts = pairLink.peerFacts, facts.reportNumber > 0 else { return nil }
-        let routers = facts.routers.prefix(PeerRouter.maximum).map { router in
-            PeerRouter(
-                name: router.name, isActive: router.isActive, isWilling: router.isWilling, priority: router.priority,
-                address: router.address)
-        }
         let said = Duration.microseconds(Int64(clamping: min(facts.reportAge, 1 << 40)))
         return BalancerBeat.PeerReport(
-            number: facts.reportNumber, age: said + (Clock.now - pairLink.peerFactsSince), routers: routers)
+            number: facts.reportNumber, age: said + (Clock.now - pairLink.peerFactsSince),
+            routers: Array(facts.routers.prefix(RouterReport.maximum)))
     }
 }

@@ -288,10 +288,10 @@ package final class BalancerProcess {
         prober?.adopt(registry.activeBackends)
     }
 
-    /// Work that comes round: expiry of table entries.
+    /// Work that comes round: the tables' expired entries and huge pages.
     private func keepHouse() {
         let now = Clock.now
-        for table in registry?.tables ?? [] { table.expire(at: now) }
+        for table in registry?.tables ?? [] { table.keep(at: now) }
         survival.keep()
         if isServing, now - started > Survival.settling { survival.state.serves() }
         loop.schedule(at: now + .milliseconds(200)) { [unowned self] in keepHouse() }

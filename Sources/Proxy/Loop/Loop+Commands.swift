@@ -112,12 +112,15 @@ extension Loop {
         if isDone { chores.removeFirst() } else { chores[0] = chore }
     }
 
-    /// Visits the next slots in use; `true` when all have been visited.
+    /// Visits the next slots in use, as many as this turn has time for; `true` when all have been visited.
     private func visit(_ chore: inout Chore, _ most: Int, _ body: (UInt32) -> Void) -> Bool {
         let end = min(slots.end, chore.next + UInt32(most))
+        let limit = Clock.now.nanoseconds + Share.choreTime
         while chore.next < end {
-            if slots[chore.next].phase != .free { body(chore.next) }
+            let isUsed = slots[chore.next].phase != .free
+            if isUsed { body(chore.next) }
             chore.next += 1
+            if isUsed, Clock.now.nanoseconds > limit { break }
         }
         return chore.next >= slots.end
     }

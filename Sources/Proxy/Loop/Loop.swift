@@ -30,12 +30,15 @@ final class Loop {
         static let chunks = 8
         /// Sessions continued that had used their share.
         static let continued = 128
-        /// Deadlines served.
+        /// Deadlines looked at, and for how long, in nanoseconds: each that has passed closes two sockets or opens one.
         static let deadlines = 1024
+        static let deadlineTime: Int64 = 1_000_000
         /// Sessions described for `clients`.
         static let descriptions = 256
         /// Sessions looked at by a command that closes some of them.
         static let closes = 1024
+        /// Nanoseconds for a command that goes over all sessions.
+        static let choreTime: Int64 = 2_000_000
         /// Inherited sessions that their stick table is told of.
         static let pins = 64
     }

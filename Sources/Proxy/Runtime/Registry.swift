@@ -92,7 +92,7 @@ final class Registry {
                 throw Refusal(reason: "no memory came for stick table \(table.name)")
             }
             let region: MemoryRegion
-            do { region = try Memfd.map(number) } catch {
+            do { region = try Memfd.map(number, alignment: HugePages.size) } catch {
                 throw Refusal(reason: "stick table \(table.name): \(error)")
             }
             guard region.count >= TableRuntime.bytes(for: table) else {
