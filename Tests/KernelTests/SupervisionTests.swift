@@ -67,14 +67,14 @@ struct SupervisionTests {
 
     @Test("what replaces a child and does not serve in time is killed, so that the known program comes back at once")
     func lateReplacement() {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         dialogue.tell(.replace(.vip))
         dialogue.tell(.exited(.vip, how: "signal 9"))
         #expect(dialogue.live(.seconds(15)) == [])
         #expect(dialogue.tell(.keep(.vip)) == [.report(.late(.vip)), .kill(.vip)])
         #expect(dialogue.tell(.exited(.vip, how: "signal 9")).contains(.spawn(.vip, generation: 1)))
         // The balancer's holder brings the known one.
-        dialogue = Dialogue.serving
+        dialogue = SupervisionDialogue.serving
         dialogue.tell(.replace(.balancer))
         dialogue.tell(.orphaned(.balancer, how: "exit status 75"))
         dialogue.tell(.succeeded(.balancer))
@@ -83,7 +83,7 @@ struct SupervisionTests {
         dialogue.tell(.orphaned(.balancer, how: "signal 9"))
         #expect(dialogue.tell(.succeeded(.balancer)).contains(.prepare(.balancer, generation: 1)))
         // One that serves, or has not ended yet, is left alone.
-        dialogue = Dialogue.serving
+        dialogue = SupervisionDialogue.serving
         #expect(dialogue.tell(.keep(.balancer)) == [])
         #expect(dialogue.tell(.replace(.balancer)) == [.replace(.balancer)])
         #expect(dialogue.tell(.keep(.balancer)) == [])
@@ -92,7 +92,7 @@ struct SupervisionTests {
 
     @Test("gives vip the time of its hooks, and ends within what it says, though every child hangs")
     func longestEnd() {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         dialogue.supervision.vipStop = .seconds(9)
         dialogue.supervision.balancerStop = .seconds(60)
         for drain in [nil, Duration.seconds(60)] {
