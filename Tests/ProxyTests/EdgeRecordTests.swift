@@ -110,7 +110,7 @@ struct EdgeRecordTests {
         let server = try Listener()
         let rig = try EdgeTests.rig(combination, [server.address])
         let (client, broker) = try pair(rig, server, combination)
-        // OpenSSL's client takes the warning for the end of its wish, and of itself, as soon as it hears it.
+        // OpenSSL's client takes the warning for the end of its wish, and of itself, whenever it reads it.
         #expect(throws: (any Error).self) {
             try client.renegotiate()
             _ = try client.receiveToEnd()
