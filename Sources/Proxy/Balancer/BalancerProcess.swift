@@ -262,6 +262,7 @@ package final class BalancerProcess {
         guard let generation = unsaid else { return }
         unsaid = nil
         beatNow()
+        if let program = ProcessSelf.program { control.send(.program(program)) }
         control.send(.serving(generation: generation))
     }
 
