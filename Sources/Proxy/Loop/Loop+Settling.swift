@@ -11,21 +11,23 @@ extension Loop {
         unsettled.removeLast(batch.count)
         for index in batch where slots[index].isInherited {
             slots[index].isInherited = false
-            guard slots[index].phase == .orphaned || isItself(index) else {
+            switch slots[index].phase {
+            case .relaying where !isItself(index):
                 // What is not its own is not closed.
                 if !isStill(slots[index].client, slots[index].clientCookie) { slots[index].client = -1 }
                 if !isStill(slots[index].server, slots[index].serverCookie) { slots[index].server = -1 }
                 counters.add(.inheritedBroken)
                 end(index, .failure)
-                continue
+            case .relaying, .orphaned: pin(index)
+            // It has ended meanwhile.
+            case .free, .securing, .upgrading, .preamble, .held, .connecting, .opening, .awaiting, .lingering: break
             }
-            pin(index)
         }
     }
 
     private func pin(_ index: UInt32) {
         let slot = slots[index]
-        guard slot.phase == .relaying || slot.phase == .orphaned, !slot.isPinned, slot.table != Slot.noTable else { return }
+        guard !slot.isPinned, slot.table != Slot.noTable else { return }
         let server = snapshot.backends[Int(slot.backendNumber)].serverID(Int(slot.serverIndex))
         let table = snapshot.tables[Int(slot.table)]
         switch table.connected(keys.load(slot), server: server, at: Instant(nanoseconds: now)) {
