@@ -99,7 +99,8 @@ extension Loop {
         // Negative control of a chaos build.
         let areLost = Chaos.has(.losesEvents)
         for index in 0..<poller.batch where poller[index].tag != 0 {
-            if !areLost, Tag(poller[index].tag).isSession {
+            let tag = Tag(poller[index].tag)
+            if !areLost, tag.isSession, tag.index < slots.end {
                 counters.add(.inheritedEvents)
                 dispatch(poller[index])
             }
