@@ -32,14 +32,15 @@ extension StickTable {
 
         self.init(unread: region, settings: settings, layout: layout, at: now)
         self.highWater = Int(highWater)
-        clearIndex()
         let writtenWith = HashKey(region.load(Header.k0), region.load(Header.k1))
+        let isIndexed = isIndexKept(writtenWith)
+        if !isIndexed { clearIndex() }
         storeIdentity()
         var claimed = [Bool](repeating: false, count: self.highWater)
         var adopted: [UInt32] = []
         highestCounter = min(region.load(Header.highestCounter), StickTable.counterLimit)
         for block in 0..<UInt32(self.highWater) where isHead(block) {
-            guard adopt(block, writtenWith: writtenWith, claimed: &claimed) else {
+            guard adopt(block, writtenWith: writtenWith, claimed: &claimed, isIndexed: isIndexed) else {
                 counters.torn += 1
                 store(UInt32(0), block, Field.seal)
                 continue
@@ -47,6 +48,11 @@ extension StickTable {
             adopted.append(block)
         }
         for block in 0..<UInt32(self.highWater) where !claimed[Int(block)] { freeOne(block) }
+        if isIndexed, counters.torn > 0 {
+            // It names what is no record any more.
+            reindex()
+        }
+        region.store(UInt32(0), at: Header.unsettled)
         linkByAge(adopted)
         for block in adopted {
             let value = value(block)
@@ -57,15 +63,31 @@ extension StickTable {
         boundTombstones()
     }
 
+    /// Whether the index is as its writer left it between two changes: then it need not be made again, which would touch all of its
+    /// memory, tens of megabytes for a million entries.
+    ///
+    /// Not when processes die again and again: they may die of it.
+    private func isIndexKept(_ writtenWith: HashKey) -> Bool {
+        let adoptions: UInt32 = region.load(Header.adoptions)
+        region.store(adoptions &+ 1, at: Header.adoptions)
+        return region.load(Header.unsettled, as: UInt32.self) == 0 && adoptions < StickTable.trustedAdoptions
+            && writtenWith == settings.hashKey
+    }
+
+    /// Adoptions one after another, by processes that do not come to ``expire(at:examining:)``, from which on an index is made again.
+    static let trustedAdoptions: UInt32 = 2
+
     /// Takes one record over, or says that it is torn.
-    private mutating func adopt(_ block: UInt32, writtenWith old: HashKey, claimed: inout [Bool]) -> Bool {
+    private mutating func adopt(
+        _ block: UInt32, writtenWith old: HashKey, claimed: inout [Bool], isIndexed: Bool
+    ) -> Bool {
         guard !claimed[Int(block)], load(block, Field.seal) == seal(block), let chain = chain(of: block, claimed)
         else { return false }
         var key: [UInt8] = []
         appendKey(of: block, to: &key)
         guard old.hash(key.span) == load(block, Field.hash) else { return false }
         let hash = settings.hashKey.hash(key.span)
-        guard find(key.span, hash: hash) == nil else { return false }
+        guard isIndexed || find(key.span, hash: hash) == nil else { return false }
         for part in chain { claimed[Int(part)] = true }
         store(hash, block, Field.hash)
         store(seal(block), block, Field.seal)
@@ -74,7 +96,7 @@ extension StickTable {
         let value = value(block)
         observe(counter: value.version.counter)
         digests[StickTable.bucket(of: hash)] ^= StickTable.digest(hash: hash, value)
-        enter(block, hash: hash)
+        if !isIndexed { enter(block, hash: hash) }
         return true
     }
 

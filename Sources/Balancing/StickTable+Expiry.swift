@@ -23,6 +23,7 @@ extension StickTable {
     @discardableResult
     package mutating func expire(at now: Instant, examining limit: Int) -> Int {
         var removed = 0
+        region.store(UInt32(0), at: Header.adoptions)
         for _ in 0..<min(limit, highWater) {
             if sweep >= highWater { sweep = 0 }
             let block = UInt32(sweep)

@@ -12,7 +12,7 @@ extension StickTable {
             if word == 0 { return nil }
             if UInt32(truncatingIfNeeded: word >> 32) == tag {
                 let block = UInt32(truncatingIfNeeded: word) &- 1
-                if load(block, Field.hash) == hash, keyEquals(key, block) { return block }
+                if block < UInt32(highWater), load(block, Field.hash) == hash, keyEquals(key, block) { return block }
             }
             slot = following(slot)
         }
@@ -34,7 +34,8 @@ extension StickTable {
         while true {
             let word: UInt64 = region.load(layout.indexOffset + hole * 8)
             if word == wanted { break }
-            precondition(word != 0, "a record is missing from the index")
+            // Somebody wrote where it should not, as a process may that goes mad before it dies.
+            guard word != 0 else { return reindex(without: block) }
             hole = following(hole)
         }
         var slot = hole
@@ -50,6 +51,12 @@ extension StickTable {
             }
         }
         region.store(UInt64(0), at: layout.indexOffset + hole * 8)
+    }
+
+    /// Makes the index again from the records.
+    func reindex(without removed: UInt32? = nil) {
+        clearIndex()
+        for block in 0..<UInt32(highWater) where block != removed && isHead(block) { enter(block, hash: load(block, Field.hash)) }
     }
 
     func clearIndex() {

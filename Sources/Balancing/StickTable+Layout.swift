@@ -43,6 +43,8 @@ extension StickTable {
         static let k0 = 56  // UInt64
         static let k1 = 64  // UInt64
         static let node = 72  // UInt32
+        static let unsettled = 76  // UInt32, not 0 while the index and the records it names are changed
+        static let adoptions = 80  // UInt32, by processes that have not lasted since
         static let bytes = 128
         /// `STICKTAB`
         static let magicValue: UInt64 = 0x5354_4943_4B54_4142

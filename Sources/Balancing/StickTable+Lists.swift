@@ -113,9 +113,11 @@ extension StickTable {
     mutating func remove(_ block: UInt32) {
         let hash: UInt64 = load(block, Field.hash)
         digests[StickTable.bucket(of: hash)] ^= StickTable.digest(hash: hash, value(block))
+        region.store(UInt32(1), at: Header.unsettled)
         withdraw(block, hash: hash)
         unlink(block)
         freeRecord(block)
+        region.store(UInt32(0), at: Header.unsettled)
     }
 
     /// The digest bucket of a key's hash.

@@ -142,9 +142,14 @@ extension StickTable {
             digests[bucket] ^= StickTable.digest(hash: hash, self.value(block))
             unlink(block)
         }
+        // A record that is torn tells so itself; one that is whole and not in the index yet does not.
+        if isNew { region.store(UInt32(1), at: Header.unsettled) }
         storeValue(value, expires: expires, block)
         digests[bucket] ^= StickTable.digest(hash: hash, value)
-        if isNew { enter(block, hash: hash) }
+        if isNew {
+            enter(block, hash: hash)
+            region.store(UInt32(0), at: Header.unsettled)
+        }
         link(block)
         if replicate { noteChange(block) } else { store(UInt32(0), block, Field.update) }
     }

@@ -74,6 +74,8 @@ package struct StickTable: ~Copyable {
         peerDownSince = now
         region.store(UInt64(0), at: Header.magic)
         clearIndex()
+        region.store(UInt32(0), at: Header.unsettled)
+        region.store(UInt32(0), at: Header.adoptions)
         region.store(Header.formatValue, at: Header.format)
         region.store(UInt64(layout.blocks), at: Header.blocks)
         region.store(UInt64(layout.slots), at: Header.slots)

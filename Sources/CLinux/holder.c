@@ -1,9 +1,11 @@
 // The holder: what keeps a dead process's descriptors open until its successor has them. System calls only: it is a copy of
-// a process whose threads it does not have, so no lock of that process may ever be taken here.
+// a process whose threads it does not have, so no lock of that process may ever be taken here. One that was copied before there was a
+// second thread goes on as the next balancer: no program has to be started, and nothing of the dead one's memory is in it.
 #include "clinux.h"
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -62,56 +64,95 @@ static volatile char *role_word(const struct cl_holder_plan *plan) {
     return strncmp(word, role, strlen(role) + 1) == 0 ? word : NULL;
 }
 
-// For ps, and for whoever looks for balancers by their command line: this is none.
-static void rename_role(volatile char *word) {
-    static const char title[] = "holder";
-    for (size_t index = 0; word && word[index]; index++) word[index] = index < sizeof title ? title[index] : 0;
+// For ps, and for whoever looks for balancers by their command line.
+static void rename_role(volatile char *word, const char *role, const char *title) {
+    size_t end = 0;
+    for (size_t index = 0; word && role[index]; index++) {
+        word[index] = title[end];
+        if (title[end]) end++;
+    }
 }
 
-static void hold(const struct cl_holder_plan *plan, long parent, volatile char *role) {
-    uint64_t all = ~0ull;
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+// Where the C library keeps the number of the calling thread: in a copy it would be that of the thread that was copied. NULL where
+// the kernel does not say (CONFIG_CHECKPOINT_RESTORE).
+static int *thread_number(void) {
+    int *place = NULL;
+    return syscall(SYS_prctl, PR_GET_TID_ADDRESS, &place, 0, 0, 0) == 0 ? place : NULL;
+}
+
+// A process with this one's descriptors and a copy of its memory: no CLONE_VM, as after fork.
+static long copy(int *number) {
+    long flags = CLONE_FILES | SIGCHLD | (number ? CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID : 0);
+#ifdef __aarch64__
+    return syscall(SYS_clone, flags, 0, 0, 0, number);
+#else
+    return syscall(SYS_clone, flags, 0, 0, number, 0);
+#endif
+}
+
+// Waits for the parent's death and has it followed; whether by this very process.
+static int hold(struct cl_holder_plan *plan, long parent, volatile char *role, int *number) {
+    uint64_t all = ~0ull, mask = 0;
+    char name[16] = {0};
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof all);
     syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGUSR1, 0, 0, 0);
+    syscall(SYS_prctl, PR_GET_NAME, name, 0, 0, 0);
     syscall(SYS_prctl, PR_SET_NAME, "understudy-hold", 0, 0, 0);
-    rename_role(role);
+    rename_role(role, plan->arguments[1], "holder");
     uint64_t death = 1ull << (SIGUSR1 - 1);
     while (syscall(SYS_getppid) == parent) {
         // The signal tells at once; the time is the net below it.
         struct timespec time = {0, 100000000};
         syscall(SYS_rt_sigtimedwait, &death, NULL, &time, sizeof death);
     }
-    if (is_replaced(plan) || plan->words->ended) return;
+    if (is_replaced(plan) || plan->words->ended) return 0;
     if (plan->words->next[0]) {
         char next[sizeof plan->words->next];
         for (size_t index = 0; index < sizeof next; index++) next[index] = plan->words->next[index];
         next[sizeof next - 1] = 0;
         plan->words->next[0] = 0;
-        if (succeed(plan, next, plan->next_patience)) return;
+        if (succeed(plan, next, plan->next_patience)) return 0;
         plan->words->failures++;
+        // This process is the known program: it need not be started to come back.
+        if (plan->continues && number) plan->words->probation = 0;
     }
     if (plan->words->probation && plan->words->previous > 0) {
         char previous[32];
         descriptor_path(previous, plan->words->previous);
         plan->words->probation = 0;
-        if (succeed(plan, previous, plan->patience)) return;
+        if (succeed(plan, previous, plan->patience)) return 0;
         plan->words->failures++;
     }
+    if (plan->words->ended) return 0;
+    if (plan->continues && number) {
+        // This process is in charge from here on, and so it says before it has a copy of its own.
+        plan->generation++;
+        plan->followed++;
+        __atomic_store_n(&plan->words->owner, plan->generation, __ATOMIC_RELEASE);
+        syscall(SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
+        syscall(SYS_prctl, PR_SET_NAME, name, 0, 0, 0);
+        rename_role(role, plan->arguments[1], plan->arguments[1]);
+        // The parent's death may still be told of. Blocked, as in a holder, the signal is told of all the same.
+        signal(SIGUSR1, SIG_IGN);
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+        return 1;
+    }
     for (int tried = 0; tried < plan->tries; tried++) {
-        if (plan->words->ended) return;
-        if (succeed(plan, plan->program, plan->patience)) return;
+        if (plan->words->ended) return 0;
+        if (succeed(plan, plan->program, plan->patience)) return 0;
         plan->words->failures++;
         rest(50L << tried);
     }
+    return 0;
 }
 
-int cl_start_holder(const struct cl_holder_plan *plan) {
-    long parent = syscall(SYS_getpid);
+int cl_start_holder(struct cl_holder_plan *plan) {
     volatile char *role = role_word(plan);
-    // No CLONE_VM: memory of its own, as after fork; one descriptor table for both.
-    long holder = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
-    if (holder == 0) {
-        hold(plan, parent, role);
-        syscall(SYS_exit_group, 0);
+    int *number = plan->continues ? thread_number() : NULL;
+    for (;;) {
+        long parent = syscall(SYS_getpid);
+        long holder = copy(number);
+        if (holder != 0) return (int)holder;
+        if (!hold(plan, parent, role, number)) syscall(SYS_exit_group, 0);
     }
-    return (int)holder;
 }

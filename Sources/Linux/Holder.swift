@@ -1,12 +1,13 @@
-// The holder: a process that shares this one's descriptors and starts its successor when it dies.
+// The holder: a process that shares this one's descriptors and follows it when it dies.
 
 import CLinux
 import Glibc
 package import Wire
 
-/// What a process leaves behind when it dies: its descriptors, in the table of another one, which starts its successor.
+/// What a process leaves behind when it dies: its descriptors, in the table of another one, which takes its place.
 ///
-/// The successor finds every descriptor that is not close-on-exec under its number. See `docs/survival.md`.
+/// The successor is the holder itself, which has every descriptor; or, where another program is to follow, that program, which finds
+/// every descriptor that is not close-on-exec under its number. See `docs/survival.md`.
 @safe
 package struct Holder {
     /// Bounds of its patience.
@@ -57,9 +58,17 @@ package struct Holder {
 
     /// Starts a holder of this process; from the main thread only, which lives as long as the process.
     ///
-    /// - Returns: its process number.
-    package func start() throws(Errno) -> Int32 {
-        try check("clone") { unsafe cl_start_holder(plan) }
+    /// Returns again and again: when this process dies, in its holder, which is its successor then, with the memory of this moment
+    /// and the descriptors of the one that died, when that died, and has a holder of its own.
+    ///
+    /// - Parameter isAlone: there is no other thread yet. Otherwise the holder's memory is of no use to anybody, and it starts the
+    ///   program anew.
+    /// - Returns: the holder's process number, and whether this process is a successor.
+    package func start(isAlone: Bool) throws(Errno) -> (pid: Int32, follows: Bool) {
+        unsafe plan.pointee.continues = isAlone ? 1 : 0
+        let followed = unsafe plan.pointee.followed
+        let pid = try check("clone") { unsafe cl_start_holder(plan) }
+        return (pid, unsafe plan.pointee.followed != followed)
     }
 
     /// This process is in charge from here on: the holder of its predecessor ends.
@@ -106,6 +115,12 @@ package struct Holder {
     package func believe() {
         unsafe words.pointee.probation = 0
         forgetPrevious()
+    }
+
+    /// The descriptor of the file of the program before this one; `nil`: there is none.
+    package var previous: Int32? {
+        let number = unsafe words.pointee.previous
+        return number > 2 ? number : nil
     }
 
     /// Closes the file of the program before this one, when nobody needs it any more.

@@ -101,6 +101,14 @@ package enum Memfd {
             room.alignedUp(toMultipleOf: alignment), size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, number, 0),
             unsafe base != MAP_FAILED
         else { throw .last("mmap \(size) bytes") }
+        return unsafe shared(base, size)
+    }
+
+    /// A mapping just made. The kernel need not mark each of its pages as used when the process ends: its successor waits for that end.
+    @unsafe
+    private static func shared(_ base: UnsafeMutableRawPointer, _ size: Int) -> MemoryRegion {
+        // Sound: advice about a mapping of that size.
+        _ = unsafe madvise(base, size, MADV_RANDOM)
         return unsafe MemoryRegion(base: base, count: size)
     }
 
@@ -111,6 +119,6 @@ package enum Memfd {
         guard size > 0, let base = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, number, 0),
             unsafe base != MAP_FAILED
         else { throw .last("mmap \(size) bytes") }
-        return unsafe MemoryRegion(base: base, count: size)
+        return unsafe shared(base, size)
     }
 }

@@ -17,8 +17,10 @@ final class ChildHandle {
     let started: Instant
     /// It was told of no configuration yet.
     var isNew: Bool { given.isEmpty && inPreparation.isEmpty }
-    /// Who said last that it took its process's place; 0: nobody. Who said so before is dead.
+    /// Who said last that it took its process's place; 0: nobody since.
     var claimant: Int32 = 0
+    /// The program it says it runs; `nil`: it has not said so.
+    var program: File.Identity?
     /// What it said of itself last, for people.
     var state: String?
     /// The descriptors it has, by the names it knows them by.
@@ -78,8 +80,10 @@ final class ChildHandle {
     /// Another process has taken its place; it was given nothing yet.
     func succeeded(by process: Process) {
         self.process = process
+        claimant = 0
         given = [:]
         inPreparation = [:]
+        program = nil
         state = nil
         channel.send(.welcome(supervisor: ProcessSelf.pid))
     }

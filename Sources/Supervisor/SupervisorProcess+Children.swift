@@ -82,7 +82,7 @@ extension SupervisorProcess {
 
     private func watch(_ child: ChildHandle) throws(Errno) {
         let process = child.process
-        try process.watch(on: loop) { [unowned self, unowned process, weak child] ending in
+        try process.watch(on: loop, reapingAfter: Self.reapingPause) { [unowned self, unowned process, weak child] ending in
             // A process that was followed already is nobody's any more.
             guard let child, child.process === process else { return }
             ended(child, ending)
@@ -94,6 +94,8 @@ extension SupervisorProcess {
     /// How often, and how long, a successor is waited for to become ours: its holder is its parent until it ends.
     private static let adoptionPause: Duration = .milliseconds(2)
     private static let adoptionTries = 2000
+    /// A child that has ended is reaped when those who wait for its successor are served.
+    private static let reapingPause: Duration = .milliseconds(400)
 
     /// A process says that it took the place of the child's process. It is believed when it is a child of ours and the
     /// one before it is gone.
@@ -126,7 +128,8 @@ extension SupervisorProcess {
 
     /// Reaps what came to us because its parent ended: holders, what tracking scripts left.
     func reapOrphans() {
-        Orphans.reap(except: Set(children.values.map(\.process.pid)))
+        // What is watched is reaped by whoever watches it.
+        Orphans.reap(except: asked.union(children.values.map(\.process.pid)))
         loop.schedule(at: Clock.now + .seconds(1)) { [unowned self] in reapOrphans() }
     }
 
@@ -187,7 +190,8 @@ extension SupervisorProcess {
         case .refused(let generation, let reason): tell(.refused(role, generation: generation, reason: reason))
         case .serving(let generation):
             tell(.serving(role, generation: generation))
-            if supervision.isServing(role) { tellUpgrade(.serving(role, isNew: !isKnownProgram(child))) }
+            if supervision.isServing(role) { tellUpgrade(.serving(role, isNew: isNewProgram(child))) }
+        case .program(let file): child.program = file
         case .held: child.isHeld = true
         case .drained: tell(.drained(role))
         case .heartbeat(let thread): makePunctual(thread, of: child)
@@ -208,6 +212,8 @@ extension SupervisorProcess {
         // One that ends by itself has told its holder; otherwise the holder keeps the socket open.
         if child.isHeld, child.channel.isOpen, !ending.isClean, !supervision.isStopping {
             tell(.orphaned(child.role, how: ending.description))
+            // Who has said so already need not say it again.
+            if child.claimant != 0 { succeed(child, pid: child.claimant) }
             return
         }
         child.channel.close()

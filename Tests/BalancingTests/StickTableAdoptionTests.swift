@@ -71,7 +71,8 @@ struct StickTableAdoptionTests {
         var old: [UInt8] = []
         sample.region.read(0, length: sample.region.count, into: &old)
         let victim = "k5"
-        if random.next() % 2 == 0 {
+        let isNew = random.next() % 2 == 1
+        if !isNew {
             #expect(sample.learn(victim, 99) == .stored)
         } else {
             #expect(sample.learn("new" + String(repeating: "z", count: 200), 99) == .stored)
@@ -82,6 +83,8 @@ struct StickTableAdoptionTests {
         for index in old.indices where old[index] != new[index] && random.next() % 2 == 0 {
             sample.region.store(old[index], at: index)
         }
+        // Said before the first of the bytes that are not one record's, and until after the last.
+        if isNew { sample.region.store(UInt32(1), at: Self.unsettled) }
         sample.table = try StickTable(adopting: sample.region, settings: sample.settings, at: .zero)
         for (key, server) in before where key != victim {
             #expect(sample.lookup(key)?.server == server, StickTableSeeds.replay(seed))
@@ -90,6 +93,50 @@ struct StickTableAdoptionTests {
         #expect(found == nil || found == 5 || found == 99, StickTableSeeds.replay(seed))
         #expect(sample.table.counters.torn <= 1, StickTableSeeds.replay(seed))
         #expect(sample.learn("after", 1) == .stored)
+    }
+
+    /// Where the header says that the index is being changed.
+    private static let unsettled = 76
+
+    /// Bytes of the index.
+    private func index(_ sample: SampleTable) -> Range<Int> {
+        128..<(128 + 8 * Int(sample.region.load(24, as: UInt64.self)))
+    }
+
+    @Test("the index is kept as it was, unless its writer died while changing it, or successors die one after another")
+    func keepsIndex() throws {
+        let sample = SampleTable(entries: 40)
+        for index in 0..<30 { #expect(sample.learn("k\(index)", UInt64(index)) == .stored) }
+        // A word that nobody looks for shows whether the index was made again.
+        let mark = try #require(index(sample).first { sample.region.load($0, as: UInt64.self) == 0 && $0 % 8 == 0 })
+        func adopt() throws -> Bool {
+            sample.region.store(UInt64(0xFFFF_FFFF_FFFF_FFFF), at: mark)
+            sample.table = try StickTable(adopting: sample.region, settings: sample.settings, at: .zero)
+            for index in 0..<30 { #expect(sample.lookup("k\(index)")?.server == UInt64(index)) }
+            return sample.region.load(mark, as: UInt64.self) != 0
+        }
+        #expect(try adopt())
+        _ = sample.table.expire(at: .zero, examining: 1)
+        sample.region.store(UInt32(1), at: Self.unsettled)
+        #expect(try !adopt())
+        #expect(try adopt())
+        #expect(try !adopt(), "the third that did not last")
+        _ = sample.table.expire(at: .zero, examining: 1)
+        #expect(try adopt())
+    }
+
+    @Test("an index that misses a record is made again when that is noticed")
+    func mendsIndex() throws {
+        let sample = SampleTable(entries: 40)
+        for index in 0..<30 { #expect(sample.learn("k\(index)", UInt64(index)) == .stored) }
+        sample.table = try StickTable(adopting: sample.region, settings: sample.settings, at: .zero)
+        for place in index(sample) { sample.region.store(UInt8(0), at: place) }
+        #expect(sample.lookup("k7") == nil)
+        #expect(sample.learn("new", 1) == .stored)
+        #expect(sample.delete("new"))
+        _ = sample.table.expire(at: at(100_000), examining: 1000)
+        #expect(sample.table.count == 0)
+        #expect(sample.learn("again", 1) == .stored && sample.lookup("again")?.server == 1)
     }
 
     @Test("random damage never traps, and the table works afterwards", arguments: StickTableSeeds.all(40))

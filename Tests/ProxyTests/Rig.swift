@@ -115,7 +115,7 @@ final class Rig {
         for socket in listener.sockets.flatMap(\.self) { Descriptor.close(socket) }
         for memory in memories {
             let record = memory.record
-            for file in [record.slots, record.chunks, record.edges, record.keys, record.secrets] { Descriptor.close(file) }
+            for file in [record.slots, record.chunks, record.edges, record.keys, record.secrets, record.events] { Descriptor.close(file) }
         }
     }
 

@@ -47,6 +47,10 @@ static inline int cl_mlock_on_fault(const void *start, size_t length) {
 }
 static inline int cl_memfd_secret(void) { return (int)syscall(SYS_memfd_secret, O_CLOEXEC); }
 static inline int cl_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+// Never reaches another process that has the number by now.
+static inline int cl_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
 static inline int cl_close_range(unsigned first, unsigned last, unsigned flags) {
     return (int)syscall(SYS_close_range, first, last, flags);
 }
@@ -110,7 +114,11 @@ static const uint32_t CL_EPOLLET = 1u << 31;
 struct cl_epoll_event {
     uint32_t events;
     uint64_t data;
-} __attribute__((packed));
+}
+#ifdef __x86_64__
+__attribute__((packed))
+#endif
+;
 
 static inline int cl_epoll_ctl(int epoll, int operation, int fd, struct cl_epoll_event *event) {
     return epoll_ctl(epoll, operation, fd, (struct epoll_event *)event);
@@ -356,11 +364,18 @@ struct cl_holder_plan {
     int patience;
     // How often the known one is tried.
     int tries;
+    // Not 0: the copy is made while there is no other thread, so that it can go on by itself where no other program is wanted.
+    int continues;
+    // How many processes have followed one another in the copies of this memory.
+    uint32_t followed;
 };
 
 // Starts the holder: a process that shares this one's descriptors, not its memory, and waits for its death.
 // Its number, or -1 with errno. The calling thread must live as long as the process.
-int cl_start_holder(const struct cl_holder_plan *plan);
+//
+// Returns in each balancer of a row, once: in the one that called, and, with `followed` raised, in each copy that goes on in the
+// place of the one before it. It has its own holder then, and is in charge.
+int cl_start_holder(struct cl_holder_plan *plan);
 
 // Puts the calling thread under a filter of system calls (struct sock_filter as 64-bit words) and gives up the right to gain
 // rights by execve, without which it is not allowed. 0, or -1 with errno.
@@ -372,6 +387,11 @@ int cl_tcp_counts(int fd, unsigned *state, uint64_t *acknowledged, uint64_t *rec
 int cl_socket_cookie(int fd, uint64_t *cookie);
 // The child that has ended and is not reaped yet; 0: none, -1: errno. It stays unreaped.
 int cl_ended_child(void);
+// Reaps the child behind a pidfd. 1: it has ended, by this signal or with this status; 0: it runs; -1: errno, ECHILD when somebody
+// else has reaped it.
+int cl_reap(int pidfd, int *signal, int *status);
+// The same; it stays unreaped.
+int cl_look(int pidfd, int *signal, int *status);
 // Whether the process is a child of this one, ended or not.
 int cl_is_child(int pid);
 

@@ -12,11 +12,11 @@ extension BalancerProcess {
     /// Whether every loop turns.
     var isServing: Bool {
         let now = Clock.now
-        return isCommitted && !loops.isEmpty && loops.allSatisfy { $0.isAlive(at: now) }
+        return isCommitted && areLoopsReady && loops.allSatisfy { $0.isAlive(at: now) }
     }
 
     func beat() {
-        if loops.isEmpty || isServing { control.send(.beat) }
+        if !areLoopsReady || isServing { control.send(.beat) }
         loop.schedule(at: Clock.now + ChildProcess.beatInterval) { [unowned self] in beat() }
     }
 

@@ -1,7 +1,9 @@
 // The first moments of a balancer: whom it becomes, what it may ask of the kernel, and whose place it takes.
 
+import Configuration
 import Control
 import Linux
+import TLS
 import Telemetry
 
 extension BalancerProcess {
@@ -14,9 +16,10 @@ extension BalancerProcess {
         do throws(Errno) {
             try dropPrivileges()
             let filterRefusal = filter()
-            // Before anything else is opened: the number would be somebody else's.
-            let isSupervised = Socket.isSocket(ChildProcess.controlDescriptor)
+            warmUp()
             let survival = try follow()
+            // In each process of the row, before anything else is opened: the number would be somebody else's.
+            let isSupervised = Socket.isSocket(ChildProcess.controlDescriptor)
             guard isSupervised else {
                 // The predecessor had seen the end of the supervisor, and died before it could say so.
                 survival.end()
@@ -42,6 +45,19 @@ extension BalancerProcess {
             try? Descriptor.writeAll(2, Array("understudy balancer: \(error)\n".utf8))
             return 1
         }
+    }
+
+    /// Does once what each successor would do for the first time while clients wait: its memory is a copy of this process's.
+    ///
+    /// OpenSSL looks up its ciphers, and the runtime of Swift the types of the configuration's values.
+    private static func warmUp() {
+        _ = try? RecordCipher()
+        let text = """
+            listen warm { bind 127.0.0.1:1; use up }
+            backend up { server one 127.0.0.1:2; check none; stick on client-id table sessions }
+            stick-table sessions { key client-id }
+            """
+        _ = Checker.check(Source(name: "warm-up", text: text), as: .init())
     }
 
     /// Becomes the user the supervisor names, and keeps no right: every socket it needs is handed to it.

@@ -87,6 +87,9 @@ extension BalancerProcess {
                     number: number, memory: memory, snapshot: snapshot, inheritance: inheritance,
                     poison: survival.state.poison, isFiltered: true))
         }
+        let bell = readyBell
+        let fence = Fence(loops: loops.count) { bell.ring() }
+        for handle in loops { handle.mailbox.post(.passed(fence)) }
         guard survival.isSuccessor else { return }
         log.notice(
             survival.wasHandedOver

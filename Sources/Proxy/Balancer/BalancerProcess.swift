@@ -51,6 +51,11 @@ package final class BalancerProcess {
     /// Rings when no session is left on the addresses that are being handed over.
     private let drainedBell: Bell
     var hasDrained = false
+    /// Rings when every loop has taken in what it inherited, and listens.
+    let readyBell: Bell
+    var areLoopsReady = false
+    /// The configuration that is in force and was not said to be served.
+    private var unsaid: UInt64?
     /// What the log was told about names last; the names of the configuration only, so bounded with it.
     var knownAnswers: [String: NameResolver.Answer] = [:]
     var shedding: [ServerPlace: Shedding] = [:]
@@ -79,6 +84,7 @@ package final class BalancerProcess {
         tableNews = try TableNews()
         namesBell = try Bell()
         drainedBell = try Bell()
+        readyBell = try Bell()
         control = try ControlChannel(FileDescriptor(owning: ChildProcess.controlDescriptor), on: loop)
         control.onMessage = { [unowned self] message, bag in receive(message, bag) }
         control.onClosed = { [unowned self] ending in
@@ -102,6 +108,11 @@ package final class BalancerProcess {
             drainedBell.silence()
             hasDrained = isLeaving
             beatNow()
+        }
+        try loop.add(readyBell.number, .readable) { [unowned self] _ in
+            readyBell.silence()
+            areLoopsReady = true
+            saysServing()
         }
         try loop.add(namesBell.number, .readable) { [unowned self] _ in
             namesBell.silence()
@@ -239,14 +250,22 @@ package final class BalancerProcess {
             startPairLink(prepared.value.configuration)
             if !isCommitted { try heartbeat.start() }
             isCommitted = true
-            // Not with the next beat: `vip` waits for it.
-            beatNow()
-            control.send(.serving(generation: generation))
+            unsaid = generation
+            if areLoopsReady { saysServing() }
         } catch {
             log.error("the configuration could not be put in force", ["error": "\(error)"])
             if !isCommitted { survival.end() }
             control.send(.refused(generation: generation, reason: "\(error)"))
         }
+    }
+
+    /// Tells everybody that the configuration in force is served: not with the next beat, `vip` waits for it.
+    private func saysServing() {
+        guard let generation = unsaid else { return }
+        unsaid = nil
+        beatNow()
+        if let program = ProcessSelf.program { control.send(.program(program)) }
+        control.send(.serving(generation: generation))
     }
 
     /// Forgets the sockets of listeners that are not in the configuration any more.

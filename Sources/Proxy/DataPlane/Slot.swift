@@ -75,7 +75,8 @@ struct Slot: BitwiseCopyable {
     var tries: UInt8 = 0
     /// Why this server: place in `Choice.Because.allCases`. While lingering: raw value of the ``EndCause``.
     var reason: UInt8 = 0
-    /// A pump stopped for fairness and is on the loop's list of those to continue.
+    /// A pump stopped for fairness and is on the loop's list of those to continue; a successor continues it. It stands until the
+    /// session is in hand.
     var isQueued = false
     /// Counted at a server (pending or established).
     var isCounted = false
@@ -93,8 +94,8 @@ struct Slot: BitwiseCopyable {
     var doom: UInt8 = 0
     /// Counted as connected in its stick table's entry.
     var isPinned = false
-    /// Its sockets are registered without writing: completed when one of them takes nothing.
-    var isQuiet = false
+    /// Taken over from a former process and not looked at again yet.
+    var isInherited = false
     /// Counted at its source, which is the network of this prefix length; 0: not counted.
     var sourcePrefix: UInt8 = 0
     /// Code of the CONNACK that ended the connect; with ``connackAfter``.

@@ -14,7 +14,7 @@ extension Loop {
             for sockets in listener.sockets where number < sockets.count { wanted[sockets[number]] = listener }
         }
         for socket in listening.keys where wanted[socket] == nil {
-            poller.remove(socket)
+            doors.remove(socket)
             resting.removeAll { $0.socket == socket }
         }
         let known = listening
@@ -27,7 +27,7 @@ extension Loop {
     /// Waits on a listener; later, when the kernel has no memory for it now.
     private func watch(_ socket: Int32) {
         do {
-            try poller.addLevel(socket, tag: UInt64(UInt32(bitPattern: socket)))
+            try doors.addLevel(socket, tag: UInt64(UInt32(bitPattern: socket)))
         } catch {
             counters.add(.acceptRefusedByKernel)
             resting.append((socket, now + Self.acceptRest))
@@ -52,7 +52,7 @@ extension Loop {
             } catch {
                 // Descriptors or memory are short: the queue waits in the kernel, and so do we.
                 counters.add(.acceptRefusedByKernel)
-                poller.remove(socket)
+                doors.remove(socket)
                 resting.append((socket, now + Self.acceptRest))
                 return
             }

@@ -53,7 +53,7 @@ extension Loop {
             case .cut: hurry(Chore(work: .cut))
             case .stop:
                 isStopping = true
-                for socket in listening.keys { poller.remove(socket) }
+                for socket in listening.keys { doors.remove(socket) }
                 listening = [:]
                 hurry(Chore(work: .stop))
             }

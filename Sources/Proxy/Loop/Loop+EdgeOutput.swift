@@ -33,7 +33,6 @@ extension Loop {
                 edges[edge][isUp: isUp].sent += UInt64(count)
                 Chaos.point(.edgeSentStored)
             case .wouldBlock, .ended:
-                if slots[index].isQuiet { hearFully(index) }
                 return .blocked
             case .failed: return .failed
             }

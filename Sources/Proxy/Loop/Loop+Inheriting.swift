@@ -1,6 +1,7 @@
 // Taking over the sessions of a balancer that died (docs/survival.md).
 
 import Linux
+import Synchronization
 import Wire
 
 extension Loop {
@@ -51,6 +52,10 @@ extension Loop {
     /// - Parameter inheritance: What the numbers in the slots mean; `nil`: nobody knows, and nothing lives on.
     func inherit(_ inheritance: SurvivalDirectory.Translation?) {
         let suspect = slots.inHand
+        if suspect > 0, suspect < slots.end {
+            slots[suspect].isQueued = true
+            atomicMemoryFence(ordering: .acquiringAndReleasing)
+        }
         slots.inHand = 0
         edges.beginAdoption()
         // Keys first: sessions are judged by those in force.
@@ -62,7 +67,10 @@ extension Loop {
             Chaos.point(.slotRecovered)
             if reason == .inheritedOpaque { orphan(index) }
             if reason == nil || reason == .inheritedOpaque, !claim(index, &claims) { reason = .inheritedBroken }
-            if let reason { counters.add(reason) }
+            if let reason {
+                counters.add(reason)
+                Chaos.lose(reason)
+            }
             guard reason != nil, reason != .inheritedOpaque else { continue }
             abandon(index)
             Chaos.point(.slotAbandoned)
@@ -81,8 +89,25 @@ extension Loop {
             }
         }
         closeInTurn(orphans)
-        if Chaos.has(.losesEvents) { forgetEvents() }
+        replay()
         Chaos.point(.inherited)
+    }
+
+    /// Serves the events that the predecessor had been told of and had not served: the kernel does not tell of them again. Those of
+    /// sessions that are no more find nobody.
+    private func replay() {
+        // Negative control of a chaos build.
+        let areLost = Chaos.has(.losesEvents)
+        for index in 0..<poller.batch where poller[index].tag != 0 {
+            let tag = Tag(poller[index].tag)
+            if !areLost, tag.isSession, tag.index < slots.end {
+                counters.add(.inheritedEvents)
+                dispatch(poller[index])
+            }
+            Chaos.point(.replayed)
+            forgetEvent(index)
+        }
+        slots.inHand = 0
     }
 
     /// Why a session cannot go on; `nil`: it can, and its cursors and numbers are right now. What has no hope is said to be
@@ -95,8 +120,9 @@ extension Loop {
             // Only the end of a refusal was still to come.
             return slot.phase == .lingering ? .inheritedEnding : .inheritedBeginning
         }
-        // Its end had begun: one of its sockets is closed.
-        guard isStill(slot.client, slot.clientCookie), isStill(slot.server, slot.serverCookie) else { return .inheritedEnding }
+        // Its sockets were never to live on. Whether they are what they were is asked at once where something is in flight, and where
+        // nothing is, once the sessions are served.
+        guard slot.clientCookie != 0, slot.serverCookie != 0, !isOwed(index) || isItself(index) else { return .inheritedEnding }
         guard let inheritance, Int(slot.listener) < inheritance.listeners.count,
             Int(slot.backendNumber) < inheritance.backends.count,
             Int(slot.serverIndex) < inheritance.servers[Int(slot.backendNumber)].count,
@@ -112,7 +138,7 @@ extension Loop {
             // Two deaths in a row over the same bytes are no chance.
             let moved = moved(index)
             let death = poison?.death ?? 0
-            guard slot.diedAfter != moved || slot.diedAt &+ 1 != death else { return .inheritedPoison }
+            guard slot.diedAfter != moved || slot.diedAt &+ 1 != death || Chaos.spares() else { return .inheritedPoison }
             slots[index].diedAfter = moved
             slots[index].diedAt = death
         }
@@ -126,8 +152,18 @@ extension Loop {
     }
 
     /// Whether the socket behind a number is the one it was.
-    private func isStill(_ number: Int32, _ cookie: UInt64) -> Bool {
-        cookie != 0 && (TCPCursor.cookie(number) == cookie || Chaos.has(.believesNumbers))
+    func isStill(_ number: Int32, _ cookie: UInt64) -> Bool { cookie != 0 && TCPCursor.cookie(number) == cookie }
+
+    /// Whether both sockets are those the session was established with.
+    func isItself(_ index: UInt32) -> Bool {
+        isStill(slots[index].client, slots[index].clientCookie) && isStill(slots[index].server, slots[index].serverCookie)
+    }
+
+    /// Whether the session has to go on without an event. Any other was read until there was nothing more, so that the next byte is
+    /// an event, which is still in the kernel or among those that are told again.
+    private func isOwed(_ index: UInt32) -> Bool {
+        slots[index].isQueued || slots[index].isLeaving || slots[index].edge != 0
+            || slots[index].up.chunk | slots[index].down.chunk != 0
     }
 
     /// Whether what the session needs was in the memory of the process that died.
@@ -283,39 +319,28 @@ extension Loop {
         slots[index].down.chunk = 0
     }
 
-    /// Closes what is still this session's, and frees the slot.
+    /// Closes what is still this session's, and frees the slot. What no established session held was closed when this process began.
     private func abandon(_ index: UInt32) {
         wipeLeft(index)
         let slot = slots[index]
-        if isStill(slot.client, slot.clientCookie) { Descriptor.close(slot.client) }
-        if isStill(slot.server, slot.serverCookie) { Descriptor.close(slot.server) }
+        let areBelieved = Chaos.has(.believesNumbers)
+        if isStill(slot.client, slot.clientCookie) || areBelieved { Descriptor.close(slot.client) }
+        if isStill(slot.server, slot.serverCookie) || areBelieved { Descriptor.close(slot.server) }
         slots[index].phase = .free
         slots[index].generation = (slot.generation &+ 1) & 0x3FFF_FFFF
     }
 
-    /// Counts a session where it belongs, and waits for it.
+    /// Counts a session where it belongs. Its sockets are still waited for.
     private func takeIn(_ index: UInt32) {
         counters.add(.inherited)
+        if isOwed(index) {
+            slots[index].isQueued = true
+            queued.append(index)
+        }
         count(index)
         Chaos.point(.counted)
-        let edge = slots[index].edge
-        do {
-            // Whatever either side has to tell is told again: nothing the predecessor was told is lost with it. That they may be
-            // written to is not told of those that have nothing to be written: it would be the longest list of all.
-            let isQuiet = edge == 0 && slots[index].up.chunk | slots[index].down.chunk == 0
-            slots[index].isQuiet = isQuiet
-            let (client, server) = (tag(index, isServer: false), tag(index, isServer: true))
-            if isQuiet { try poller.addQuiet(slots[index].client, tag: client) } else { try poller.add(slots[index].client, tag: client) }
-            Chaos.point(.clientPolled)
-            if isQuiet { try poller.addQuiet(slots[index].server, tag: server) } else { try poller.add(slots[index].server, tag: server) }
-            Chaos.point(.serverPolled)
-            armIdle(index)
-            // What was taken and not transformed, and answers that are owed: no socket tells of these.
-            if edge != 0 { queue(index) }
-        } catch {
-            counters.add(.inheritedBroken)
-            end(index, .failure)
-        }
+        unsettled.append(index)
+        armIdle(index)
     }
 
     /// Sessions that cannot be kept end one after the other, so that their clients do not come back at one time.
@@ -323,6 +348,7 @@ extension Loop {
         orphans = found.count
         for (turn, index) in found.enumerated() {
             count(index)
+            unsettled.append(index)
             setDeadline(index, now + snapshot.closeSpread / Int64(found.count) * Int64(turn + 1))
         }
     }
@@ -332,12 +358,9 @@ extension Loop {
         let slot = slots[index]
         counters.add(.accepted)
         slots[index].isPinned = false
-        if slot.table != Slot.noTable { unpinned.append(index) }
+        slots[index].isInherited = true
         slots[index].bucket = TimerWheel.none
-        slots[index].isQueued = false
         slots[index].leaving = 0
-        // A new generation: what the former poller still tells finds nobody.
-        slots[index].generation = (slot.generation &+ 1) & 0x3FFF_FFFF
         let listener = snapshot.listeners[Int(slot.listener)]
         if slot.isListed { listener.sessions.add(1) }
         if slot.sourcePrefix != 0 { listener.admission.inherit(slot.peer.address, prefix: slot.sourcePrefix) }
@@ -345,35 +368,5 @@ extension Loop {
             let backend = snapshot.backends[Int(slot.backendNumber)]
             slots[index].sourceIndex = backend.inherit(on: Int(slot.serverIndex), source: slot.sourceIndex)
         }
-    }
-
-    /// Negative control of a chaos build: what sockets have to tell when they are registered is thrown away, as it would be lost
-    /// if their registration was inherited.
-    private func forgetEvents() {
-        for _ in 0..<256 {
-            guard let count = try? poller.wait(nanoseconds: 0), count > 0 else { return }
-        }
-    }
-
-    /// Tells the stick tables that clients are connected, as after a restart nobody is: once they are served, some in each turn.
-    func pinInherited() {
-        let batch = unpinned.suffix(Share.pins)
-        unpinned.removeLast(batch.count)
-        for index in batch { pin(index) }
-    }
-
-    private func pin(_ index: UInt32) {
-        let slot = slots[index]
-        // It may have ended meanwhile, and be another session.
-        guard slot.phase == .relaying || slot.phase == .orphaned, !slot.isPinned, slot.table != Slot.noTable else { return }
-        let server = snapshot.backends[Int(slot.backendNumber)].serverID(Int(slot.serverIndex))
-        let table = snapshot.tables[Int(slot.table)]
-        switch table.connected(keys.load(slot), server: server, at: Instant(nanoseconds: now)) {
-        case .learned, .known, .moved: slots[index].isPinned = true
-        case .refused:
-            slots[index].table = Slot.noTable
-            counters.add(.stickRefused)
-        }
-        Chaos.point(.pinned)
     }
 }

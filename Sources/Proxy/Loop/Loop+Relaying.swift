@@ -107,7 +107,6 @@ extension Loop {
                 slots[index][isUp: isUp].sent += UInt64(count)
                 Chaos.point(.sentStored)
             case .wouldBlock, .ended:
-                if slots[index].isQuiet { hearFully(index) }
                 return .blocked
             case .failed: return .failed
             }
@@ -132,18 +131,6 @@ extension Loop {
         let cause = slots[index].firstToEnd == 2 ? EndCause.serverClosed : .clientClosed
         if slots[index].edge != 0 { finishEdge(index, cause) } else { end(index, cause) }
         return false
-    }
-
-    /// A session that was adopted idle waits for a destination for the first time.
-    func hearFully(_ index: UInt32) {
-        slots[index].isQuiet = false
-        do {
-            try poller.complete(slots[index].client, tag: tag(index, isServer: false))
-            try poller.complete(slots[index].server, tag: tag(index, isServer: true))
-        } catch {
-            // The kernel knows no such registration: nothing would ever tell that it may go on.
-            queue(index)
-        }
     }
 
     /// Continues a session in the next turn.

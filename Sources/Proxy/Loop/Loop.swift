@@ -39,8 +39,10 @@ final class Loop {
         static let closes = 1024
         /// Nanoseconds for a command that goes over all sessions.
         static let choreTime: Int64 = 2_000_000
-        /// Inherited sessions that their stick table is told of.
-        static let pins = 64
+        /// Inherited sessions that are looked at once more, and that their stick table is told of.
+        static let settlements = 64
+        /// Events of listeners and the bell.
+        static let doors = 64
     }
 
     /// A turn is never longer than this without work: the heartbeat's resolution.
@@ -60,7 +62,10 @@ final class Loop {
     /// When the loop last began a turn, in nanoseconds of the monotonic clock: its heartbeat.
     let pulse: Pulse
 
+    /// The sessions' sockets: outlives this process, and so do the events it has told. Listeners and the bell have a set of their own
+    /// within, which ends with the process: in one that lives on they would be heard for ever.
     let poller: EdgePoller
+    let doors: EdgePoller
     let slots: SlotArena
     let chunks: ChunkPool
     var keys: KeyStore
@@ -106,8 +111,8 @@ final class Loop {
     var originalBytes = 0
     /// Sessions of a former process that cannot be kept and are not closed yet.
     var orphans = 0
-    /// Inherited sessions that their stick tables do not know of yet.
-    var unpinned: [UInt32] = []
+    /// Inherited sessions whose sockets' identities were not looked at yet, and that their stick tables do not know of yet.
+    var unsettled: [UInt32] = []
     /// More deadlines have passed than one turn serves.
     var isLate = false
     /// A session waits for a chunk: a turn without a pause would not bring one.
@@ -128,7 +133,8 @@ final class Loop {
         self.poison = poison
         let start = Clock.now
         now = start.nanoseconds
-        poller = try EdgePoller(batch: 256)
+        poller = EdgePoller(number: memory.record.poller, events: memory.events, batch: LoopMemory.batch)
+        doors = try EdgePoller(batch: Share.doors)
         slots = SlotArena(capacity: memory.capacity, region: memory.slots)
         chunks = ChunkPool(count: memory.chunkCount, size: memory.chunkSize, region: memory.chunks)
         keys = KeyStore(blocks: memory.keyBlocks, region: memory.keys)
@@ -139,7 +145,8 @@ final class Loop {
         charge = memory.charge
         recordLimit = memory.recordLimit
         wheel = TimerWheel(at: start)
-        try poller.addLevel(mailbox.bell.number, tag: Tag.bell)
+        try doors.addLevel(mailbox.bell.number, tag: Tag.bell)
+        try poller.addLevel(doors.number, tag: Tag.doors)
         if memory.isAdopted { inherit(inheritance) }
         listen()
         Chaos.point(.listening)
@@ -159,21 +166,27 @@ final class Loop {
 
     private func turn() throws(Errno) {
         let isCrowded = !waitingHandshakes.isEmpty
-        let idle = queued.isEmpty && waitingHandshakes.isEmpty && chores.isEmpty && unpinned.isEmpty && !isLate
+        let idle = queued.isEmpty && waitingHandshakes.isEmpty && chores.isEmpty && unsettled.isEmpty && !isLate
         let count = try poller.wait(nanoseconds: idle ? Self.longestWait : isStarved ? Self.starvedWait : 0)
         isStarved = false
         now = Clock.now.nanoseconds
         pulse.beat(at: now)
+        if count > 0 { Chaos.point(.told) }
         let used = isCrowded ? Clock.threadTime : 0
         continueHandshakes()
-        for index in 0..<count { dispatch(poller[index]) }
+        for index in 0..<count {
+            dispatch(poller[index])
+            Chaos.point(.eventServed)
+            forgetEvent(index)
+        }
         continueQueued()
         slots.inHand = 0
         serveDeadlines()
         slots.inHand = 0
         if !resting.isEmpty { wakeListeners() }
         if !chores.isEmpty { work() }
-        if !unpinned.isEmpty { pinInherited() }
+        if !unsettled.isEmpty { settleInherited() }
+        cipher.rest(at: now)
         counters.set(.sessions, slots.used)
         counters.set(.chunks, chunks.used)
         counters.set(.orphaned, orphans)
@@ -193,13 +206,29 @@ final class Loop {
         if work > Share.longTurn { counters.add(.turnsCrowdedLong) }
     }
 
+    /// An event was served; not before everything it led to is written down.
     @inline(__always)
-    private func dispatch(_ event: EdgePoller.Event) {
+    func forgetEvent(_ index: Int) {
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+        poller.forget(index)
+    }
+
+    /// Obeys what other threads ask, and takes connections.
+    private func openDoors() {
+        // Who dies here dies of none of the sessions.
+        slots.inHand = 0
+        guard let count = try? doors.wait(nanoseconds: 0) else { return }
+        for index in 0..<count {
+            let tag = doors[index].tag
+            if tag == Tag.bell { obey(mailbox.fetch()) } else { accept(on: Int32(truncatingIfNeeded: tag)) }
+        }
+    }
+
+    @inline(__always)
+    func dispatch(_ event: EdgePoller.Event) {
         let tag = Tag(event.tag)
         guard tag.isSession else {
-            // Who dies here dies of none of the sessions.
-            slots.inHand = 0
-            if event.tag == Tag.bell { obey(mailbox.fetch()) } else { accept(on: Int32(truncatingIfNeeded: event.tag)) }
+            openDoors()
             return
         }
         let index = tag.index
@@ -274,8 +303,11 @@ final class Loop {
         let batch = Array(queued.prefix(Share.continued))
         queued.removeFirst(batch.count)
         for index in batch where slots[index].isQueued {
-            slots[index].isQueued = false
+            // In hand or queued: whoever dies between, it is continued.
             slots.inHand = index
+            atomicMemoryFence(ordering: .acquiringAndReleasing)
+            slots[index].isQueued = false
+            Chaos.point(.continued)
             switch slots[index].phase {
             case .relaying:
                 if pump(index, isUp: true, ending: true) { _ = pump(index, isUp: false, ending: true) }
@@ -289,7 +321,7 @@ final class Loop {
     }
 }
 
-/// What an event belongs to: 31 bits of generation, 31 bits of slot, one bit for the side; or a listener, or the bell.
+/// What an event belongs to: 31 bits of generation, 31 bits of slot, one bit for the side; or a listener, the bell, or the set of these.
 struct Tag {
     private let value: UInt64
 
@@ -303,6 +335,8 @@ struct Tag {
 
     /// The mailbox's bell.
     static let bell: UInt64 = 1 << 62
+    /// The set of listeners and the bell. It may be a former process's, for a moment: then nothing is found behind it.
+    static let doors: UInt64 = 1 << 61
 
     var isSession: Bool { value >> 63 == 1 }
     var generation: UInt32 { UInt32(truncatingIfNeeded: value >> 32) & 0x3FFF_FFFF }

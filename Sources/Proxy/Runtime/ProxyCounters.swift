@@ -58,6 +58,8 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     /// those that were in hand at two deaths.
     case inherited, inheritedBeginning, inheritedOpaque, inheritedHomeless, inheritedBroken, inheritedEnding
     case inheritedPoison
+    /// Events of sessions that a former process was told of and had not served: served again.
+    case inheritedEvents
     /// CONNECTs of clients that balancers died of.
     case poisonRefused
 
@@ -135,6 +137,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .inheritedBroken: "inherited-broken"
         case .inheritedEnding: "inherited-ending"
         case .inheritedPoison: "inherited-poison"
+        case .inheritedEvents: "inherited-events"
         case .poisonRefused: "poison-refused"
         }
     }

@@ -21,12 +21,14 @@ enum ChaosPoint: Int, CaseIterable, Sendable {
     case endBegun, tableLeft, upForgotten, serverClosed, serverForgotten, edgeForgotten, clientClosed, keysCleared, slotFreed
     // A successor comes.
     case stateMapped, holderStarted, ownerStored, welcomed, prepared, loopsBegun
-    case slotRecovered, slotAbandoned, rebuilt, counted, pinned, clientPolled, serverPolled, inherited, listening
+    case swept, slotRecovered, slotAbandoned, rebuilt, counted, replayed, inherited, listening, pinned
+    // Events come and go.
+    case told, eventServed, continued
 
     /// A process, or a loop, passes it once in its life.
     var isPassedOnce: Bool {
         switch self {
-        case .stateMapped, .holderStarted, .ownerStored, .welcomed, .prepared, .loopsBegun, .rebuilt, .inherited, .listening:
+        case .stateMapped, .holderStarted, .ownerStored, .swept, .welcomed, .prepared, .loopsBegun, .rebuilt, .inherited, .listening:
             true
         default: false
         }

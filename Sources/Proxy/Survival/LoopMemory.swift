@@ -3,7 +3,8 @@
 import Linux
 import Wire
 
-/// Sessions, buffers, edges and client IDs of one loop: five files in memory that a successor finds under their numbers.
+/// Sessions, buffers, edges, client IDs, keys and events of one loop: files in memory, and the set of sockets that it waits on, which
+/// a successor finds under their numbers.
 struct LoopMemory: Sendable {
     /// What a successor must know to map them again; plain data, in the ``SurvivalState``.
     struct Record: BitwiseCopyable, Sendable {
@@ -17,7 +18,17 @@ struct LoopMemory: Sendable {
         var keys: Int32 = -1
         /// Keys of TLS sessions.
         var secrets: Int32 = -1
+        /// Events that were told and may not have been served.
+        var events: Int32 = -1
+        /// The set of the sessions' sockets.
+        var poller: Int32 = -1
+
+        /// All of them.
+        var descriptors: [Int32] { [slots, chunks, edges, keys, secrets, events, poller] }
     }
+
+    /// Most events of one turn.
+    static let batch = 256
 
     /// Most sessions of a loop that are believed at adoption.
     private static let maximumCapacity: UInt32 = 1 << 24
@@ -28,6 +39,7 @@ struct LoopMemory: Sendable {
     let edges: MemoryRegion
     let keys: MemoryRegion
     let secrets: MemoryRegion
+    let events: MemoryRegion
     /// How well the secrets are kept.
     let protection: MemoryProtection
     /// Whether this process may seal with them.
@@ -52,6 +64,8 @@ struct LoopMemory: Sendable {
         (record.edges, edges) = try Self.make("edges", EdgeArena.bytes(capacity: capacity))
         (record.keys, keys) = try Self.make("keys", KeyStore.bytes(blocks: 4 * capacity))
         (record.secrets, secrets, protection) = try Self.makeSecret(SessionKeys.bytes(capacity: capacity))
+        (record.events, events) = try Self.make("events", EdgePoller.bytes(batch: Self.batch))
+        record.poller = try EdgePoller.makeLasting()
         self.record = record
         isAdopted = false
     }
@@ -86,10 +100,12 @@ struct LoopMemory: Sendable {
             let edges = Self.map(record.edges, EdgeArena.bytes(capacity: capacity)),
             let keys = Self.map(record.keys, KeyStore.bytes(blocks: 4 * capacity)),
             let secrets = Self.map(record.secrets, SessionKeys.bytes(capacity: capacity)),
+            let events = Self.map(record.events, EdgePoller.bytes(batch: Self.batch)), EdgePoller.isSet(record.poller),
             let protection = try? MemoryProtection.protect(secrets, Memfd.isSecret(record.secrets))
         else { return nil }
         self.protection = protection
         self.secrets = secrets
+        self.events = events
         self.record = record
         self.slots = slots
         self.chunks = chunks

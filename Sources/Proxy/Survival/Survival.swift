@@ -33,39 +33,75 @@ final class Survival {
     let wasHandedOver: Bool
     /// Holders that had to be replaced.
     private(set) var replacements: UInt64 = 0
+    /// The memory of each loop the predecessor had; `nil` for one that makes no sense.
+    private(set) var loops: [LoopMemory?] = []
 
-    /// Begins the row, or takes the place of the process that died. On the main thread, before there is another.
+    /// Begins the row, or takes the place of the process that died. On the main thread, before there is another, and before anything is
+    /// opened: in a successor it returns once more, in a process that was the holder.
     static func begin() throws -> Survival {
         guard let text = ProcessSelf.environment(SurvivalState.variable) else {
-            return try Survival(SurvivalState(), isSuccessor: false)
+            return try Survival(SurvivalState(), isProgramAnew: false)
         }
         guard let state = SurvivalState(adopting: text) else { throw Refusal.layout }
-        return try Survival(state, isSuccessor: true)
+        return try Survival(state, isProgramAnew: true)
     }
 
-    private init(_ state: SurvivalState, isSuccessor: Bool) throws {
+    /// - Parameter isProgramAnew: a holder has started this program.
+    private init(_ state: SurvivalState, isProgramAnew: Bool) throws {
         Chaos.begin(state.chaos)
-        if isSuccessor { Chaos.point(.stateMapped) }
+        if isProgramAnew { Chaos.point(.stateMapped) }
         self.state = state
-        self.isSuccessor = isSuccessor
         var environment = ["SWIFT_BACKTRACE=enable=no", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
         if let stream = ProcessSelf.environment("JOURNAL_STREAM") { environment.append("JOURNAL_STREAM=\(stream)") }
         environment.append("\(SurvivalState.variable)=\(state.number)")
         holder = Holder(
             region: state.region, arguments: ["understudy", ChildProcess.Role.balancer.rawValue],
             environment: environment)
+        if isProgramAnew { try Self.count(state, holder) }
+        let start = try holder.start(isAlone: !Chaos.startsAnew)
+        // From here on this process has a holder, and nothing of the predecessor's was touched before.
+        holderPid = start.pid
+        isSuccessor = isProgramAnew || start.follows
+        if start.follows { try Self.count(state, holder) }
         wasHandedOver = isSuccessor && state.wasHandedOver()
-        if isSuccessor, !wasHandedOver, !state.followed() {
-            holder.end()
-            throw Refusal.crashLoop(deaths: SurvivalState.maximumRestless)
-        }
-        holderPid = try holder.start()
-        // From here on this process is in charge, and nothing of the predecessor's was touched before.
         if isSuccessor { Chaos.point(.holderStarted) }
         holder.commit()
-        if isSuccessor { Chaos.point(.ownerStored) }
+        guard isSuccessor else { return }
+        Chaos.point(.ownerStored)
         // What came back, or was never followed, needs no way back.
         if !holder.isOnProbation { holder.forgetPrevious() }
+        adopt()
+    }
+
+    /// Counts the predecessor's death, or gives up.
+    private static func count(_ state: SurvivalState, _ holder: Holder) throws {
+        guard !state.isHandedOver, !state.followed() else { return }
+        holder.end()
+        throw Refusal.crashLoop(deaths: SurvivalState.maximumRestless)
+    }
+
+    /// Finds the loops' memory, and closes every descriptor that nothing there names: what the predecessor had for itself, and
+    /// sessions that were not established or had begun to end.
+    ///
+    /// Before anything is opened, for all loops at once: which descriptor is whose cannot be told later.
+    private func adopt() {
+        for loop in 0..<LoopCount.maximum {
+            let record = state.record(loop)
+            guard record.capacity > 0 else { break }
+            loops.append(LoopMemory(adopting: record))
+        }
+        var kept = DescriptorSet()
+        for number in [0, 1, 2, ChildProcess.controlDescriptor, state.number, holder.previous ?? 0] { kept.insert(number) }
+        for case let memory? in loops {
+            for number in memory.record.descriptors { kept.insert(number) }
+            let slots = SlotArena(capacity: memory.capacity, region: memory.slots)
+            for index in 1..<slots.end where slots[index].phase == .relaying || slots[index].phase == .orphaned {
+                kept.insert(slots[index].client)
+                kept.insert(slots[index].server)
+            }
+        }
+        kept.closeOthers()
+        Chaos.point(.swept)
     }
 
     /// Another program follows this process when it ends, and this one comes back should that one not take over, or die
@@ -93,7 +129,8 @@ final class Survival {
     /// Replaces a holder that has died.
     func keep() {
         guard Holder.hasEnded(holderPid) else { return }
-        guard let pid = try? holder.start() else { return }
+        // By a copy of this one thread among others nobody can be followed but by starting the program.
+        guard let pid = try? holder.start(isAlone: false).pid else { return }
         holderPid = pid
         replacements += 1
     }
@@ -104,17 +141,5 @@ final class Survival {
     /// What the predecessor's numbers mean here.
     func inheritance(to snapshot: Snapshot) -> SurvivalDirectory.Translation? {
         isSuccessor ? state.directory?.translation(to: snapshot) : nil
-    }
-
-    /// The memory of each loop the predecessor had; `nil` for one that makes no sense.
-    var loops: [LoopMemory?] {
-        guard isSuccessor else { return [] }
-        var loops: [LoopMemory?] = []
-        for loop in 0..<LoopCount.maximum {
-            let record = state.record(loop)
-            guard record.capacity > 0 else { break }
-            loops.append(LoopMemory(adopting: record))
-        }
-        return loops
     }
 }

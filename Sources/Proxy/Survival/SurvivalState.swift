@@ -11,7 +11,7 @@ struct SurvivalState {
     /// Name of the environment variable with the number of the state's memfd.
     static let variable = "UNDERSTUDY_STATE"
     /// Raised with every change of what is shared that its sizes do not show.
-    static let version: UInt64 = 3
+    static let version: UInt64 = 4
 
     private enum Place {
         /// Behind the holder's words.
@@ -45,7 +45,7 @@ struct SurvivalState {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for value in [
             Int(version), MemoryLayout<Slot>.stride, MemoryLayout<Edge>.stride, MemoryLayout<EdgeFrames>.stride,
-            MemoryLayout<KeyPair>.stride, MemoryLayout<LoopMemory.Record>.stride,
+            MemoryLayout<KeyPair>.stride, MemoryLayout<LoopMemory.Record>.stride, EdgePoller.bytes(batch: LoopMemory.batch),
             Holder.wordsSize, Place.directorySize,
             // A successor lives under its predecessor's filter.
             Int(truncatingIfNeeded: SystemCallFilter.signature),
@@ -86,10 +86,13 @@ struct SurvivalState {
     /// The process ends because another program follows it: no death, and nobody's fault.
     func handsOver() { region.store(UInt32(1), at: Place.handedOver) }
 
-    /// Whether the predecessor ended for that reason; asked once by each process.
+    /// Whether the predecessor ended for that reason.
+    var isHandedOver: Bool { region.load(Place.handedOver, as: UInt32.self) != 0 }
+
+    /// The same; asked once by each process.
     func wasHandedOver() -> Bool {
         defer { region.store(UInt32(0), at: Place.handedOver) }
-        return region.load(Place.handedOver, as: UInt32.self) != 0
+        return isHandedOver
     }
 
     /// Counts the predecessor's death.
@@ -122,7 +125,8 @@ struct SurvivalState {
         return LoopMemory.Record(
             capacity: region.load(base), chunkCount: region.load(base + 4), chunkSize: region.load(base + 8),
             slots: region.load(base + 12), chunks: region.load(base + 16), edges: region.load(base + 20),
-            keys: region.load(base + 24), secrets: region.load(base + 28))
+            keys: region.load(base + 24), secrets: region.load(base + 28), events: region.load(base + 32),
+            poller: region.load(base + 36))
     }
 
     func store(_ record: LoopMemory.Record, loop: Int) {
@@ -134,6 +138,8 @@ struct SurvivalState {
         region.store(record.edges, at: base + 20)
         region.store(record.keys, at: base + 24)
         region.store(record.secrets, at: base + 28)
+        region.store(record.events, at: base + 32)
+        region.store(record.poller, at: base + 36)
         // Last: from here on there is such a loop.
         region.store(record.capacity, at: base)
     }
