@@ -20,6 +20,12 @@ package enum Socket {
     package struct Pair: ~Copyable {
         package let first: FileDescriptor
         package let second: FileDescriptor
+
+        /// Gives both up without closing them.
+        package consuming func release() {
+            _ = first.release()
+            _ = second.release()
+        }
     }
 
     private static let flags = Int32(CL_SOCK_NONBLOCK | CL_SOCK_CLOEXEC)

@@ -345,7 +345,7 @@ extension Loop {
             Chaos.point(.serverClosed)
             slots[index].server = -1
         }
-        if slots[index].down.chunk != 0 { chunks.release(slots[index].down.chunk) }
+        release(index, isUp: false)
         slots[index].down = Flow()
         leaveServerEdge(index)
         if slots[index].isCounted {

@@ -60,6 +60,7 @@ final class Loop {
     let poller: EdgePoller
     let slots: SlotArena
     let chunks: ChunkPool
+    let pipes: PipePool
     var keys: KeyStore
     /// Records of the sessions whose bytes are transformed, what each has in this process alone (by the record's number),
     /// and where bytes are meanwhile.
@@ -128,6 +129,7 @@ final class Loop {
         poller = try EdgePoller(batch: 256)
         slots = SlotArena(capacity: memory.capacity, region: memory.slots)
         chunks = ChunkPool(count: memory.chunkCount, size: memory.chunkSize, region: memory.chunks)
+        pipes = PipePool(region: memory.pipes)
         keys = KeyStore(blocks: memory.keyBlocks, region: memory.keys)
         edges = EdgeArena(capacity: memory.capacity, region: memory.edges)
         scratch = EdgeScratch(size: memory.chunkSize)
@@ -172,6 +174,7 @@ final class Loop {
         if !unpinned.isEmpty { pinInherited() }
         counters.set(.sessions, slots.used)
         counters.set(.chunks, chunks.used)
+        counters.set(.pipes, pipes.used)
         counters.set(.orphaned, orphans)
         countTurn(isCrowded ? Clock.threadTime - used : nil)
     }
@@ -201,6 +204,7 @@ final class Loop {
         let index = tag.index
         guard slots[index].generation == tag.generation else { return }
         slots.inHand = index
+        if passed(index, event, isServer: tag.isServer) { return }
         if tag.isServer { serverEvent(index, event) } else { clientEvent(index, event) }
     }
 

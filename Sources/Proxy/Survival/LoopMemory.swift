@@ -3,7 +3,7 @@
 import Linux
 import Wire
 
-/// Sessions, buffers, edges and client IDs of one loop: five files in memory that a successor finds under their numbers.
+/// Sessions, buffers, edges, client IDs and pipes of one loop: files in memory that a successor finds under their numbers.
 struct LoopMemory: Sendable {
     /// What a successor must know to map them again; plain data, in the ``SurvivalState``.
     struct Record: BitwiseCopyable, Sendable {
@@ -17,6 +17,8 @@ struct LoopMemory: Sendable {
         var keys: Int32 = -1
         /// Keys of TLS sessions.
         var secrets: Int32 = -1
+        /// Records of pipes.
+        var pipes: Int32 = -1
     }
 
     /// Most sessions of a loop that are believed at adoption.
@@ -28,6 +30,7 @@ struct LoopMemory: Sendable {
     let edges: MemoryRegion
     let keys: MemoryRegion
     let secrets: MemoryRegion
+    let pipes: MemoryRegion
     /// How well the secrets are kept.
     let protection: MemoryProtection
     /// Whether this process may seal with them.
@@ -51,6 +54,7 @@ struct LoopMemory: Sendable {
         (record.chunks, chunks) = try Self.make("chunks", chunkCount * chunkSize)
         (record.edges, edges) = try Self.make("edges", EdgeArena.bytes(capacity: capacity))
         (record.keys, keys) = try Self.make("keys", KeyStore.bytes(blocks: 4 * capacity))
+        (record.pipes, pipes) = try Self.make("pipes", PipePool.bytes)
         (record.secrets, secrets, protection) = try Self.makeSecret(SessionKeys.bytes(capacity: capacity))
         self.record = record
         isAdopted = false
@@ -85,11 +89,13 @@ struct LoopMemory: Sendable {
             let chunks = Self.map(record.chunks, Int(record.chunkCount) * Int(record.chunkSize)),
             let edges = Self.map(record.edges, EdgeArena.bytes(capacity: capacity)),
             let keys = Self.map(record.keys, KeyStore.bytes(blocks: 4 * capacity)),
+            let pipes = Self.map(record.pipes, PipePool.bytes),
             let secrets = Self.map(record.secrets, SessionKeys.bytes(capacity: capacity)),
             let protection = try? MemoryProtection.protect(secrets, Memfd.isSecret(record.secrets))
         else { return nil }
         self.protection = protection
         self.secrets = secrets
+        self.pipes = pipes
         self.record = record
         self.slots = slots
         self.chunks = chunks

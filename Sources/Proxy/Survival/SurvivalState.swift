@@ -11,7 +11,7 @@ struct SurvivalState {
     /// Name of the environment variable with the number of the state's memfd.
     static let variable = "UNDERSTUDY_STATE"
     /// Raised with every change of what is shared that its sizes do not show.
-    static let version: UInt64 = 3
+    static let version: UInt64 = 4
 
     private enum Place {
         /// Behind the holder's words.
@@ -46,7 +46,7 @@ struct SurvivalState {
         for value in [
             Int(version), MemoryLayout<Slot>.stride, MemoryLayout<Edge>.stride, MemoryLayout<EdgeFrames>.stride,
             MemoryLayout<KeyPair>.stride, MemoryLayout<LoopMemory.Record>.stride,
-            Holder.wordsSize, Place.directorySize,
+            PipePool.bytes, Holder.wordsSize, Place.directorySize,
             // A successor lives under its predecessor's filter.
             Int(truncatingIfNeeded: SystemCallFilter.signature),
         ] {
@@ -122,7 +122,7 @@ struct SurvivalState {
         return LoopMemory.Record(
             capacity: region.load(base), chunkCount: region.load(base + 4), chunkSize: region.load(base + 8),
             slots: region.load(base + 12), chunks: region.load(base + 16), edges: region.load(base + 20),
-            keys: region.load(base + 24), secrets: region.load(base + 28))
+            keys: region.load(base + 24), secrets: region.load(base + 28), pipes: region.load(base + 32))
     }
 
     func store(_ record: LoopMemory.Record, loop: Int) {
@@ -134,6 +134,7 @@ struct SurvivalState {
         region.store(record.edges, at: base + 20)
         region.store(record.keys, at: base + 24)
         region.store(record.secrets, at: base + 28)
+        region.store(record.pipes, at: base + 32)
         // Last: from here on there is such a loop.
         region.store(record.capacity, at: base)
     }
