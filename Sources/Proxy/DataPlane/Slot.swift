@@ -104,6 +104,10 @@ struct Slot: BitwiseCopyable {
     var isPinned = false
     /// Its sockets are registered without writing: completed when one of them takes nothing.
     var isQuiet = false
+    /// The client's or the server's socket may hold bytes that are read only when the relay begins: it told so meanwhile, or was not
+    /// read to its end.
+    var isClientUnread = true
+    var isServerUnread = true
     /// Counted at its source, which is the network of this prefix length; 0: not counted.
     var sourcePrefix: UInt8 = 0
     /// Code of the CONNACK that ended the connect; with ``connackAfter``.

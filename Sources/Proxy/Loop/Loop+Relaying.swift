@@ -10,13 +10,15 @@ extension Loop {
     /// Edge-triggered: whatever returns here without a word will be told again by the kernel, because the last call
     /// that touched the socket said *would block*, or read less than asked from a stream that goes on.
     ///
-    /// - Parameter ending: A short read does not mean that the source is empty.
+    /// - Parameters:
+    ///   - ending: A short read does not mean that the source is empty.
+    ///   - isDrained: The source is empty; what is in flight is sent.
     /// - Returns: `false` when the session has ended.
-    func pump(_ index: UInt32, isUp: Bool, ending: Bool) -> Bool {
+    func pump(_ index: UInt32, isUp: Bool, ending: Bool, isDrained: Bool = false) -> Bool {
         if slots[index].edge != 0 { return pumpEdge(index, isUp: isUp, ending: ending) }
         let source = isUp ? slots[index].client : slots[index].server
         let destination = isUp ? slots[index].server : slots[index].client
-        var isDrained = false
+        var isDrained = isDrained
         var share = Share.chunks
         while true {
             if slots[index][isUp: isUp].chunk != 0 {

@@ -222,6 +222,7 @@ final class Loop {
                 readPreamble(index, ending: event.isEnding)
             }
         case .held, .connecting, .opening, .awaiting:
+            if event.isReadable { slots[index].isClientUnread = true }
             if event.isDead {
                 end(index, .abandoned)
             } else if event.isWritable, slots[index].edge != 0 {
@@ -240,12 +241,14 @@ final class Loop {
             if event.isWritable, isHeld(index, isUp: true), !pump(index, isUp: true, ending: true) { return }
             if event.isDead { endIfReset(index, slots[index].server, .serverReset) }
         case .connecting:
+            if event.isReadable { slots[index].isServerUnread = true }
             // What the server sent or ended by now belongs to this same edge.
-            if event.isWritable, connected(index), event.isReadable { readConnack(index, ending: event.isEnding) }
+            if event.isWritable, connected(index, isDead: event.isDead), event.isReadable { readConnack(index, ending: event.isEnding) }
         case .opening:
             if event.isWritable, case .failed = flushEdge(index, isUp: true) {}
             if event.isReadable { readServerEdge(index, ending: event.isEnding) }
         case .awaiting:
+            if event.isReadable { slots[index].isServerUnread = true }
             if event.isWritable, !sendConnect(index) { return }
             if event.isReadable { readConnack(index, ending: event.isEnding) }
         case .free, .securing, .upgrading, .preamble, .held, .lingering, .orphaned: break
