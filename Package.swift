@@ -19,6 +19,10 @@ let house: [SwiftSetting] = [
 /// `UNDERSTUDY_CHAOS=1 swift build`: a balancer that kills itself at named points, for the tests of survival alone.
 let chaos: [SwiftSetting] = Context.environment["UNDERSTUDY_CHAOS"] == "1" ? [.define("CHAOS")] : []
 
+/// The loops' variables belong to one thread each, and are looked at several times for each message: that no two uses overlap is
+/// checked by the compiler, and at run time in debug builds, which is what tests run (docs/decisions/0012-hot-path.md).
+let unchecked: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
 /// A Swift target of this house.
 func swift(_ name: String, _ dependencies: [Target.Dependency] = [], _ more: [SwiftSetting] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: house + more)
@@ -48,7 +52,7 @@ let package = Package(
         swift("Configuration", ["Wire"]),
 
         // Shells: talk to the kernel.
-        swift("Linux", ["Wire", "CLinux", "CNetlink"]),
+        swift("Linux", ["Wire", "CLinux", "CNetlink"], unchecked),
         swift("TLS", ["Wire", "Configuration", "Linux", "COpenSSL"]),
         swift("Telemetry", ["Wire", "Configuration", "Linux"]),
         swift("Control", ["Wire", "Configuration", "Linux"]),
@@ -58,8 +62,8 @@ let package = Package(
             [
                 "Wire", "MQTT", "ProxyProtocol", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS",
                 "Telemetry",
-                "Control",
-            ], chaos),
+                "Control", "CLinux",
+            ], chaos + unchecked),
         swift("Supervisor", ["Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
         swift("Lab", ["Wire", "MQTT", "Configuration", "Linux", "Telemetry", "Control"]),
         swift("Bench", ["Wire", "MQTT", "WebSocket", "Configuration", "Linux", "TLS"]),

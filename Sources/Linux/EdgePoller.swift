@@ -22,12 +22,14 @@ package final class EdgePoller {
         // EPOLLIN 1, EPOLLOUT 4, EPOLLERR 8, EPOLLHUP 16, EPOLLRDHUP 8192.
 
         /// Bytes, an end of stream, or an error: reading will tell.
-        @inlinable package var isReadable: Bool { bits & 0x2019 != 0 }
-        @inlinable package var isWritable: Bool { bits & 0x1C != 0 }
+        @inlinable @inline(__always) package var isReadable: Bool { bits & 0x2019 != 0 }
+        @inlinable @inline(__always) package var isWritable: Bool { bits & 0x1C != 0 }
         /// The other side will send no more, or the connection is gone: a short read does not mean drained.
-        @inlinable package var isEnding: Bool { bits & 0x2018 != 0 }
+        @inlinable @inline(__always) package var isEnding: Bool { bits & 0x2018 != 0 }
+        /// Bytes, and nothing else but perhaps room to write: no end, no failure.
+        @inlinable @inline(__always) package var isPlain: Bool { bits & ~0x4 == 0x1 }
         /// Reset or failed.
-        @inlinable package var isDead: Bool { bits & 0x18 != 0 }
+        @inlinable @inline(__always) package var isDead: Bool { bits & 0x18 != 0 }
     }
 
     private let epoll: FileDescriptor

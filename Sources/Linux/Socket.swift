@@ -20,6 +20,12 @@ package enum Socket {
     package struct Pair: ~Copyable {
         package let first: FileDescriptor
         package let second: FileDescriptor
+
+        /// Gives both up without closing them.
+        package consuming func release() {
+            _ = first.release()
+            _ = second.release()
+        }
     }
 
     private static let flags = Int32(CL_SOCK_NONBLOCK | CL_SOCK_CLOEXEC)
@@ -42,6 +48,8 @@ package enum Socket {
         // What accepted sockets inherit: the CONNECT is acknowledged by the CONNACK, not by a segment of its own. The kernel
         // takes it back when an answer does not come in time.
         try set(socket.number, Int32(IPPROTO_TCP), TCP_QUICKACK, 0, "TCP_QUICKACK")
+        // And small packets are sent at once: an MQTT PINGREQ has two bytes.
+        try setNoDelay(socket.number)
         // The virtual address may not be here yet: both hosts listen on it, hot.
         try set(socket.number, Int32(IPPROTO_IP), IP_FREEBIND, 1, "IP_FREEBIND")
         try bind(socket.number, address)

@@ -8,13 +8,14 @@
 /// put into a stream, and a stream be cut without harm, only at a boundary (MQTT 5.0, 3.14).
 ///
 /// Offsets are counted from the beginning of the stream and kept modulo 2^40; a packet is shorter than 2^28 bytes.
+@usableFromInline
 package struct PacketBoundary: Equatable, Sendable, BitwiseCopyable {
     /// From the lowest: 40 bits the offset of the next byte to be looked at; 21 bits the remaining length as far as it
     /// was read; 3 bits how many bytes of the fixed header were seen, or ``malformed``.
-    private var word: UInt64 = 0
+    @usableFromInline var word: UInt64 = 0
 
     private static let malformed: UInt64 = 7
-    private static let offsetMask: UInt64 = 1 << 40 - 1
+    @usableFromInline static let offsetMask: UInt64 = 1 << 40 - 1
 
     package init() {}
 
@@ -46,6 +47,20 @@ package struct PacketBoundary: Equatable, Sendable, BitwiseCopyable {
             place += missing
         }
         return nil
+    }
+
+    /// The same for bytes that begin at a boundary and are one whole packet of less than 130 bytes, which most are; `false`: they are
+    /// not, and nothing has changed.
+    ///
+    /// - Parameters:
+    ///   - count: how many bytes there are.
+    ///   - second: the second of them, if there are as many.
+    @inlinable @inline(__always)
+    package mutating func followWhole(count: Int, second: UInt8, at offset: UInt64) -> Bool {
+        // A word without the upper bits is an offset between two packets; a length of one byte has no upper bit.
+        guard word == offset & Self.offsetMask, second < 0x80, count == 2 + Int(second) else { return false }
+        word = (offset &+ UInt64(truncatingIfNeeded: count)) & Self.offsetMask
+        return true
     }
 
     /// Follows `bytes`, of which the first stands at `offset`: the next piece, or one that was followed before.

@@ -16,6 +16,8 @@ TABLE = random.Random(5).randbytes(PERIOD) * 3
 SIZES = (1, 2, 100, 1500, 9000, 40000)
 # Bytes of a stream that were sent and have not arrived.
 IN_FLIGHT = 200_000
+# The same of a stream in bulk, and what it says at a time.
+BULK_IN_FLIGHT, BULK = 3_000_000, 120_000
 
 
 def pattern(stream, place, count):

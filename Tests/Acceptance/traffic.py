@@ -1,7 +1,7 @@
 """Both ends of many sessions through a balancer that keeps dying: every byte is known by its place in its stream.
 
 One process with one epoll set is all clients and all servers. Kinds of sessions, each with streams both ways in random sizes:
-plain, plain with small socket buffers, a WebSocket on the client's side, on the server's side, and edited beginnings (PROXY
+plain, plain with small socket buffers, plain in bulk (through pipes), a WebSocket on the client's side, on the server's side, and edited beginnings (PROXY
 header in and out, another CONNECT), also behind a WebSocket; TLS of both versions, around a WebSocket, on both sides, and with
 new keys announced by either end. Beside them ping-pong sessions, which hang when an event is lost, and short sessions that come
 and go, plain and over TLS.
@@ -16,7 +16,7 @@ import socket
 import struct
 import time
 
-from ends import End, IN_FLIGHT, Renewing, SIZES, Secure, pattern
+from ends import BULK, BULK_IN_FLIGHT, End, IN_FLIGHT, Renewing, SIZES, Secure, pattern
 from frames import Frames, frame
 from house import expect, length
 
@@ -249,6 +249,7 @@ class World:
         peer = getattr(client, "peer", None)
         End.__init__(client, self, sock, 2 * number, 2 * number + 1, frames, framed)
         client.peer, client.kind, client.number, client.server = peer, kind, number, peer
+        client.bulk = kind == "plain" and number % 6 == 2
         self.sessions.append(client)
 
     def begin_pong(self, kind="plain"):
@@ -355,6 +356,8 @@ class World:
                 if end and not end.pending and not end.failure and not end.finishing and random.random() < 0.15:
                     if end.peer and end.sent - end.peer.received < IN_FLIGHT:
                         end.send(random.choice(SIZES))
+                    while client.bulk and end.peer and not end.pending and end.sent - end.peer.received < BULK_IN_FLIGHT:
+                        end.send(BULK)
 
     def finish(self, limit=60):
         """Every stream ends; what is said is heard."""

@@ -39,6 +39,40 @@ struct PacketBoundaryTests {
         }
     }
 
+    @Test("Whole packets are followed in one step, and only they")
+    func wholes() {
+        var random = SeededGenerator(seed: 5)
+        var (boundary, other) = (PacketBoundary(), PacketBoundary())
+        var (offset, steps) = (UInt64(1 << 40 - 300), 0)
+        let skipped = [UInt8](hex("30 FFFFFF7F"))
+        // To the place where the stored offset begins anew.
+        var far: UInt64 = 0
+        while far + 5 + 1 << 28 < offset {
+            boundary.follow(skipped.span, at: far)
+            far += 5 + (1 << 28 - 1)
+        }
+        other = boundary
+        offset = far + 0
+        for _ in 0..<2000 {
+            let length = Int.random(in: 0...140, using: &random)
+            let head: [UInt8] = length < 128 ? [0x30, UInt8(length)] : [0x30, UInt8(length & 0x7F | 0x80), 1]
+            let packet = head + (0..<length).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let cut = Bool.random(using: &random) ? packet.count : Int.random(in: 1...packet.count, using: &random)
+            for piece in [packet[..<cut], packet[cut...]] where !piece.isEmpty {
+                let bytes = Array(piece)
+                let before = boundary
+                let isWhole = boundary.followWhole(count: bytes.count, second: bytes.count > 1 ? bytes[1] : 0x7F, at: offset)
+                if isWhole { steps += 1 } else { #expect(boundary == before) }
+                #expect(isWhole == (length < 128 && bytes.count == packet.count))
+                boundary.follow(bytes.span, at: offset)
+                other.follow(bytes.span, at: offset)
+                #expect(boundary == other)
+                offset += UInt64(bytes.count)
+            }
+        }
+        #expect(steps > 500)
+    }
+
     @Test func `What is missing`() {
         var boundary = PacketBoundary()
         #expect(boundary.missing(at: 0) == 0)

@@ -2,6 +2,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "direct.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>

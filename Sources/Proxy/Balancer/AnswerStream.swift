@@ -91,7 +91,8 @@ final class AnswerStream {
             return
         }
         do {
-            let taken = try Descriptor.write(connection.number, out.span)
+            let ready = out
+            let taken = try Descriptor.write(connection.number, ready.span)
             out.removeFirst(taken)
             arm()
         } catch  where error.isWouldBlock {

@@ -5,6 +5,14 @@ import Glibc
 import Linux
 import Wire
 
+/// A chunk that was taken, and where it is.
+@safe
+struct HotChunk {
+    let number: UInt32
+    // Sound: the first of the pool's `size` bytes of this chunk, in a mapping that is never unmapped.
+    let address: UnsafeMutableRawPointer
+}
+
 /// Chunks of equal size, last freed first reused, so that the busy ones stay in the processor's cache.
 ///
 /// Memory is touched only when used. Beyond ``hotLimit`` free chunks, a freed chunk's memory goes back to the kernel:
@@ -104,6 +112,27 @@ struct ChunkPool: ~Copyable {
         unsafe state.pointee.hot += 1
     }
 
+    /// The chunk that is given out next, taken; `nil` when none is free that kept its memory.
+    @inline(__always)
+    func takeHot() -> HotChunk? {
+        let hot = unsafe state.pointee.hot
+        guard hot > 0 else { return nil }
+        // Sound: `hot` entries at the list's beginning were written by `release`, which took numbers of this pool alone.
+        let number = unsafe free[hot - 1]
+        unsafe state.pointee.hot = hot - 1
+        return unsafe HotChunk(number: number, address: address(number))
+    }
+
+    /// Gives back the chunk that was taken last.
+    @inline(__always)
+    func putHot(_ chunk: HotChunk) {
+        let hot = unsafe state.pointee.hot
+        guard hot < Self.hotLimit else { return cool(chunk.number) }
+        // Sound: the list's beginning has room for `hotLimit` chunks.
+        unsafe free[hot] = chunk.number
+        unsafe state.pointee.hot = hot + 1
+    }
+
     private func cool(_ chunk: UInt32) {
         // Sound: the whole chunk is free; its pages read as zero when it is used again.
         _ = unsafe madvise(address(chunk), size, Int32(MADV_REMOVE))
@@ -122,12 +151,11 @@ struct ChunkPool: ~Copyable {
         precondition(offset >= 0 && offset < size && most > 0)
         while true {
             // Sound: the range lies inside the chunk.
-            let result = unsafe recv(socket, address(chunk) + offset, min(size - offset, most), 0)
-            if result > 0 { return .moved(result) }
+            let result = unsafe cl_receive(socket, address(chunk) + offset, UInt64(min(size - offset, most)))
+            if result > 0 { return .moved(Int(result)) }
             if result == 0 { return .ended }
-            let code = cl_errno()
-            if code == EAGAIN { return .wouldBlock }
-            if code != EINTR { return .failed(code) }
+            if result == -Int64(EAGAIN) { return .wouldBlock }
+            if result != -Int64(EINTR) { return .failed(Int32(-result)) }
         }
     }
 
@@ -137,11 +165,10 @@ struct ChunkPool: ~Copyable {
         precondition(start >= 0 && start < end && end <= size)
         while true {
             // Sound: the range lies inside the chunk.
-            let result = unsafe Glibc.send(socket, address(chunk) + start, end - start, Int32(MSG_NOSIGNAL))
-            if result >= 0 { return .moved(result) }
-            let code = cl_errno()
-            if code == EAGAIN { return .wouldBlock }
-            if code != EINTR { return .failed(code) }
+            let result = unsafe cl_give(socket, address(chunk) + start, UInt64(end - start))
+            if result >= 0 { return .moved(Int(result)) }
+            if result == -Int64(EAGAIN) { return .wouldBlock }
+            if result != -Int64(EINTR) { return .failed(Int32(-result)) }
         }
     }
 

@@ -32,7 +32,7 @@ enum Phase: UInt8 {
 
 /// One direction of a session: absolute stream offsets, and a chunk only while bytes are in flight.
 ///
-/// `chunk == 0` means that nothing is in flight: `received == sent`.
+/// With neither chunk nor pipe nothing is in flight: `received == sent`.
 ///
 /// From the moment a session is established ``skipped``, ``replaced`` and ``added`` are constant, and these hold whatever
 /// happened before: `skipped + received` bytes were read from the source's socket, and `sent - replaced + added` bytes were
@@ -44,6 +44,10 @@ struct Flow: BitwiseCopyable {
     var isEnded = false
     /// The end was passed on to the destination.
     var isShut = false
+    /// Number of the pipe it goes through, counted from 1; 0: none. There is never a chunk too.
+    var pipe: UInt8 = 0
+    /// Reads in a row that filled a chunk, up to ``Loop/Bulk/streak``: then it is bulk.
+    var streak: UInt8 = 0
     /// The stream offset at the chunk's first byte.
     var base: UInt64 = 0
     /// Bytes taken from the source since the beginning.
@@ -59,6 +63,11 @@ struct Flow: BitwiseCopyable {
     var added: UInt32 = 0
 
     var isEmpty: Bool { received == sent }
+
+    /// Nothing is in flight, the source has not ended, and it is no bulk.
+    var isFlowing: Bool {
+        @inline(__always) get { chunk == 0 && !isEnded && pipe == 0 && streak == 0 }
+    }
 }
 
 /// A session: both sockets, both directions, its deadline, and what the tools show of it.
@@ -96,6 +105,10 @@ struct Slot: BitwiseCopyable {
     var isPinned = false
     /// Taken over from a former process and not looked at again yet.
     var isInherited = false
+    /// The client's or the server's socket may hold bytes that are read only when the relay begins: it told so meanwhile, or was not
+    /// read to its end.
+    var isClientUnread = true
+    var isServerUnread = true
     /// Counted at its source, which is the network of this prefix length; 0: not counted.
     var sourcePrefix: UInt8 = 0
     /// Code of the CONNACK that ended the connect; with ``connackAfter``.
@@ -185,6 +198,13 @@ extension Slot {
 
     var isLeaving: Bool {
         @inline(__always) get { leaving != 0 }
+    }
+
+    /// Untouched bytes, both directions empty and open, and no end in sight: what comes goes the shortest way.
+    var isPassing: Bool {
+        @inline(__always) get {
+            phase == .relaying && edge == 0 && leaving == 0 && firstToEnd == 0 && !isQueued && up.isFlowing && down.isFlowing
+        }
     }
 
     /// Bytes moved so far, both ways, in and out.

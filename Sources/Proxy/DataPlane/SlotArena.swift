@@ -88,6 +88,14 @@ struct SlotArena: ~Copyable {
         }
     }
 
+    /// Where a slot is, for the path of a message: its fields are then one instruction away, and stores to them stay where they
+    /// are written, before and behind system calls.
+    @inline(__always)
+    func address(_ index: UInt32) -> UnsafeMutablePointer<Slot> {
+        precondition(index <= UInt32(truncatingIfNeeded: capacity))
+        return unsafe base + Int(index)
+    }
+
     /// A fresh slot; `nil` when all are in use.
     func allocate() -> UInt32? {
         var index = firstFree

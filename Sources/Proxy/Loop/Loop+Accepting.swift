@@ -99,7 +99,6 @@ extension Loop {
         }
         let socket = client.number
         do {
-            try Socket.setNoDelay(socket)
             try poller.add(
                 socket, tag: tag(index, isServer: false))
         } catch {

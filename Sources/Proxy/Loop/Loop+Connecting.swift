@@ -93,8 +93,10 @@ extension Loop {
     }
 
     /// The connection to the server is there, or failed. `false` when the session went elsewhere or ended.
-    func connected(_ index: UInt32) -> Bool {
-        let code = Socket.error(slots[index].server)
+    ///
+    /// - Parameter isDead: The socket says that it failed.
+    func connected(_ index: UInt32, isDead: Bool) -> Bool {
+        let code = isDead ? Socket.error(slots[index].server) : 0
         guard code == 0 else {
             tryNext(index, .connect(errno: code), .connectFailed)
             return false
@@ -170,6 +172,7 @@ extension Loop {
             case .moved(let count):
                 Chaos.point(.connackRead)
                 slots[index].down.received += UInt64(count)
+                slots[index].isServerUnread = ending || count == chunks.size - received
                 if judge(index, chunk) { return }
                 if count < chunks.size - received, !ending { return }
             case .wouldBlock: return
@@ -296,7 +299,11 @@ extension Loop {
         }
         slots[index].deadline = .max
         armIdle(index)
-        if pump(index, isUp: false, ending: true) { _ = pump(index, isUp: true, ending: true) }
+        // What was read to its end is not read again: whatever comes from now on is told.
+        let (client, server) = (slots[index].isClientUnread, slots[index].isServerUnread)
+        if pump(index, isUp: false, ending: true, isDrained: !server) {
+            _ = pump(index, isUp: true, ending: true, isDrained: !client)
+        }
     }
 
     /// How long a client may be silent, in nanoseconds: 1.5 × its keep-alive (MQTT 5.0, 3.1.2.10) and half a second
@@ -352,8 +359,9 @@ extension Loop {
             Chaos.point(.serverClosed)
             slots[index].server = -1
         }
-        if slots[index].down.chunk != 0 { chunks.release(slots[index].down.chunk) }
+        release(index, isUp: false)
         slots[index].down = Flow()
+        slots[index].isServerUnread = true
         leaveServerEdge(index)
         if slots[index].isCounted {
             slots[index].isCounted = false

@@ -143,7 +143,7 @@ extension Loop {
     /// Whether a direction waits for its destination, so that it has to go on when that takes bytes again.
     @inline(__always)
     func isHeld(_ index: UInt32, isUp: Bool) -> Bool {
-        if slots[index][isUp: isUp].chunk != 0 { return true }
+        if slots[index][isUp: isUp].chunk != 0 || slots[index][isUp: isUp].pipe != 0 { return true }
         let edge = slots[index].edge
         return edge != 0 && edges[edge][isUp: isUp].output.chunk != 0
     }

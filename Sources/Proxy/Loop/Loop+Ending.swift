@@ -26,8 +26,7 @@ extension Loop {
         totals.add(.bytesDown, slot.down.sent)
         counters.add(.bytesUp, slot.up.sent)
         counters.add(.bytesDown, slot.down.sent)
-        if slots[index].up.chunk != 0 { chunks.release(slots[index].up.chunk) }
-        slots[index].up.chunk = 0
+        release(index, isUp: true)
         Chaos.point(.upForgotten)
         leaveServer(index)
         Chaos.point(.serverForgotten)
@@ -50,10 +49,15 @@ extension Loop {
 
     /// Gives back what the directions hold, keeping their counts.
     func releaseChunks(_ index: UInt32) {
-        if slots[index].up.chunk != 0 { chunks.release(slots[index].up.chunk) }
-        slots[index].up.chunk = 0
-        if slots[index].down.chunk != 0 { chunks.release(slots[index].down.chunk) }
-        slots[index].down.chunk = 0
+        release(index, isUp: true)
+        release(index, isUp: false)
+    }
+
+    /// Gives back what one direction holds, with what is in it.
+    func release(_ index: UInt32, isUp: Bool) {
+        if slots[index][isUp: isUp].chunk != 0 { chunks.release(slots[index][isUp: isUp].chunk) }
+        slots[index][isUp: isUp].chunk = 0
+        leavePipe(index, isUp: isUp)
     }
 
     // MARK: Deadlines

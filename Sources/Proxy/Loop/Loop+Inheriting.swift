@@ -42,6 +42,7 @@ extension Loop {
     /// What adopted sessions hold: what two claim can be neither's.
     private struct Claims {
         var chunks: Set<UInt32> = []
+        var pipes: Set<UInt8> = []
         var keys: Set<UInt32> = []
         var edges: Set<UInt32> = []
     }
@@ -77,6 +78,7 @@ extension Loop {
         }
         slots.rebuild()
         chunks.rebuild(inUse: claims.chunks)
+        pipes.rebuild(inUse: claims.pipes)
         keys.rebuild(inUse: claims.keys)
         edges.rebuild(inUse: claims.edges)
         Chaos.point(.rebuilt)
@@ -163,7 +165,7 @@ extension Loop {
     /// an event, which is still in the kernel or among those that are told again.
     private func isOwed(_ index: UInt32) -> Bool {
         slots[index].isQueued || slots[index].isLeaving || slots[index].edge != 0
-            || slots[index].up.chunk | slots[index].down.chunk != 0
+            || slots[index].up.chunk | slots[index].down.chunk != 0 || slots[index].up.pipe | slots[index].down.pipe != 0
     }
 
     /// Whether what the session needs was in the memory of the process that died.
@@ -214,21 +216,25 @@ extension Loop {
     private func recover(_ index: UInt32, isUp: Bool) -> Bool {
         if slots[index].edge != 0 { return recoverEdge(index, isUp: isUp) }
         let flow = slots[index][isUp: isUp]
-        guard flow.chunk != 0 else { return flow.received == flow.sent }
-        guard Int(flow.chunk) <= chunks.count else { return false }
+        guard flow.chunk != 0 || flow.pipe != 0 else { return flow.received == flow.sent }
+        guard Int(flow.chunk) <= chunks.count, flow.chunk == 0 || flow.pipe == 0 else { return false }
         if Chaos.has(.believesCounts) { return true }
         // What was edited at the beginning of the stream, the kernel counted as it went.
         guard let received = taken(index, isUp: isUp), let given = given(index, isUp: isUp),
             given &+ UInt64(flow.replaced) >= UInt64(flow.added)
         else { return false }
         let sent = given + UInt64(flow.replaced) - UInt64(flow.added)
-        guard flow.base <= sent, sent <= received, received - flow.base <= UInt64(chunks.size),
-            flow.received <= received, flow.sent <= sent
-        else { return false }
+        guard sent <= received, flow.received <= received, flow.sent <= sent else { return false }
+        if flow.pipe != 0 {
+            // What was taken and not given is in the pipe, and nothing else.
+            guard pipes.isWhole(flow.pipe), pipes.fill(flow.pipe).map(UInt64.init) == received - sent else { return false }
+        } else {
+            guard flow.base <= sent, received - flow.base <= UInt64(chunks.size) else { return false }
+        }
         slots[index][isUp: isUp].received = received
         slots[index][isUp: isUp].sent = sent
         // What the predecessor had not followed yet is still in the chunk.
-        if !isUp { followDown(index, flow.chunk, Int(received - flow.base)) }
+        if !isUp, flow.chunk != 0 { followDown(index, flow.chunk, Int(received - flow.base)) }
         return true
     }
 
@@ -293,7 +299,9 @@ extension Loop {
     private func claim(_ index: UInt32, _ claims: inout Claims) -> Bool {
         let slot = slots[index]
         guard let chain = keys.chain(of: slot) else { return false }
-        if slot.edge == 0, slot.up.chunk | slot.down.chunk == 0, chain.isEmpty { return true }
+        if slot.edge == 0, slot.up.chunk | slot.down.chunk == 0, slot.up.pipe | slot.down.pipe == 0, chain.isEmpty { return true }
+        let piped = [slot.up.pipe, slot.down.pipe].filter { $0 != 0 }
+        guard Set(piped).count == piped.count, claims.pipes.isDisjoint(with: piped) else { return false }
         var held = [slot.up.chunk, slot.down.chunk]
         if slot.edge != 0 {
             guard claims.edges.insert(slot.edge).inserted else { return false }
@@ -306,6 +314,7 @@ extension Loop {
             return false
         }
         claims.chunks.formUnion(held)
+        claims.pipes.formUnion(piped)
         claims.keys.formUnion(chain)
         return true
     }
@@ -315,8 +324,10 @@ extension Loop {
         wipeLeft(index)
         slots[index].phase = .orphaned
         slots[index].edge = 0
-        slots[index].up.chunk = 0
-        slots[index].down.chunk = 0
+        for isUp in [true, false] {
+            slots[index][isUp: isUp].chunk = 0
+            slots[index][isUp: isUp].pipe = 0
+        }
     }
 
     /// Closes what is still this session's, and frees the slot. What no established session held was closed when this process began.

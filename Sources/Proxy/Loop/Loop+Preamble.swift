@@ -28,6 +28,7 @@ extension Loop {
             case .moved(let count):
                 slots[index].up.received += UInt64(count)
                 slots[index].lastActivity = now
+                slots[index].isClientUnread = ending || count == chunks.size - received
                 if received == 0, !slots[index].awaitsProxy { heardFirst(index) }
                 if examine(index, chunk) { return }
                 if count < chunks.size - received, !ending { return }

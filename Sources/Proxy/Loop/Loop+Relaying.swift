@@ -10,17 +10,28 @@ extension Loop {
     /// Edge-triggered: whatever returns here without a word will be told again by the kernel, because the last call
     /// that touched the socket said *would block*, or read less than asked from a stream that goes on.
     ///
-    /// - Parameter ending: A short read does not mean that the source is empty.
+    /// - Parameters:
+    ///   - ending: A short read does not mean that the source is empty.
+    ///   - isDrained: The source is empty; what is in flight is sent.
     /// - Returns: `false` when the session has ended.
-    func pump(_ index: UInt32, isUp: Bool, ending: Bool) -> Bool {
+    func pump(_ index: UInt32, isUp: Bool, ending: Bool, isDrained: Bool = false) -> Bool {
         if slots[index].edge != 0 { return pumpEdge(index, isUp: isUp, ending: ending) }
         let source = isUp ? slots[index].client : slots[index].server
         let destination = isUp ? slots[index].server : slots[index].client
-        var isDrained = false
+        var isDrained = isDrained
         var share = Share.chunks
         while true {
             if slots[index][isUp: isUp].chunk != 0 {
                 switch flush(index, isUp: isUp, to: destination) {
+                case .done: break
+                case .blocked: return true
+                case .failed:
+                    end(index, isUp ? .serverReset : .clientReset)
+                    return false
+                }
+            }
+            if slots[index][isUp: isUp].pipe != 0 {
+                switch flushPipe(index, isUp: isUp, to: destination) {
                 case .done: break
                 case .blocked: return true
                 case .failed:
@@ -43,6 +54,19 @@ extension Loop {
                 return true
             }
             share -= 1
+            if slots[index][isUp: isUp].streak >= Bulk.streak {
+                switch fillPipe(index, isUp: isUp, from: source, most: slots[index].isLeaving ? most : .max) {
+                case .moved:
+                    share = max(0, share - Bulk.share)
+                    continue
+                case .ended: continue
+                case .wouldBlock: return true
+                case .failed:
+                    end(index, isUp ? .clientReset : .serverReset)
+                    return false
+                case nil: break
+                }
+            }
             guard let chunk = chunks.allocate() else {
                 counters.add(.limitChunks)
                 isStarved = true
@@ -63,10 +87,11 @@ extension Loop {
                 slots[index][isUp: isUp].received += UInt64(count)
                 Chaos.point(.receivedStored)
                 isDrained = count < most && !ending
+                if slots[index][isUp: isUp].streak < Bulk.streak || count < chunks.size {
+                    slots[index][isUp: isUp].streak = count == chunks.size ? slots[index][isUp: isUp].streak + 1 : 0
+                }
                 if !isUp { followDown(index, chunk, count) }
-                if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
-                // One side has ended: the other may speak on for as long as it does.
-                if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
+                heard(index, isUp: isUp)
             case .wouldBlock:
                 Chaos.point(.readNothing)
                 slots[index][isUp: isUp].chunk = 0
@@ -87,7 +112,14 @@ extension Loop {
         }
     }
 
-    private enum Flushed { case done, blocked, failed }
+    /// Somebody spoke: a client is not silent, and when one side has ended, the other may speak on for as long as it does.
+    @inline(__always)
+    func heard(_ index: UInt32, isUp: Bool) {
+        if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
+        if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
+    }
+
+    enum Flushed { case done, blocked, failed }
 
     /// Sends what the direction's chunk holds.
     @inline(__always)

@@ -68,6 +68,7 @@ final class Loop {
     let doors: EdgePoller
     let slots: SlotArena
     let chunks: ChunkPool
+    let pipes: PipePool
     var keys: KeyStore
     /// Records of the sessions whose bytes are transformed, what each has in this process alone (by the record's number),
     /// and where bytes are meanwhile.
@@ -137,6 +138,7 @@ final class Loop {
         doors = try EdgePoller(batch: Share.doors)
         slots = SlotArena(capacity: memory.capacity, region: memory.slots)
         chunks = ChunkPool(count: memory.chunkCount, size: memory.chunkSize, region: memory.chunks)
+        pipes = PipePool(region: memory.pipes)
         keys = KeyStore(blocks: memory.keyBlocks, region: memory.keys)
         edges = EdgeArena(capacity: memory.capacity, region: memory.edges)
         scratch = EdgeScratch(size: memory.chunkSize)
@@ -189,6 +191,7 @@ final class Loop {
         cipher.rest(at: now)
         counters.set(.sessions, slots.used)
         counters.set(.chunks, chunks.used)
+        counters.set(.pipes, pipes.used)
         counters.set(.orphaned, orphans)
         countTurn(isCrowded ? Clock.threadTime - used : nil)
     }
@@ -234,6 +237,7 @@ final class Loop {
         let index = tag.index
         guard slots[index].generation == tag.generation else { return }
         slots.inHand = index
+        if passed(index, event, isServer: tag.isServer) { return }
         if tag.isServer { serverEvent(index, event) } else { clientEvent(index, event) }
     }
 
@@ -251,6 +255,7 @@ final class Loop {
                 readPreamble(index, ending: event.isEnding)
             }
         case .held, .connecting, .opening, .awaiting:
+            if event.isReadable { slots[index].isClientUnread = true }
             if event.isDead {
                 end(index, .abandoned)
             } else if event.isWritable, slots[index].edge != 0 {
@@ -269,12 +274,14 @@ final class Loop {
             if event.isWritable, isHeld(index, isUp: true), !pump(index, isUp: true, ending: true) { return }
             if event.isDead { endIfReset(index, slots[index].server, .serverReset) }
         case .connecting:
+            if event.isReadable { slots[index].isServerUnread = true }
             // What the server sent or ended by now belongs to this same edge.
-            if event.isWritable, connected(index), event.isReadable { readConnack(index, ending: event.isEnding) }
+            if event.isWritable, connected(index, isDead: event.isDead), event.isReadable { readConnack(index, ending: event.isEnding) }
         case .opening:
             if event.isWritable, case .failed = flushEdge(index, isUp: true) {}
             if event.isReadable { readServerEdge(index, ending: event.isEnding) }
         case .awaiting:
+            if event.isReadable { slots[index].isServerUnread = true }
             if event.isWritable, !sendConnect(index) { return }
             if event.isReadable { readConnack(index, ending: event.isEnding) }
         case .free, .securing, .upgrading, .preamble, .held, .lingering, .orphaned: break

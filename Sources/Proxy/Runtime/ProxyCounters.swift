@@ -14,6 +14,8 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case acceptsPostponed
     case acceptRefusedByKernel
     case limitSessions, limitListener, limitChunks, limitClientIDs
+    /// Bulk that had to be copied, because all pipes were lent or the kernel gave none; and bulk that got one.
+    case limitPipes, splices
     /// Clients an access rule kept out.
     case accessDenied
     case limitSourceConnections, limitSourceRate, limitConnectRate, limitClientRate
@@ -75,6 +77,8 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .limitListener: "limit-listener"
         case .limitChunks: "limit-chunks"
         case .limitClientIDs: "limit-client-ids"
+        case .limitPipes: "limit-pipes"
+        case .splices: "splices"
         case .accessDenied: "access-denied"
         case .limitSourceConnections: "limit-source-connections"
         case .limitSourceRate: "limit-source-rate"
@@ -149,6 +153,8 @@ enum ProxyGauge: Int, CaseIterable, Sendable {
     case sessions
     /// Buffers in use; none when nothing is in flight.
     case chunks
+    /// Pipes that bulk goes through.
+    case pipes
     /// Sessions of a balancer that died which cannot be kept, and wait for their turn to be closed.
     case orphaned
     /// The longest turn so far, and the most work in one that began while handshakes waited; microseconds.
@@ -159,6 +165,7 @@ enum ProxyGauge: Int, CaseIterable, Sendable {
         switch self {
         case .sessions: "sessions-open"
         case .chunks: "chunks-in-use"
+        case .pipes: "pipes-in-use"
         case .orphaned: "sessions-closing"
         case .longestTurn: "longest-turn-us"
         case .longestCrowdedWork: "longest-crowded-work-us"

@@ -11,6 +11,8 @@ enum ChaosPoint: Int, CaseIterable, Sendable {
     // A direction moves bytes.
     case chunkTaken, baseStored, chunkStored, received, receivedStored, readNothing, sent, sentStored, chunkForgotten
     case endHeard, endStored, shut, shutStored
+    // A direction in bulk.
+    case pipeMade, pipeKept, pipeClosed, pipeTaken, pipeStored, splicedIn, splicedInStored, splicedOut, splicedOutStored, pipeForgotten
     // The same, transformed.
     case inputTaken, inputBaseStored, inputAttached, edgeReceived, edgeReceivedStored
     case outputTaken, outputBaseStored, outputAttached, transformed, halfWritten, committed, countsFollowed, inputForgotten

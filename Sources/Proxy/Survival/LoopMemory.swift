@@ -3,8 +3,8 @@
 import Linux
 import Wire
 
-/// Sessions, buffers, edges, client IDs, keys and events of one loop: files in memory, and the set of sockets that it waits on, which
-/// a successor finds under their numbers.
+/// Sessions, buffers, edges, client IDs, keys, pipes and events of one loop: files in memory, and the set of sockets that it waits on,
+/// which a successor finds under their numbers.
 struct LoopMemory: Sendable {
     /// What a successor must know to map them again; plain data, in the ``SurvivalState``.
     struct Record: BitwiseCopyable, Sendable {
@@ -18,13 +18,15 @@ struct LoopMemory: Sendable {
         var keys: Int32 = -1
         /// Keys of TLS sessions.
         var secrets: Int32 = -1
+        /// Records of pipes.
+        var pipes: Int32 = -1
         /// Events that were told and may not have been served.
         var events: Int32 = -1
         /// The set of the sessions' sockets.
         var poller: Int32 = -1
 
         /// All of them.
-        var descriptors: [Int32] { [slots, chunks, edges, keys, secrets, events, poller] }
+        var descriptors: [Int32] { [slots, chunks, edges, keys, secrets, pipes, events, poller] }
     }
 
     /// Most events of one turn.
@@ -40,6 +42,7 @@ struct LoopMemory: Sendable {
     let keys: MemoryRegion
     let secrets: MemoryRegion
     let events: MemoryRegion
+    let pipes: MemoryRegion
     /// How well the secrets are kept.
     let protection: MemoryProtection
     /// Whether this process may seal with them.
@@ -63,6 +66,7 @@ struct LoopMemory: Sendable {
         (record.chunks, chunks) = try Self.make("chunks", chunkCount * chunkSize)
         (record.edges, edges) = try Self.make("edges", EdgeArena.bytes(capacity: capacity))
         (record.keys, keys) = try Self.make("keys", KeyStore.bytes(blocks: 4 * capacity))
+        (record.pipes, pipes) = try Self.make("pipes", PipePool.bytes)
         (record.secrets, secrets, protection) = try Self.makeSecret(SessionKeys.bytes(capacity: capacity))
         (record.events, events) = try Self.make("events", EdgePoller.bytes(batch: Self.batch))
         record.poller = try EdgePoller.makeLasting()
@@ -99,6 +103,7 @@ struct LoopMemory: Sendable {
             let chunks = Self.map(record.chunks, Int(record.chunkCount) * Int(record.chunkSize)),
             let edges = Self.map(record.edges, EdgeArena.bytes(capacity: capacity)),
             let keys = Self.map(record.keys, KeyStore.bytes(blocks: 4 * capacity)),
+            let pipes = Self.map(record.pipes, PipePool.bytes),
             let secrets = Self.map(record.secrets, SessionKeys.bytes(capacity: capacity)),
             let events = Self.map(record.events, EdgePoller.bytes(batch: Self.batch)), EdgePoller.isSet(record.poller),
             let protection = try? MemoryProtection.protect(secrets, Memfd.isSecret(record.secrets))
@@ -106,6 +111,7 @@ struct LoopMemory: Sendable {
         self.protection = protection
         self.secrets = secrets
         self.events = events
+        self.pipes = pipes
         self.record = record
         self.slots = slots
         self.chunks = chunks

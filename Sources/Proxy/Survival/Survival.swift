@@ -94,6 +94,7 @@ final class Survival {
         for number in [0, 1, 2, ChildProcess.controlDescriptor, state.number, holder.previous ?? 0] { kept.insert(number) }
         for case let memory? in loops {
             for number in memory.record.descriptors { kept.insert(number) }
+            for number in PipePool(region: memory.pipes).ends { kept.insert(number) }
             let slots = SlotArena(capacity: memory.capacity, region: memory.slots)
             for index in 1..<slots.end where slots[index].phase == .relaying || slots[index].phase == .orphaned {
                 kept.insert(slots[index].client)

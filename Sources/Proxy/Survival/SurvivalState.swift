@@ -46,7 +46,7 @@ struct SurvivalState {
         for value in [
             Int(version), MemoryLayout<Slot>.stride, MemoryLayout<Edge>.stride, MemoryLayout<EdgeFrames>.stride,
             MemoryLayout<KeyPair>.stride, MemoryLayout<LoopMemory.Record>.stride, EdgePoller.bytes(batch: LoopMemory.batch),
-            Holder.wordsSize, Place.directorySize,
+            PipePool.bytes, Holder.wordsSize, Place.directorySize,
             // A successor lives under its predecessor's filter.
             Int(truncatingIfNeeded: SystemCallFilter.signature),
         ] {
@@ -125,8 +125,8 @@ struct SurvivalState {
         return LoopMemory.Record(
             capacity: region.load(base), chunkCount: region.load(base + 4), chunkSize: region.load(base + 8),
             slots: region.load(base + 12), chunks: region.load(base + 16), edges: region.load(base + 20),
-            keys: region.load(base + 24), secrets: region.load(base + 28), events: region.load(base + 32),
-            poller: region.load(base + 36))
+            keys: region.load(base + 24), secrets: region.load(base + 28), pipes: region.load(base + 40),
+            events: region.load(base + 32), poller: region.load(base + 36))
     }
 
     func store(_ record: LoopMemory.Record, loop: Int) {
@@ -140,6 +140,7 @@ struct SurvivalState {
         region.store(record.secrets, at: base + 28)
         region.store(record.events, at: base + 32)
         region.store(record.poller, at: base + 36)
+        region.store(record.pipes, at: base + 40)
         // Last: from here on there is such a loop.
         region.store(record.capacity, at: base)
     }

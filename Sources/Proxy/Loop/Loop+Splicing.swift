@@ -1,0 +1,98 @@
+// Bulk: from socket to socket through a pipe, without a copy (docs/decisions/0012-hot-path.md).
+
+import Linux
+import Wire
+
+extension Loop {
+    /// When a direction is bulk.
+    enum Bulk {
+        /// Reads in a row that filled a chunk.
+        static let streak: UInt8 = 2
+        /// Bytes to the client that are certainly one packet's: less is copied, for what is behind a packet's end must be seen.
+        static let leastPacket = 1 << 18
+        /// Bytes that one call should move: a source that gives less is no bulk any more.
+        static let least = 1 << 14
+        /// What moving through a pipe counts of the direction's share of a turn, in chunks, besides one.
+        static let share = 1
+    }
+
+    /// Moves bytes of a direction in bulk into its pipe, which is empty, and takes one first if it has none.
+    ///
+    /// - Parameter most: at most so many bytes.
+    /// - Returns: `nil`: it has to be copied.
+    func fillPipe(_ index: UInt32, isUp: Bool, from source: Int32, most: Int) -> Transfer? {
+        var most = min(most, PipePool.width)
+        if !isUp, let missing = missing(index) {
+            // The boundary between packets stays known: what goes by unseen is inside one. Where none is known, none is lost.
+            guard missing >= Bulk.leastPacket else {
+                leavePipe(index, isUp: isUp)
+                return nil
+            }
+            most = min(most, missing)
+        }
+        if slots[index][isUp: isUp].pipe == 0 {
+            guard let pipe = pipes.allocate() else {
+                counters.add(.limitPipes)
+                slots[index][isUp: isUp].streak = 0
+                return nil
+            }
+            Chaos.point(.pipeTaken)
+            slots[index][isUp: isUp].pipe = pipe
+            Chaos.point(.pipeStored)
+            counters.add(.splices)
+        }
+        let result = pipes.receive(source, into: slots[index][isUp: isUp].pipe, most)
+        switch result {
+        case .moved(let count):
+            Chaos.point(.splicedIn)
+            slots[index][isUp: isUp].received += UInt64(count)
+            Chaos.point(.splicedInStored)
+            heard(index, isUp: isUp)
+            if count < Bulk.least { slots[index][isUp: isUp].streak = 0 }
+        case .wouldBlock: leavePipe(index, isUp: isUp)
+        case .ended:
+            leavePipe(index, isUp: isUp)
+            Chaos.point(.endHeard)
+            slots[index][isUp: isUp].isEnded = true
+            Chaos.point(.endStored)
+        case .failed(let code):
+            leavePipe(index, isUp: isUp)
+            guard SplicePipe.isIncapacity(code) else { return result }
+            pipes.refuse()
+            slots[index][isUp: isUp].streak = 0
+            return nil
+        }
+        return result
+    }
+
+    /// Sends what is in the direction's pipe.
+    func flushPipe(_ index: UInt32, isUp: Bool, to destination: Int32) -> Flushed {
+        let pipe = slots[index][isUp: isUp].pipe
+        while true {
+            let flow = slots[index][isUp: isUp]
+            guard !flow.isEmpty else {
+                // No bulk any more: it goes on with a chunk.
+                if flow.streak < Bulk.streak { leavePipe(index, isUp: isUp) }
+                return .done
+            }
+            switch pipes.send(destination, from: pipe, Int(flow.received - flow.sent)) {
+            case .moved(let count):
+                Chaos.point(.splicedOut)
+                slots[index][isUp: isUp].sent += UInt64(count)
+                Chaos.point(.splicedOutStored)
+            case .wouldBlock:
+                return .blocked
+            case .ended, .failed: return .failed
+            }
+        }
+    }
+
+    /// Gives a direction's pipe back, if it has one; what is in it goes with it.
+    func leavePipe(_ index: UInt32, isUp: Bool) {
+        let flow = slots[index][isUp: isUp]
+        guard flow.pipe != 0 else { return }
+        slots[index][isUp: isUp].pipe = 0
+        Chaos.point(.pipeForgotten)
+        if flow.isEmpty { pipes.release(flow.pipe) } else { pipes.destroy(flow.pipe) }
+    }
+}

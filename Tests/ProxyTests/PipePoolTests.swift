@@ -1,0 +1,88 @@
+// Pipes that outlive their pool: lent, given back, found again.
+
+import Glibc
+import Linux
+import Testing
+import Wire
+
+@testable import Proxy
+
+@Suite("Pipes for bulk")
+struct PipePoolTests {
+    private static func memory() -> MemoryRegion { MemoryRegion.allocate(count: PipePool.bytes) }
+
+    /// A connected pair with so many bytes to be read from its second end.
+    private static func pair(holding count: Int) throws -> (Int32, Int32) {
+        var ends: [Int32] = [-1, -1]
+        // Sound: the array has room for the two numbers the call writes.
+        try check("socketpair") { unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &ends) }
+        try Descriptor.writeAll(ends[0], [UInt8](repeating: 7, count: count))
+        return (ends[0], ends[1])
+    }
+
+    /// Bytes that moved.
+    private static func count(_ transfer: Transfer) -> Int? {
+        guard case .moved(let count) = transfer else { return nil }
+        return count
+    }
+
+    @Test("are lent at most so many, and come back")
+    func bound() {
+        let pool = PipePool(region: Self.memory())
+        let lent = (0..<PipePool.maximum).compactMap { _ in pool.allocate() }
+        // A machine may allow its users fewer.
+        #expect(Set(lent).count == lent.count && !lent.isEmpty)
+        #expect(pool.used == lent.count)
+        #expect(pool.allocate() == nil)
+        pool.release(lent[0])
+        #expect(pool.allocate() == lent[0])
+        for number in lent { pool.destroy(number) }
+        #expect(pool.used == 0)
+        for number in lent { #expect(!pool.isWhole(number)) }
+    }
+
+    @Test("are found again with what is in them; what nobody claims is closed, what is empty is kept")
+    func adoption() throws {
+        let memory = Self.memory()
+        let (first, second) = try Self.pair(holding: 1000)
+        let before = PipePool(region: memory)
+        let claimed = try #require(before.allocate())
+        let forgotten = try #require(before.allocate())
+        let empty = try #require(before.allocate())
+        #expect(Self.count(before.receive(second, into: claimed, 600)) == 600)
+        #expect(Self.count(before.receive(second, into: forgotten, 400)) == 400)
+        #expect(Self.count(before.receive(second, into: empty, 400)) == nil)
+        before.release(empty)
+
+        let after = PipePool(region: memory)
+        after.rebuild(inUse: [claimed])
+        #expect(after.used == 1)
+        #expect(after.isWhole(claimed) && after.fill(claimed) == 600)
+        #expect(!after.isWhole(forgotten))
+        #expect(after.isWhole(empty))
+        #expect(after.allocate() == empty)
+        #expect(Self.count(after.send(second, from: claimed, 600)) == 600)
+        #expect(try Descriptor.read(first, limit: 1000) == [UInt8](repeating: 7, count: 600))
+        after.destroy(claimed)
+        after.destroy(empty)
+        Descriptor.close(first)
+        Descriptor.close(second)
+    }
+
+    @Test("whose numbers are somebody else's by now are not touched")
+    func strangers() throws {
+        let memory = Self.memory()
+        let before = PipePool(region: memory)
+        let number = try #require(before.allocate())
+        let record = memory.load(Int(number) * 16 + 8, as: Int32.self)
+        before.release(number)
+        // As if the pipe had been closed, and its number given away.
+        let (first, second) = try Self.pair(holding: 1)
+        #expect(dup2(second, record) == record)
+        let after = PipePool(region: memory)
+        after.rebuild(inUse: [])
+        #expect(!after.isWhole(number))
+        #expect(try Descriptor.read(record, limit: 10) == [7])
+        for each in [first, second, record] { Descriptor.close(each) }
+    }
+}
