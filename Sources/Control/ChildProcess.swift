@@ -1,5 +1,7 @@
 // What a child process finds when it starts, and what is expected of it.
 
+import Linux
+
 /// The contract between the supervisor and the processes it starts.
 ///
 /// A child is this same program with its role as the only argument (`understudy vip`, `understudy balancer`). It finds its
@@ -7,8 +9,8 @@
 /// nothing else. It drops its privileges first, before it reads a byte of a stranger. Its configuration arrives as
 /// `descriptors` messages and one `prepare`, as it does for every later reload. It beats from its start on.
 ///
-/// End of file on the control socket means that the supervisor is gone: `vip` sends priority 0, releases its addresses and
-/// exits; the balancer exits. The kernel's parent-death signal is the net below that.
+/// End of file on the control socket means that the supervisor is gone and nobody follows it: `vip` sends priority 0,
+/// releases its addresses and exits; the balancer exits. The keeper ends whom that does not reach.
 package enum ChildProcess {
     /// The two children of the supervisor.
     package enum Role: String, Hashable, Sendable, CaseIterable, Comparable {
@@ -30,6 +32,8 @@ package enum ChildProcess {
     package static let handOverStatus: Int32 = 75
     /// The real-time priority of the balancer's thread that repeats its beats: above every ordinary thread, below `vip`.
     package static let heartbeatPriority: Int32 = 1
+    /// Which file this process's program is: the same text for the same file, whatever its path is by now.
+    package static var program: String { File.stamp("/proc/self/exe")?.identity ?? "" }
     /// Name of the environment variable with the user the balancer runs as when started by root. Absent: stay as is.
     package static let userVariable = "UNDERSTUDY_USER"
 }

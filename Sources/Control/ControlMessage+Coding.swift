@@ -43,9 +43,7 @@ extension SupervisorMessage {
         case .stop(let deadline):
             bytes.append(Kind.stop.rawValue)
             bytes.append(bigEndian: deadline.nanoseconds)
-        case .welcome(let supervisor):
-            bytes.append(Kind.welcome.rawValue)
-            bytes.append(bigEndian: UInt32(bitPattern: supervisor))
+        case .welcome: bytes.append(Kind.welcome.rawValue)
         case .handOver(let program):
             bytes.append(Kind.handOver.rawValue)
             bytes.append(text: program, limit: ControlLimits.path)
@@ -72,7 +70,7 @@ extension SupervisorMessage {
             case .admin: self = .admin(request: try reader.json())
             case .balancerLink: self = .balancerLink
             case .vipLink: self = .vipLink
-            case .welcome: self = .welcome(supervisor: Int32(bitPattern: try reader.u32()))
+            case .welcome: self = .welcome
             case .handOver: self = .handOver(program: try reader.text(limit: ControlLimits.path))
             case .believe: self = .believe
             case .drain:
@@ -103,7 +101,7 @@ extension SupervisorMessage {
 
 extension ChildMessage {
     private enum Kind: UInt8 {
-        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, heartbeat, gaveUp, drained
+        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, heartbeat, gaveUp, drained, program
     }
 
     /// Octets of a line of state.
@@ -144,6 +142,9 @@ extension ChildMessage {
         case .gaveUp(let reason):
             bytes.append(Kind.gaveUp.rawValue)
             bytes.append(text: reason, limit: Self.stateLimit)
+        case .program(let identity):
+            bytes.append(Kind.program.rawValue)
+            bytes.append(text: identity, limit: Self.stateLimit)
         }
     }
 
@@ -165,6 +166,7 @@ extension ChildMessage {
             case .succeeded: self = .succeeded(pid: Int32(bitPattern: try reader.u32()))
             case .heartbeat: self = .heartbeat(thread: Int32(bitPattern: try reader.u32()))
             case .gaveUp: self = .gaveUp(reason: try reader.text(limit: Self.stateLimit))
+            case .program: self = .program(try reader.text(limit: Self.stateLimit))
             case .state: self = .state(try reader.text(limit: Self.stateLimit))
             }
         } catch let error as MalformedMessage {

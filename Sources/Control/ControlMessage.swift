@@ -65,8 +65,8 @@ package enum SupervisorMessage: ControlMessage, Hashable {
     /// To the balancer. Attached: the end of a new direct link to `vip` (see ``VipNotice``); the old one is void.
     case vipLink
     /// To a balancer that said ``ChildMessage/succeeded(pid:)``: what follows is for it; what came before was for the one
-    /// that died. With the supervisor's process number.
-    case welcome(supervisor: Int32)
+    /// that died.
+    case welcome
     /// To the balancer: end at once, with ``ChildProcess/handOverStatus``, so that this program takes its place with all its
     /// sessions. This one comes back should the other not take over, or die before ``believe``.
     case handOver(program: String)
@@ -101,6 +101,9 @@ package enum ChildMessage: ControlMessage, Hashable {
     case heartbeat(thread: Int32)
     /// From a balancer that does not take the place of the one that died, and ends the row: why.
     case gaveUp(reason: String)
+    /// The program this process runs (``ChildProcess/program``): said before anything else. The supervisor has no right to
+    /// look at a process of another user.
+    case program(String)
     /// One short line about what this child is doing: for `systemctl status`.
     case state(String)
 }

@@ -128,6 +128,7 @@ package final class VipProcess {
             self?.notifyBalancer()
         }
         watch.silence = silence
+        control.send(.program(ChildProcess.program))
         beat()
         noticePause()
     }

@@ -22,6 +22,9 @@ package enum File {
         /// Nanoseconds since 1970 of the last change of the contents, and of the file's own data.
         private var changes: [Int64]
 
+        /// Which file it is, whatever is done to it: the same text as long as the file is in use.
+        package var identity: String { "\(device):\(number)" }
+
         fileprivate init(_ status: stat) {
             device = UInt64(status.st_dev)
             number = UInt64(status.st_ino)

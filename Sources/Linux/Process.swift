@@ -13,6 +13,8 @@ package final class Process {
         case exited(Int32)
         /// Ended by this signal.
         case signaled(Int32)
+        /// It was another process's child, which alone learns how.
+        case unknown
 
         package var isClean: Bool { self == .exited(0) }
 
@@ -20,7 +22,14 @@ package final class Process {
             switch self {
             case .exited(let status): "exit status \(status)"
             case .signaled(let signal): "signal \(signal) (\(Signals.name(signal)))"
+            case .unknown: "an end nobody saw"
             }
+        }
+
+        /// What wait(2) said.
+        package init(status: Int32) {
+            let signal = status & 0x7F
+            self = signal == 0 ? .exited(status >> 8 & 0xFF) : .signaled(signal)
         }
     }
 
@@ -54,7 +63,10 @@ package final class Process {
     }
 
     package let pid: Int32
+    /// A pidfd; of a process that is gone already, something that is readable as that would be.
     private let descriptor: FileDescriptor
+    /// Its parent is another process, which reaps it.
+    private let isForeign: Bool
     private var ending: Ending?
 
     /// Starts a program. It begins with default signal handlers and nothing blocked.
@@ -66,6 +78,7 @@ package final class Process {
             child = try Self.spawn(launch)
         }
         pid = child
+        isForeign = false
         // Not yet reaped, so the number is still that of our child.
         let number = cl_pidfd_open(child)
         guard number >= 0 else {
@@ -82,8 +95,28 @@ package final class Process {
     package init(adopting pid: Int32) throws(Errno) {
         guard Orphans.isChild(pid) else { throw Errno(ECHILD, "waitid \(pid)") }
         self.pid = pid
+        isForeign = false
         // A child that is not reaped yet keeps its number.
         descriptor = FileDescriptor(owning: try check("pidfd_open \(pid)") { cl_pidfd_open(pid) })
+    }
+
+    /// Takes over a process that another one of this host is the parent of, and reaps: how it ends is not learned.
+    ///
+    /// - Parameter parent: in a position to reap it; the number is believed only while it is a child of that process.
+    /// - Throws: `Errno`; `ECHILD` when it is none.
+    package init(following pid: Int32, childOf parent: Int32) throws(Errno) {
+        self.pid = pid
+        isForeign = true
+        descriptor = FileDescriptor(owning: try check("pidfd_open \(pid)") { cl_pidfd_open(pid) })
+        // Asked afterwards: what is in the list now is what the descriptor means.
+        guard Orphans.children(of: parent).contains(pid) else { throw Errno(ECHILD, "children of \(parent)") }
+    }
+
+    /// A process that is known to be gone: its end is reported as that of any other.
+    package init(departed pid: Int32) throws(Errno) {
+        self.pid = pid
+        isForeign = true
+        descriptor = FileDescriptor(owning: try check("eventfd") { eventfd(1, Int32(CL_EFD_CLOEXEC)) })
     }
 
     /// The pidfd, readable when the process has ended; valid as long as this is.
@@ -104,11 +137,14 @@ package final class Process {
     /// How the process ended; `nil` while it runs. The first answer reaps it.
     package func reap() -> Ending? {
         if let ending { return ending }
+        if isForeign {
+            if Descriptor.isReadable(descriptor.number) { ending = .unknown }
+            return ending
+        }
         var status: Int32 = 0
         // Sound: the status lives on the stack for the duration of the call.
         guard unsafe waitpid(pid, &status, WNOHANG) == pid else { return nil }
-        let signal = status & 0x7F
-        ending = signal == 0 ? .exited(status >> 8 & 0xFF) : .signaled(signal)
+        ending = Ending(status: status)
         return ending
     }
 
@@ -117,6 +153,12 @@ package final class Process {
     /// - Throws: `Errno`, for example `EPERM`.
     package func send(_ signal: Int32) throws(Errno) {
         guard ending == nil else { return }
+        guard !isForeign else {
+            // Whoever has its number now is somebody else.
+            guard !Descriptor.isReadable(descriptor.number) else { return }
+            try check("pidfd_send_signal \(pid)") { cl_pidfd_send_signal(descriptor.number, signal) }
+            return
+        }
         try check("kill \(pid)") { Glibc.kill(pid, signal) }
     }
 

@@ -100,7 +100,7 @@ extension SupervisorProcess {
     private func succeed(_ child: ChildHandle, pid: Int32, tries: Int = adoptionTries) {
         guard children[child.role] === child, child.channel.isOpen, child.claimant == pid else { return }
         let isDue = supervision.phase(child.role) == "succeeding"
-        if isDue, let process = try? Process(adopting: pid) {
+        if isDue, let process = ChildHandle.process(pid, keeper: kept.words.keeper) {
             child.succeeded(by: process)
             do throws(Errno) { try watch(child) } catch {
                 log.error("A successor cannot be watched.", ["pid": pid, "error": error])
@@ -126,7 +126,8 @@ extension SupervisorProcess {
 
     /// Reaps what came to us because its parent ended: holders, what tracking scripts left.
     func reapOrphans() {
-        Orphans.reap(except: Set(children.values.map(\.process.pid)))
+        Orphans.reap(except: Set(children.values.map(\.process.pid) + [kept.words.holder]))
+        kept.keep()
         loop.schedule(at: Clock.now + .seconds(1)) { [unowned self] in reapOrphans() }
     }
 
@@ -186,13 +187,21 @@ extension SupervisorProcess {
         case .prepared(let generation): tell(.prepared(role, generation: generation))
         case .refused(let generation, let reason): tell(.refused(role, generation: generation, reason: reason))
         case .serving(let generation):
+            let isFirst = !supervision.isServing(role)
             tell(.serving(role, generation: generation))
+            if role == .balancer, isFirst, supervision.isServing(role) { repeatOrders() }
             if supervision.isServing(role) { tellUpgrade(.serving(role, isNew: !isKnownProgram(child))) }
-        case .held: child.isHeld = true
+        case .held:
+            child.isHeld = true
+            leave()
+        case .program(let identity): 
+            child.program = identity
+            leave()
         case .drained: tell(.drained(role))
         case .heartbeat(let thread): makePunctual(thread, of: child)
         case .succeeded(let pid):
             child.claimant = pid
+            leave()
             succeed(child, pid: pid)
         case .gaveUp(let reason): tell(.gaveUp(role, reason: reason))
         case .reply(let id, let answer): questions.answered(id, answer)

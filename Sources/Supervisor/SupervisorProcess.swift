@@ -58,14 +58,24 @@ package final class SupervisorProcess {
     let settings: Settings
     let loop: EventLoop
     let log: Log
-    let notify = Notify.fromEnvironment
+    /// Its place in the row of supervisors.
+    let kept: Kept
+    let notify: Notify
     let started: Instant
     /// What the program before this one left.
     private var heritage: Heritage?
+    /// The supervisor before this one died.
+    var isSuccessor = false
+    /// This program may still be left for the one before it.
+    var probation: Probation?
+    /// A pidfd of the keeper.
+    var keeperEnd: Int32 = -1
+    /// What is done when the children have voted on the configuration that the supervisor before this one had committed.
+    var reconciled: ((Bool) -> Void)?
     /// The upgrade that is going on.
     var upgrading: Upgrading?
-    /// The program that is started when this one has ended in order.
-    var afterwards: String?
+    /// Another program is started when this one has ended in order.
+    var isFollowed = false
     var supervision = Supervision()
     var holdings: Holdings
     /// The committed generation.
@@ -78,6 +88,8 @@ package final class SupervisorProcess {
     var stopAskers: [AdminConnection] = []
     var children: [ChildProcess.Role: ChildHandle] = [:]
     let questions = Questions()
+    /// What the balancer was told about servers.
+    var orders = OperatorOrders()
     /// The files of tls blocks, watched.
     var certificates: CertificateWatch
     var admin: AdminServer?
@@ -94,19 +106,46 @@ package final class SupervisorProcess {
     /// - Returns: the exit status: 0 after a stop, 1 when the children cannot live by the first configuration.
     /// - Throws: ``Refusal`` when it cannot start; nothing was changed then.
     package static func run(_ settings: Settings) throws(Refusal) -> Int32 {
+        if ProcessSelf.environment(Heritage.rehearsalVariable) != nil { return try rehearse(settings) }
+        guard let text = ProcessSelf.environment(Kept.variable) else {
+            do throws(Errno) { return try KeeperProcess.run() } catch { throw Refusal(description: error.description) }
+        }
+        ProcessSelf.setName("understudy-sup")
+        let kept: Kept
+        do throws(Errno) { kept = try Kept(text, arguments: arguments(settings)) } catch {
+            throw Refusal(description: error.description)
+        }
         let heritage: Heritage?
-        do throws(MalformedMessage) { heritage = try Heritage.found() } catch {
-            returnToFormer()
+        let isSuccessor: Bool
+        do throws(MalformedMessage) {
+            if let upgraded = try Heritage.found() {
+                (heritage, isSuccessor) = (upgraded, false)
+            } else {
+                heritage = try kept.inheritance.map { number throws(MalformedMessage) in try Heritage(reading: number) }
+                isSuccessor = true
+            }
+        } catch {
             throw Refusal(description: error.description)
         }
         if let heritage {
             do throws(Refusal) {
-                return try run(settings, heritage)
+                return try run(settings, kept, heritage, isSuccessor: isSuccessor)
             } catch {
-                returnToFormer(with: heritage)
+                // Who follows one that died is tried again by the holder.
+                if !isSuccessor { returnToFormer(with: heritage, kept) }
                 throw error
             }
         }
+        do throws(Refusal) {
+            return try begin(settings, kept)
+        } catch {
+            kept.end()
+            throw error
+        }
+    }
+
+    /// Starts where nothing was.
+    private static func begin(_ settings: Settings, _ kept: Kept) throws(Refusal) -> Int32 {
         let loaded: LoadedConfiguration
         do throws(LoadedConfiguration.Refusal) {
             loaded = try LoadedConfiguration(path: settings.configurationPath, node: settings.node)
@@ -115,34 +154,50 @@ package final class SupervisorProcess {
         }
         do throws(Errno) {
             try refuseSecond(at: loaded.configuration.admin.socketPath)
-            let process = try SupervisorProcess(settings, loaded)
-            return try process.finished(with: process.run())
+            return try SupervisorProcess(settings, kept, loaded).run()
         } catch {
             throw Refusal(description: error.description)
         }
     }
 
-    /// Goes on where the program before this one was, or only sees whether it could.
-    private static func run(_ settings: Settings, _ heritage: Heritage) throws(Refusal) -> Int32 {
-        let isRehearsal = ProcessSelf.environment(Heritage.rehearsalVariable) != nil
-        let loaded: LoadedConfiguration
+    /// Sees whether this program could go on where another one is, as supervisor or as keeper, and does nothing.
+    private static func rehearse(_ settings: Settings) throws(Refusal) -> Int32 {
+        do {
+            if let text = ProcessSelf.environment(KeeperProcess.variable) {
+                try KeeperProcess.rehearse(text)
+            } else if let heritage = try Heritage.found() {
+                _ = try load(heritage)
+                _ = try Holdings(loops: settings.loops, tableBytes: settings.tableBytes, heritage: heritage)
+            }
+            return 0
+        } catch {
+            throw Refusal(description: "\(error)")
+        }
+    }
+
+    private static func load(_ heritage: Heritage) throws(Refusal) -> LoadedConfiguration {
         do throws(LoadedConfiguration.Refusal) {
             let bundle: ConfigurationBundle
             do throws(MalformedMessage) { bundle = try ConfigurationBundle(reading: heritage.bundle) } catch {
                 throw LoadedConfiguration.Refusal(description: error.description)
             }
-            loaded = try LoadedConfiguration(bundle)
+            return try LoadedConfiguration(bundle)
         } catch {
             throw Refusal(description: error.description)
         }
+    }
+
+    /// Goes on where the program before this one was, or a supervisor that died.
+    private static func run(
+        _ settings: Settings, _ kept: Kept, _ heritage: Heritage, isSuccessor: Bool
+    ) throws(Refusal) -> Int32 {
+        if isSuccessor, !kept.follow() { throw Refusal(description: "supervisors die one after another") }
+        let loaded = try load(heritage)
         do throws(Errno) {
-            if isRehearsal {
-                _ = try Holdings(loops: settings.loops, tableBytes: settings.tableBytes, heritage: heritage)
-                return 0
-            }
-            let process = try SupervisorProcess(settings, loaded, heritage)
+            let process = try SupervisorProcess(settings, kept, loaded, heritage)
+            process.isSuccessor = isSuccessor
             forgetFormer()
-            return try process.finished(with: process.run())
+            return try process.run()
         } catch {
             throw Refusal(description: error.description)
         }
@@ -161,9 +216,11 @@ package final class SupervisorProcess {
     }
 
     private init(
-        _ settings: Settings, _ loaded: LoadedConfiguration, _ heritage: Heritage? = nil
+        _ settings: Settings, _ kept: Kept, _ loaded: LoadedConfiguration, _ heritage: Heritage? = nil
     ) throws(Errno) {
         self.settings = settings
+        self.kept = kept
+        notify = kept.notify
         self.heritage = heritage
         started = heritage?.started ?? Clock.now
         Signals.ignorePipe()
@@ -201,7 +258,8 @@ package final class SupervisorProcess {
         try Orphans.adopt()
         reapOrphans()
         try openAdmin()
-        if let limit = notify.watchdogLimit { pingWatchdog(every: limit / 3) }
+        sayAlive(every: min(notify.watchdogLimit.map { $0 / 3 } ?? Keeping.Limits.word, Keeping.Limits.word))
+        watchKeeper()
         let roles = roles(of: current.loaded.configuration)
         if roles.count == 1, !current.loaded.configuration.routers.isEmpty {
             log.warning("The virtual address is not managed: that needs root.")
@@ -213,10 +271,14 @@ package final class SupervisorProcess {
             log.notice(
                 "Understudy starts.",
                 ["version": settings.layout.version, "node": current.loaded.configuration.node ?? "alone"])
+            leave()
+            try kept.takeCharge()
             tell(.start(roles: roles, generation: current.number))
         }
+        loop.schedule(at: Clock.now + Supervision.Limits.stable) { [unowned self] in kept.hasServed() }
         watchCertificates()
         try loop.run()
+        kept.end()
         // The last holder sees its balancer's end and follows it at once.
         Orphans.reapAll(until: Clock.now + .milliseconds(500))
         return status
@@ -294,9 +356,10 @@ package final class SupervisorProcess {
         }
     }
 
-    private func pingWatchdog(every interval: Duration) {
+    /// To the keeper, who passes it on to the service manager.
+    private func sayAlive(every interval: Duration) {
         notify.watchdog()
-        loop.schedule(at: Clock.now + interval) { [unowned self] in pingWatchdog(every: interval) }
+        loop.schedule(at: Clock.now + interval) { [unowned self] in sayAlive(every: interval) }
     }
 
     private func receive(_ signal: Int32) {
@@ -319,6 +382,7 @@ package final class SupervisorProcess {
     /// Tells the supervision what happened, and does what it says.
     func tell(_ event: Supervision.Event) {
         let wasStopping = supervision.isStopping
+        defer { if !event.isRoutine { leave() } }
         let actions = supervision.handle(event, at: Clock.now)
         if supervision.isStopping, !wasStopping {
             abandonUpgrade()

@@ -30,6 +30,7 @@ enum UpgradeCommand {
             if answer["drained"] == true {
                 print("drained; version \(version) starts")
             } else {
+                if let warning = answer["warning"]?.string { Understudy.complain("understudy: \(warning)\n") }
                 print("upgraded to version \(version) from \(answer["from"]?.string ?? "?")")
             }
             return Understudy.Status.done

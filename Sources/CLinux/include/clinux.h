@@ -47,6 +47,9 @@ static inline int cl_mlock_on_fault(const void *start, size_t length) {
 }
 static inline int cl_memfd_secret(void) { return (int)syscall(SYS_memfd_secret, O_CLOEXEC); }
 static inline int cl_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+static inline int cl_pidfd_send_signal(int descriptor, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, descriptor, signal, NULL, 0);
+}
 static inline int cl_close_range(unsigned first, unsigned last, unsigned flags) {
     return (int)syscall(SYS_close_range, first, last, flags);
 }

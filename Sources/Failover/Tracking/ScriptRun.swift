@@ -107,6 +107,7 @@ final class ScriptRun {
             case .exited(0): report(.succeeded)
             case .exited(let status): report(.failed(status: status))
             case .signaled(let signal): report(.killed(signal: signal))
+            case .unknown: preconditionFailure("a script is a child of this process")
             }
         }
         scheduleNext()

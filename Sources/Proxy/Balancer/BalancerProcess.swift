@@ -108,6 +108,8 @@ package final class BalancerProcess {
             namesChanged()
         }
         control.send(survival.isSuccessor ? .succeeded(pid: ProcessSelf.pid) : .held)
+        // A successor says so when it is welcome: what it says before is taken for its predecessor's word.
+        if !survival.isSuccessor { control.send(.program(ChildProcess.program)) }
         beat()
         beatLink()
         keepHouse()
@@ -117,7 +119,7 @@ package final class BalancerProcess {
 
     private func receive(_ message: SupervisorMessage, _ bag: DescriptorBag) {
         guard isWelcome else {
-            if case .welcome(let supervisor) = message { welcomed(supervisor) }
+            if case .welcome = message { welcomed() }
             return
         }
         switch message {
