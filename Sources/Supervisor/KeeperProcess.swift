@@ -60,7 +60,10 @@ final class KeeperProcess {
         words.keeper = ProcessSelf.pid
         var launch = Process.Launch.itself(
             arguments: Array(CommandLine.arguments.dropFirst()),
-            environment: Self.environment(["\(Kept.variable)=\(Self.wordsNumber),\(Self.relayNumber)"]))
+            environment: Self.environment([
+                // A crash exits at once: a successor waits for it.
+                "SWIFT_BACKTRACE=enable=no", "\(Kept.variable)=\(Self.wordsNumber),\(Self.relayNumber)",
+            ]))
         launch.descriptors = [Self.wordsNumber: words.number, Self.relayNumber: pair.second.number]
         let supervisor = try Process(launch).pid
         words.supervisor = supervisor
@@ -80,7 +83,7 @@ final class KeeperProcess {
 
     /// The environment it was started with, and something more.
     private static func environment(_ added: [String]) -> [String] {
-        ProcessSelf.environment.filter { !$0.hasPrefix("UNDERSTUDY_KE") } + added
+        ProcessSelf.environment.filter { !$0.hasPrefix("UNDERSTUDY_KE") && !$0.hasPrefix("SWIFT_BACKTRACE=") } + added
     }
 
     // MARK: Running

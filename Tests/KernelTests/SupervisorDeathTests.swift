@@ -148,9 +148,10 @@ struct SupervisorDeathTests {
     @Test("while it reloads is followed by one that has the children live by one configuration")
     func reloading() throws {
         let scene = try Scene(sessions: 4)
+        let file = scene.daemon.file
         for round in 0..<4 {
             let former = try scene.daemon.supervisor()
-            try scene.daemon.write(scene.daemon.file.replacing("size 1000", with: "size 1000; expire \(20 + round)m"))
+            try scene.daemon.write(file.replacing("size 1000", with: "size 1000; expire \(20 + round)m"))
             let socket = try UnixSocket.connect(path: "\(scene.daemon.directory)/admin.sock")
             try UnixSocket.send(socket.number, Array("{\"command\": \"reload\"}\n".utf8))
             if round > 0 { ProcessSelf.pause(.milliseconds(Int64(round * 4))) }
