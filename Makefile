@@ -2,7 +2,7 @@
 
 SHELL       := /bin/bash
 BINARY      := .build/release/understudy
-CHAOS       := .build/chaos/understudy
+CHAOS       := .build/chaos/release/understudy
 RELEASE     := swift build -c release --static-swift-stdlib --product understudy
 DESTDIR     ?=
 PREFIX      ?= /usr
@@ -10,26 +10,26 @@ PREFIX      ?= /usr
 .PHONY: build chaos demo test bench install deb dependencies format lint clean
 
 # What runs on a host: one file, the Swift runtime inside.
-build: dependencies
+build:
+	packaging/install-dependencies.sh build
 	$(RELEASE)
 
 # A failover with real brokers on this machine, told while it happens (root).
-demo: build
+demo: dependencies build
 	$(BINARY) lab demo
 
 # Everything that can be tested here; says loudly what cannot.
-test: chaos build
+test: dependencies chaos build
 	packaging/run-tests.sh $(BINARY) $(CHAOS)
 
 # A balancer that kills itself at named points: for Tests/Acceptance/chaos.py alone (docs/survival.md).
+# Built apart, so that nobody installs it by mistake.
 chaos: dependencies
-	UNDERSTUDY_CHAOS=1 $(RELEASE)
-	mkdir -p $(dir $(CHAOS))
-	cp $(BINARY) $(CHAOS)
+	UNDERSTUDY_CHAOS=1 $(RELEASE) --scratch-path .build/chaos
 
 # The balancer beside haproxy and nginx on this machine (root; a quarter of an hour; BENCH=--quick: some minutes). The
 # tables go to docs/benchmarks.md.
-bench: build
+bench: dependencies build
 	UNDERSTUDY_BINARY=$(abspath $(BINARY)) python3 Tests/Bench/bench.py $(BENCH) --write docs/benchmarks.md
 
 install:

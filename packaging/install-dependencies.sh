@@ -1,6 +1,8 @@
 #!/bin/bash
 # Installs what building, testing and the lab need from Debian's packages, and only what is missing.
 # As somebody else than root, or on a system without apt, it says what to install and fails when something is missing.
+#
+# usage: packaging/install-dependencies.sh [build]     build: only what building needs, for a machine that shall serve
 set -euo pipefail
 
 # Package and how to see that it is there: a file or a program.
@@ -10,6 +12,10 @@ needed=(
     "libssl-dev /usr/include/openssl/ssl.h"
     "libnl-3-dev /usr/include/libnl3/netlink/netlink.h"
     "libnl-route-3-dev /usr/include/libnl3/netlink/route/addr.h"
+)
+if [[ ${1:-} != build ]]; then needed+=(
+    "openssl openssl"
+    "procps pgrep"
     "iproute2 ip"
     "iputils-arping arping"
     "mount mount"
@@ -32,7 +38,7 @@ needed=(
     "haproxy haproxy"
     "nginx nginx"
     "libnginx-mod-stream /usr/lib/nginx/modules/ngx_stream_module.so"
-)
+); fi
 
 export PATH="$PATH:/usr/sbin:/sbin"
 missing=()

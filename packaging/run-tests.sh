@@ -37,19 +37,28 @@ done
 status=0
 unsteady=()
 
-# The functions whose tests failed, from the event stream of a run: TARGET.SUITE/function().
+# The functions whose tests failed, from the event stream of a run: TARGET.SUITE/function(). Fails when the run did not come
+# to its end, or something failed that is no function of a test: then nobody knows what else would have.
 failed() {
     python3 - "$1" <<'PYTHON'
 import json, sys
 
-failed = set()
+failed, ended = set(), False
 for line in open(sys.argv[1], encoding="utf-8"):
     payload = json.loads(line).get("payload", {})
+    ended = ended or payload.get("kind") == "runEnded"
     if payload.get("kind") == "issueRecorded" and not payload.get("issue", {}).get("isKnown", False):
-        failed.add(payload.get("testID", "(the run itself)"))
+        failed.add(payload.get("testID", ""))
+if not ended or not all(name.count("/") > 1 for name in failed):
+    sys.exit(1)
 # An identifier ends in the place of the source, which a filter does not know.
-print("\n".join(sorted({name.rsplit("/", 1)[0] if name.count("/") > 1 else name for name in failed})))
+print("\n".join(sorted({name.rsplit("/", 1)[0] for name in failed})))
 PYTHON
+}
+
+# Whether a run came to its end and ran a test at all.
+has_run() {
+    grep -q '"kind":"runEnded"' "$1" && grep -q '"kind":"testEnded"' "$1"
 }
 
 # Tests in real time: once, and those that failed once more, alone.
@@ -57,14 +66,21 @@ in_real_time() {
     local events="$scratch/events.jsonl" name names=()
     rm -f "$events"
     if timeout $patience swift test --skip-build --no-parallel --event-stream-output-path "$events" --filter "$1"; then return; fi
-    mapfile -t names < <(failed "$events")
+    if ! failed "$events" >"$scratch/failed"; then
+        echo "The run did not come to its end." >&2
+        status=1
+        return
+    fi
+    mapfile -t names <"$scratch/failed"
     if [[ ${#names[@]} -eq 0 || ${#names[@]} -gt $second_chances ]]; then
         status=1
         return
     fi
     for name in "${names[@]}"; do
         echo "Once more, alone: $name"
-        if timeout $patience swift test --skip-build --no-parallel --filter "$(sed 's/[][().*+?^$|\\]/\\&/g' <<<"$name")"; then
+        rm -f "$events"
+        if timeout $patience swift test --skip-build --no-parallel --event-stream-output-path "$events" \
+            --filter "$(sed 's/[][().*+?^$|\\]/\\&/g' <<<"$name")" && has_run "$events"; then
             unsteady+=("$name")
         else
             status=1

@@ -53,7 +53,7 @@ extension StickTable {
             guard value.isPresent, value.version.node == settings.node else { continue }
             write(block, server: value.server, at: now)
         }
-        while count > settings.entries, let victim { remove(victim) }
+        while count > settings.entries, let victim = chooseVictim() { remove(victim) }
         boundTombstones()
     }
 

@@ -13,7 +13,7 @@ extension StickTable {
         static let next = 4  // UInt32, next block of the key or of the free list
         static let keyLength = 8  // UInt16
         static let flags = 10  // UInt8
-        static let list = 11  // UInt8, a Membership; rebuilt on adoption
+        static let list = 11  // UInt8, a Membership and perhaps `usedMark`; rebuilt on adoption
         static let connected = 12  // UInt32; 0 on adoption
         static let server = 16  // UInt64
         static let counter = 24  // UInt64
@@ -27,6 +27,8 @@ extension StickTable {
         /// Where the key goes on in a continuation block.
         static let continued = 8
         static let continuationMark: UInt32 = 2
+        /// The record was used since it was put in its list.
+        static let usedMark: UInt8 = 0x80
     }
 
     /// Offsets of the header, which fills the region's first 128 bytes.

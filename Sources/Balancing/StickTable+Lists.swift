@@ -1,4 +1,4 @@
-// The lists of a stick table: who may be evicted, in the order of last use.
+// The lists of a stick table: who may be evicted, nearly in the order of last use.
 
 import Wire
 
@@ -43,26 +43,43 @@ extension StickTable {
         lists[list].count -= 1
     }
 
-    /// Makes a record the most recently used of its list.
-    mutating func touch(_ block: UInt32) {
+    /// Marks a record as used: it becomes the youngest of its list when it is the oldest and room is wanted.
+    ///
+    /// Moving it at once would touch its two neighbours, which are anywhere in memory: a lookup would cost twice as much.
+    func touch(_ block: UInt32) {
         if load(block, Field.newer, as: UInt32.self) == StickTable.none { return }
-        unlink(block)
-        link(block)
+        store(load(block, Field.list, as: UInt8.self) | Field.usedMark, block, Field.list)
     }
 
-    /// The entry that would make room for another.
-    var victim: UInt32? {
-        let idle = lists[Int(Membership.idle.rawValue)].oldest
-        if idle != StickTable.none { return idle }
-        guard peerDownSince != nil else { return nil }
-        let held = lists[Int(Membership.held.rawValue)].oldest
-        return held == StickTable.none ? nil : held
+    /// The entry that would make room for another; the same one when asked again.
+    mutating func chooseVictim() -> UInt32? {
+        if let idle = leastRecentlyUsed(.idle) { return idle }
+        return peerDownSince == nil ? nil : leastRecentlyUsed(.held)
     }
+
+    /// The oldest record of a list that was not used since it was put there. Those that were become the youngest; after
+    /// ``secondChances`` of them the next one is taken whatever it was used for, so that an eviction has a bound.
+    private mutating func leastRecentlyUsed(_ membership: Membership) -> UInt32? {
+        let list = Int(membership.rawValue)
+        for _ in 0..<StickTable.secondChances {
+            let oldest = lists[list].oldest
+            if oldest == StickTable.none { return nil }
+            if load(oldest, Field.list, as: UInt8.self) & Field.usedMark == 0 { return oldest }
+            unlink(oldest)
+            link(oldest)
+        }
+        let oldest = lists[list].oldest
+        store(membership.rawValue, oldest, Field.list)
+        return oldest
+    }
+
+    /// Records that are spared by one eviction because they were used.
+    static let secondChances = 64
 
     /// Evicts until a new live entry with a key of this length fits; false when everything is held.
     mutating func makeRoom(keyLength: Int) -> Bool {
         while count >= settings.entries {
-            guard let victim else { return false }
+            guard let victim = chooseVictim() else { return false }
             remove(victim)
             counters.evicted += 1
         }
@@ -73,7 +90,7 @@ extension StickTable {
     mutating func makeBlocks(keyLength: Int) -> Bool {
         let needed = 1 + StickTable.continuationBlocks(keyLength: keyLength)
         while availableBlocks < needed {
-            if let victim {
+            if let victim = chooseVictim() {
                 remove(victim)
                 counters.evicted += 1
             } else if !dropOldestTombstone() {

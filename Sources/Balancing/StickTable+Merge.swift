@@ -40,7 +40,7 @@ extension StickTable {
             return .ignored
         }
         if local.isTombstone, !incoming.isTombstone, count >= settings.entries {
-            guard admits(incoming), let victim else { return refuseMerge() }
+            guard admits(incoming), let victim = chooseVictim() else { return refuseMerge() }
             remove(victim)
             counters.evicted += 1
         }
@@ -58,9 +58,9 @@ extension StickTable {
     static let counterLimit = UInt64(1) << 62
 
     /// A full table takes a remote entry only for an older one, so that two full tables come to rest.
-    private func admits(_ incoming: StickTableValue) -> Bool {
+    private mutating func admits(_ incoming: StickTableValue) -> Bool {
         guard count >= settings.entries else { return true }
-        guard let victim else { return false }
+        guard let victim = chooseVictim() else { return false }
         return value(victim).version < incoming.version
     }
 

@@ -10,7 +10,7 @@ extension StickTable {
         case refused
     }
 
-    /// The live entry of a client; becomes the most recently used.
+    /// The live entry of a client; counts as used now.
     package mutating func lookup(_ key: Span<UInt8>, hash: UInt64, at now: Instant) -> StickTableEntry? {
         guard let block = find(key, hash: hash) else { return nil }
         if deadline(block) <= now {
@@ -103,7 +103,7 @@ extension StickTable {
         if let block = find(key, hash: hash) {
             // A tombstone that comes back to life needs a live entry's place.
             guard value(block).isTombstone, count >= settings.entries else { return block }
-            guard let victim else {
+            guard let victim = chooseVictim() else {
                 counters.refused += 1
                 return nil
             }

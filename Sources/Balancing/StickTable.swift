@@ -10,8 +10,8 @@ package import Wire
 /// matches its contents, so what was half-written is dropped and never believed.
 ///
 /// An entry lives while its client is connected here (``connect(_:hash:server:at:)``), while the peer says the client is
-/// connected there and the link is up, and for `expire` after that. It is bounded: at the limit the least-recently-used
-/// entry that nobody holds makes room, and when all are held, the new key is refused.
+/// connected there and the link is up, and for `expire` after that. It is bounded: at the limit an entry
+/// that nobody holds and nobody used for long makes room, and when all are held, the new key is refused.
 ///
 /// Every local write raises the shard's Lamport counter and takes the next update number; the ring of the last changes
 /// and the digests are what replication reads (``changes(after:examining:_:)``, ``digests``). Keys are hashed by the
@@ -19,7 +19,8 @@ package import Wire
 ///
 /// Not synchronised: whoever shares a shard between threads puts it in a lock.
 package struct StickTable: ~Copyable {
-    /// Which list a record is in. Lists are ordered by last use, oldest first.
+    /// Which list a record is in. Lists are ordered by last change, oldest first; what was used since then goes back to the
+    /// young end when its turn to be evicted comes (``secondChances``).
     enum Membership: UInt8 {
         /// Connected here: never evicted.
         case connected = 0
@@ -98,6 +99,9 @@ package struct StickTable: ~Copyable {
         precondition(expire > .zero, "a table's times are positive")
         settings.expire = expire
     }
+
+    /// Bytes of the region, from its beginning, that were ever used.
+    package var usedBytes: Int { layout.blocksOffset + highWater * Field.blockBytes }
 
     /// Live entries.
     package var count: Int { connectedCount + idleCount + heldCount }

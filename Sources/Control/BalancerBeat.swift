@@ -1,13 +1,13 @@
 // What the balancer tells `vip` many times a second over their direct link.
 
-import Wire
+package import Wire
 
 /// The balancer's sign of life, and what `vip` must know of it to hold the address or let go of it.
 ///
 /// Sent every ``ChildProcess/linkBeatInterval`` over the direct link, so that tracking works while the supervisor is busy,
 /// and at once when something changes. Form: version 2, flags, sessions (8 octets), usable servers (4 octets), number of
 /// backends, for each its name and its usable servers (4 octets), then the peer's report: its number (8 octets), its age
-/// in microseconds (8 octets), number of routers, and each ``PeerRouter``.
+/// in microseconds (8 octets), number of routers, and each ``RouterReport``.
 package struct BalancerBeat: ControlMessage, Hashable {
     /// The usable servers of one backend.
     package struct Backend: Hashable, Sendable {
@@ -28,14 +28,14 @@ package struct BalancerBeat: ControlMessage, Hashable {
         /// How long ago it was said, as far as the two hosts know: time on the network is not in it. At most
         /// ``maximumAge``.
         package var age: Duration
-        /// At most ``PeerRouter/maximum``.
-        package var routers: [PeerRouter]
+        /// At most ``RouterReport/maximum``.
+        package var routers: [RouterReport]
 
         /// What is older is not worth being told.
         package static let maximumAge = Duration.seconds(60)
 
-        package init(number: UInt64, age: Duration, routers: [PeerRouter]) {
-            precondition(routers.count <= PeerRouter.maximum, "\(routers.count) routers of the peer")
+        package init(number: UInt64, age: Duration, routers: [RouterReport]) {
+            precondition(routers.count <= RouterReport.maximum, "\(routers.count) routers of the peer")
             self.number = number
             self.age = min(max(age, .zero), Self.maximumAge)
             self.routers = routers
@@ -138,7 +138,7 @@ extension BalancerBeat.PeerReport {
         age = min(.microseconds(Int64(clamping: microseconds)), Self.maximumAge)
         routers = []
         let count = Int(try reader.u8())
-        guard count <= PeerRouter.maximum else { throw MalformedMessage("\(count) routers of the peer") }
-        for _ in 0..<count { routers.append(try PeerRouter(reading: &reader)) }
+        guard count <= RouterReport.maximum else { throw MalformedMessage("\(count) routers of the peer") }
+        for _ in 0..<count { routers.append(try RouterReport(reading: &reader)) }
     }
 }

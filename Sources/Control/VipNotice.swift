@@ -6,7 +6,7 @@ package import Wire
 /// it is the second heartbeat, which the balancer passes to the other host.
 ///
 /// Form: version 2, flags, the time (8 octets), number of routers, for each its name and its role, then the number of
-/// reports and each ``PeerRouter``.
+/// reports and each ``RouterReport``.
 package struct VipNotice: ControlMessage, Hashable {
     /// The states of RFC 9568, 6.3, and what comes after the farewell.
     package enum Role: UInt8, Hashable, Sendable, CaseIterable {
@@ -35,12 +35,12 @@ package struct VipNotice: ControlMessage, Hashable {
     package var steppingDown: Bool
     /// When this was said, on this host's monotonic clock.
     package var time: Instant
-    /// For the peer; at most ``PeerRouter/maximum``.
-    package var reports: [PeerRouter]
+    /// For the peer; at most ``RouterReport/maximum``.
+    package var reports: [RouterReport]
 
-    package init(routers: [Router], steppingDown: Bool, time: Instant = .zero, reports: [PeerRouter] = []) {
+    package init(routers: [Router], steppingDown: Bool, time: Instant = .zero, reports: [RouterReport] = []) {
         precondition(routers.count <= 255, "\(routers.count) virtual routers")
-        precondition(reports.count <= PeerRouter.maximum, "\(reports.count) reports")
+        precondition(reports.count <= RouterReport.maximum, "\(reports.count) reports")
         self.routers = routers
         self.steppingDown = steppingDown
         self.time = time
@@ -82,8 +82,8 @@ package struct VipNotice: ControlMessage, Hashable {
                 routers.append(Router(name: name, role: role))
             }
             let count = Int(try reader.u8())
-            guard count <= PeerRouter.maximum else { throw MalformedMessage("\(count) reports") }
-            for _ in 0..<count { reports.append(try PeerRouter(reading: &reader)) }
+            guard count <= RouterReport.maximum else { throw MalformedMessage("\(count) reports") }
+            for _ in 0..<count { reports.append(try RouterReport(reading: &reader)) }
         } catch let error as MalformedMessage {
             throw error
         } catch {

@@ -44,7 +44,7 @@ extension RouterDriver {
     /// What the peer's router of the same name said of itself over the pair link.
     ///
     /// - Parameter at: when it was said, as far as that is known here.
-    func hear(_ report: PeerRouter, at: Instant) {
+    func hear(_ report: RouterReport, at: Instant) {
         guard report.address.family == plan.identity.family else { return }
         let role: VirtualRouter.Role = report.isActive ? .active : report.isWilling ? .backup : .initialize
         feed(
@@ -58,9 +58,9 @@ extension RouterDriver {
     func losePeer() { feed(.peerPathLost) }
 
     /// What this host's router says of itself to the peer; `nil` while it has no address to send from.
-    func peerReport(at now: Instant) -> PeerRouter? {
+    func peerReport(at now: Instant) -> RouterReport? {
         router.source.map { source in
-            PeerRouter(
+            RouterReport(
                 name: name, isActive: router.isAdvertising, isWilling: router.isWilling(at: now),
                 priority: router.settings.priority, address: source)
         }

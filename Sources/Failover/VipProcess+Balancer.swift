@@ -93,7 +93,7 @@ extension VipProcess {
         balancerLink?.send(
             VipNotice(
                 routers: routers, steppingDown: steppingDownUntil != nil, time: now,
-                reports: Array(drivers.compactMap { $0.peerReport(at: now) }.prefix(PeerRouter.maximum))))
+                reports: Array(drivers.compactMap { $0.peerReport(at: now) }.prefix(RouterReport.maximum))))
     }
 
     /// One line for the service manager.

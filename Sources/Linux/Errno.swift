@@ -47,6 +47,8 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let nameTooLong = ENAMETOOLONG
     /// Somebody else has the address (`EADDRINUSE`).
     package static let addressInUse = EADDRINUSE
+    /// The kernel does not know what was asked, or not for this (`EINVAL`).
+    package static let invalid = EINVAL
 
     package var isWouldBlock: Bool { code == EAGAIN || code == EWOULDBLOCK }
 }

@@ -86,6 +86,25 @@ package enum Memfd {
     }
 
     /// Maps a whole memfd, readable and writable, shared with whoever else maps it; it stays mapped for good.
+    ///
+    /// - Parameter alignment: a power of two that the address is a multiple of.
+    package static func map(_ number: Int32, alignment: Int) throws(Errno) -> MemoryRegion {
+        let size = try size(number)
+        // Room in which such an address lies, whatever the kernel chooses; what is not used of it stays reserved, without
+        // memory.
+        guard size > 0, let room = unsafe mmap(nil, size + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+            unsafe room != MAP_FAILED
+        else { throw .last("mmap \(size + alignment) bytes") }
+        // Sound: the aligned range of `size` bytes lies within the reservation that was just made, which nobody knows of; the
+        // mapping put in its place is checked, and never unmapped.
+        guard let base = unsafe mmap(
+            room.alignedUp(toMultipleOf: alignment), size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, number, 0),
+            unsafe base != MAP_FAILED
+        else { throw .last("mmap \(size) bytes") }
+        return unsafe MemoryRegion(base: base, count: size)
+    }
+
+    /// The same wherever the kernel likes.
     package static func map(_ number: Int32) throws(Errno) -> MemoryRegion {
         let size = try size(number)
         // Sound: the mapping is checked, has `size` bytes (the file is sealed against shrinking), and is never unmapped.

@@ -1,6 +1,6 @@
 // What a node says about itself in each heartbeat.
 
-import Wire
+package import Wire
 
 /// Facts of a node that its peer decides by (docs/replication.md, 4).
 package struct NodeFacts: Hashable, Sendable {
@@ -19,8 +19,8 @@ package struct NodeFacts: Hashable, Sendable {
     package var isInSync = false
     /// Milliseconds for which it will not claim the address.
     package var stepDownHold: UInt32 = 0
-    /// Every virtual router of the node, at most ``RouterFacts/maximum``.
-    package var routers: [RouterFacts] = []
+    /// Every virtual router of the node, at most ``RouterReport/maximum``.
+    package var routers: [RouterReport] = []
     /// Another one each time the holder of the addresses spoke, and only good for telling that.
     package var reportNumber: UInt64 = 0
     /// How many microseconds ago it spoke, when this was written.
@@ -40,7 +40,7 @@ package struct NodeFacts: Hashable, Sendable {
         out += [Self.reportKind, 16]
         out.append(bigEndian: reportNumber)
         out.append(bigEndian: reportAge)
-        for router in routers.prefix(RouterFacts.maximum) { router.append(to: &out) }
+        for router in routers.prefix(RouterReport.maximum) { router.append(to: &out) }
     }
 
     /// Reads a heartbeat's body; unknown kinds are skipped, unknown router states read as unknown.
@@ -53,8 +53,8 @@ package struct NodeFacts: Hashable, Sendable {
             let length = Int(try reader.field8(type))
             let value = try reader.fieldBytes(length, type)
             if kind == routerKind {
-                guard facts.routers.count < RouterFacts.maximum else { continue }
-                if let router = try RouterFacts.parse(value) { facts.routers.append(router) }
+                guard facts.routers.count < RouterReport.maximum else { continue }
+                if let router = try RouterReport.parse(value) { facts.routers.append(router) }
                 continue
             }
             if kind == reportKind {

@@ -40,6 +40,8 @@ package enum KeyDerivation {
         var output = [UInt8](repeating: 0, count: count)
         var digest = Array("SHA256".utf8CString)
         var secret = secret
+        // A copy of its own, because the library takes what it may write to.
+        defer { TrafficKeys.wipe(&secret) }
         var salt = salt
         var info = info
         // Sound: all arrays are local and lent for the duration of the call with their counts; the library only reads
@@ -83,6 +85,7 @@ package enum KeyDerivation {
         var output = [UInt8](repeating: 0, count: count)
         var digest = Array(hash.utf8CString)
         var secret = secret
+        defer { TrafficKeys.wipe(&secret) }
         var seed = seed
         // Sound: all arrays are local and lent for the duration of the call with their counts; the library only reads
         // what the parameters name, and writes exactly `count` bytes.

@@ -54,9 +54,21 @@ package struct MemoryRegion: @unchecked Sendable {
     /// Whether the bytes at `offset` equal `bytes`.
     package func equals(_ bytes: Span<UInt8>, at offset: Int) -> Bool {
         precondition(offset >= 0 && offset &+ bytes.count <= count, "read outside the region")
-        for index in 0..<bytes.count
-        where unsafe base.load(fromByteOffset: offset &+ index, as: UInt8.self) != bytes[index] { return false }
-        return true
+        // Sound: both sides are checked to have `bytes.count` bytes, and eight are read only where eight are left.
+        return unsafe bytes.withUnsafeBytes { other in
+            let length = other.count
+            var index = 0
+            while index &+ 8 <= length {
+                let ours = unsafe base.loadUnaligned(fromByteOffset: offset &+ index, as: UInt64.self)
+                if unsafe ours != other.loadUnaligned(fromByteOffset: index, as: UInt64.self) { return false }
+                index &+= 8
+            }
+            while index < length {
+                if unsafe base.load(fromByteOffset: offset &+ index, as: UInt8.self) != other[index] { return false }
+                index &+= 1
+            }
+            return true
+        }
     }
 
     /// Appends `length` bytes of the region to an array.

@@ -1,4 +1,4 @@
-// `understudy bench`: MQTT load, and a broker that is never in the way.
+// `understudy bench`: MQTT load, a broker that is never in the way, and what a stick table costs.
 
 import Bench
 import Lab
@@ -6,11 +6,11 @@ import Linux
 import Proxy
 import Wire
 
-/// `understudy bench connect | hold | ping | publish | storm URL`, `understudy bench broker URL…`.
+/// `understudy bench connect | hold | ping | publish | storm URL`, `understudy bench broker URL…`, `understudy bench table`.
 enum BenchCommand {
     static let subcommand = Understudy.Subcommand(
         name: "bench",
-        arguments: "connect | hold | ping | publish | storm URL [-c N] [-d TIME] … | broker URL… | relay FROM TO",
+        arguments: "connect | hold | ping | publish | storm URL [-c N] [-d TIME] … | broker URL… | table | relay FROM TO",
         purpose: "MQTT load, and a fast test broker", run: run)
 
     private static let values: Set = [
@@ -23,6 +23,8 @@ enum BenchCommand {
         understudy bench SCENARIO URL [OPTION…]      one line of JSON on standard output, a summary on standard error
         understudy bench broker URL… [--certificate FILE] [--loops N]
           a broker that welcomes everybody, acknowledges QoS 1, and sends QoS 0 back to sessions that have subscribed
+        understudy bench table [-c N] [--alone]
+          a stick table of N entries (1,000,000): memory, lookups, adoption, and unless alone how fast another one fetches it
         understudy bench relay ADDRESS:PORT ADDRESS:PORT
           one loop of the balancer, from a listener to a server, without a supervisor: for profilers
         URL: mqtt://HOST:PORT, mqtts://…, ws://…/PATH, wss://…/PATH; certificates of servers are not looked at
@@ -56,6 +58,7 @@ enum BenchCommand {
             return arguments.isEmpty ? Understudy.Status.wrongUsage : Understudy.Status.done
         }
         return Understudy.attempt(subcommand) {
+            if verb == "table" { return try table(Array(arguments.dropFirst())) }
             let options = try CommandLineOptions(
                 Array(arguments.dropFirst()), flags: ["--json", "--resume"], values: values, words: 1...64)
             if verb == "broker" { return try broker(options) }
@@ -79,6 +82,13 @@ enum BenchCommand {
         Understudy.complain("serving \(urls.map(\.text).joined(separator: " ")), process \(ProcessSelf.pid)\n")
         while !Interruption.isRequested { ProcessSelf.pause(.milliseconds(50)) }
         broker.stop()
+        return Understudy.Status.done
+    }
+
+    private static func table(_ arguments: [String]) throws -> Int32 {
+        let options = try CommandLineOptions(arguments, flags: ["--alone"], values: ["-c"], words: 0...0)
+        let entries = try number(options, "-c", 1...TableMeasurement.maximumEntries) ?? 1_000_000
+        print(try TableMeasurement(entries: entries, replicates: !options.has("--alone")).run().text)
         return Understudy.Status.done
     }
 

@@ -48,6 +48,22 @@ struct StickTableTests {
         #expect(sample.table.counters.evicted == 1)
     }
 
+    @Test("an entry that was used is spared, but an eviction passes over so many and no more")
+    func secondChances() {
+        let sample = SampleTable(entries: 100)
+        for number in 0..<100 { #expect(sample.learn("k\(number)", 1) == .stored) }
+        for number in 0..<99 { #expect(sample.lookup("k\(number)") != nil) }
+        #expect(sample.learn("first", 1) == .stored)
+        #expect(sample.table.counters.evicted == 1)
+        #expect(sample.lookup("k64") == nil)
+        // The next eviction passes over the 34 that are left of the used ones, and takes the one that never was.
+        #expect(sample.learn("second", 1) == .stored)
+        #expect(sample.table.counters.evicted == 2)
+        #expect(sample.lookup("k99") == nil)
+        #expect(sample.lookup("k0") != nil && sample.lookup("k63") != nil && sample.lookup("k65") != nil)
+        #expect(sample.table.count == 100)
+    }
+
     @Test("a connected client is never evicted; when all are connected a new key is refused")
     func connectedStays() {
         let sample = SampleTable(entries: 2)

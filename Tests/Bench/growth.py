@@ -15,7 +15,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Acceptance"))
 import house
-import bench
+import programs
 
 SESSIONS = (10, 100, 1000, 9000)
 SERVERS = (2, 50, 500)
@@ -44,7 +44,7 @@ class Subject:
         self.port = port
         self.name = f"{servers} servers"
         self.watched = [self.balancer.pid()]
-        bench.pin(self)
+        programs.pin(self)
 
     def url(self, scheme):
         return f"{scheme}://127.0.0.1:{self.port}"
@@ -52,7 +52,7 @@ class Subject:
 
 def cost(subject, words, repetitions, seconds):
     return statistics.median(
-        bench.bench(subject, "mqtt", words, seconds)["watched_cpu_us_each"] for _ in range(repetitions))
+        programs.bench(subject, "mqtt", words, seconds)["watched_cpu_us_each"] for _ in range(repetitions))
 
 
 def svg(panels):
@@ -85,7 +85,7 @@ def main():
     wanted = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    house.start("broker", ["taskset", "-c", bench.LOAD_CORE, house.BINARY, "bench", "broker", "mqtt://*:1883"],
+    house.start("broker", ["taskset", "-c", programs.LOAD_CORE, house.BINARY, "bench", "broker", "mqtt://*:1883"],
                 start_new_session=True)
     house.wait_for(lambda: house.is_open("127.0.0.1", 1883), "the broker")
     few = Subject(SERVERS[0], 2000)
@@ -99,7 +99,7 @@ def main():
     for n in SESSIONS:
         # Sessions that are there while others come and go.
         idle = subprocess.Popen(
-            ["taskset", "-c", bench.LOAD_CORE, house.BINARY, "bench", "hold", few.url("mqtt"), "-c", str(n), "-d", "10m",
+            ["taskset", "-c", programs.LOAD_CORE, house.BINARY, "bench", "hold", few.url("mqtt"), "-c", str(n), "-d", "10m",
              "--keep-alive", "0", "--client", "idle", "--json"], stdout=subprocess.DEVNULL, start_new_session=True)
         house.wait_for(lambda: few.balancer.status()["balancer"]["sessions"] >= n, f"{n} sessions")
         values.append(cost(few, "connect -c 20", wanted.repetitions, wanted.seconds))

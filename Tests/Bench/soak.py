@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Acceptance"))
 import house
-import bench
+import programs
 from house import expect
 
 LOADS = [
@@ -34,9 +34,9 @@ def main():
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 20
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    bench.certificate()
-    bench.start_broker()
-    subject = bench.Understudy("understudy")
+    programs.certificate()
+    programs.start_broker()
+    subject = programs.Understudy("understudy")
     pid = subject.watched[0]
 
     def counts():

@@ -30,7 +30,7 @@ struct ControlMessageTests {
     private static let notice = VipNotice(
         routers: [.init(name: "mqtt", role: .backup)], steppingDown: false, time: Instant(nanoseconds: 5_000_000_000),
         reports: [report])
-    private static let report = PeerRouter(
+    private static let report = RouterReport(
         name: "mqtt", isActive: true, isWilling: false, priority: 150, address: .v4(IPv4Address(10, 0, 0, 11)))
 
     private func octets(_ message: some ControlMessage) -> [UInt8] {

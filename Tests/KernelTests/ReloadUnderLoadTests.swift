@@ -34,11 +34,7 @@ struct ReloadUnderLoadTests {
 
     @Test("changes each kind of thing, tells what changed, and touches no session")
     func everything() throws {
-        let broker = try EventLoop()
-        let traffic = try SuccessionTraffic(on: broker, seed: 21)
-        let daemon = try SuccessionTests.daemon(traffic.port)
-        traffic.target = daemon.port
-        for number in 0..<12 { try traffic.begin(isSmall: number % 4 == 0) }
+        let (broker, traffic, daemon) = try SuccessionTests.underTraffic(seed: 21, sessions: 12)
         let pids = try daemon.processes()
         var text = daemon.file.replacing("127.0.0.1:\(traffic.port)", with: "127.0.0.1:BROKER")
             .replacing("127.0.0.1:\(daemon.port)", with: "127.0.0.1:PORT")

@@ -14,16 +14,24 @@ struct SuccessionTests {
         return daemon
     }
 
+    /// A daemon with that many sessions through it, every fourth one small, and the loop that turns their traffic.
+    static func underTraffic(
+        seed: UInt64, sessions: Int
+    ) throws -> (broker: EventLoop, traffic: SuccessionTraffic, daemon: Daemon) {
+        let broker = try EventLoop()
+        let traffic = try SuccessionTraffic(on: broker, seed: seed)
+        let daemon = try daemon(traffic.port)
+        traffic.target = daemon.port
+        for number in 0..<sessions { try traffic.begin(isSmall: number % 4 == 0) }
+        return (broker, traffic, daemon)
+    }
+
     /// Deaths of the short run; `UNDERSTUDY_DEATHS` for a long one.
     static let deaths = ProcessSelf.environment("UNDERSTUDY_DEATHS").flatMap { Int($0) } ?? 12
 
     @Test("a killed balancer loses no byte and no session")
     func kills() throws {
-        let broker = try EventLoop()
-        let traffic = try SuccessionTraffic(on: broker, seed: 5)
-        let daemon = try Self.daemon(traffic.port)
-        traffic.target = daemon.port
-        for number in 0..<40 { try traffic.begin(isSmall: number % 4 == 0) }
+        let (broker, traffic, daemon) = try Self.underTraffic(seed: 5, sessions: 40)
         var pid = try #require(try daemon.balancer()["pid"]?.integer)
         for death in 0..<Self.deaths {
             let until = Clock.now + .milliseconds(250 + Int64(death * 37 % 100))
@@ -95,11 +103,7 @@ struct SuccessionTests {
 
     @Test("a holder that dies is replaced, and the balancer's death still loses nothing")
     func holder() throws {
-        let broker = try EventLoop()
-        let traffic = try SuccessionTraffic(on: broker, seed: 6)
-        let daemon = try Self.daemon(traffic.port)
-        traffic.target = daemon.port
-        for number in 0..<4 { try traffic.begin(isSmall: number == 0) }
+        let (broker, traffic, daemon) = try Self.underTraffic(seed: 6, sessions: 4)
         let pid = try #require(try daemon.balancer()["pid"]?.integer)
         let first = try #require(try Self.children(of: [pid], named: "understudy-hold").first)
         #expect(Glibc.kill(Int32(first), SIGKILL) == 0)

@@ -1,56 +1,15 @@
-// The supervisor's decisions on virtual time.
+// The supervisor's decisions about the life of its children, on virtual time.
 
 import Control
 import Supervisor
 import Testing
 import Wire
 
-/// A dialogue with a supervision: what happens, what it does about it.
-private struct Dialogue {
-    var supervision = Supervision()
-    var now = Instant.zero
-
-    @discardableResult
-    mutating func tell(_ event: Supervision.Event) -> [Supervision.Action] { supervision.handle(event, at: now) }
-
-    mutating func wait(_ duration: Duration) { now += duration }
-
-    /// Lets time pass with beats of both children and timeouts when they are due.
-    mutating func live(_ duration: Duration) -> [Supervision.Action] {
-        let end = now + duration
-        var actions: [Supervision.Action] = []
-        while now < end {
-            wait(.milliseconds(100))
-            actions += tell(.beat(.balancer)) + tell(.beat(.vip))
-            if let deadline = supervision.nextDeadline, deadline <= now { actions += tell(.timeout) }
-        }
-        return actions
-    }
-
-    /// Goes to the next deadline and lets it pass.
-    mutating func timeout() -> [Supervision.Action] {
-        guard let deadline = supervision.nextDeadline else { return [] }
-        now = max(now, deadline)
-        return tell(.timeout)
-    }
-
-    /// Both children serve generation 1.
-    static var serving: Dialogue {
-        var dialogue = Dialogue()
-        dialogue.tell(.start(roles: [.balancer, .vip], generation: 1))
-        for role in [Supervision.Role.balancer, .vip] {
-            dialogue.tell(.prepared(role, generation: 1))
-            dialogue.tell(.serving(role, generation: 1))
-        }
-        return dialogue
-    }
-}
-
 @Suite("A supervision")
 struct SupervisionTests {
     @Test("starts the balancer, then vip when the balancer serves, and is ready when both do")
     func start() {
-        var dialogue = Dialogue()
+        var dialogue = SupervisionDialogue()
         #expect(
             dialogue.tell(.start(roles: [.balancer, .vip], generation: 1)) == [.spawn(.balancer, generation: 1)])
         #expect(dialogue.tell(.beat(.balancer)) == [])
@@ -64,7 +23,7 @@ struct SupervisionTests {
 
     @Test("of a balancer alone is ready with it")
     func alone() {
-        var dialogue = Dialogue()
+        var dialogue = SupervisionDialogue()
         dialogue.tell(.start(roles: [.balancer], generation: 1))
         dialogue.tell(.prepared(.balancer, generation: 1))
         #expect(dialogue.tell(.serving(.balancer, generation: 1)) == [.ready])
@@ -74,7 +33,7 @@ struct SupervisionTests {
 
     @Test("gives up when the first configuration is refused")
     func firstRefusal() {
-        var dialogue = Dialogue()
+        var dialogue = SupervisionDialogue()
         dialogue.tell(.start(roles: [.balancer, .vip], generation: 1))
         let actions = dialogue.tell(.refused(.balancer, generation: 1, reason: "no memory"))
         #expect(
@@ -87,7 +46,7 @@ struct SupervisionTests {
 
     @Test("a child that is replaced is no death, and its holder's successor none either")
     func replaced() {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         #expect(dialogue.tell(.replace(.vip)) == [.replace(.vip)])
         #expect(
             dialogue.tell(.exited(.vip, how: "signal 9")) == [
@@ -99,7 +58,7 @@ struct SupervisionTests {
         #expect(dialogue.tell(.orphaned(.balancer, how: "exit status 75")) == [.report(.replaced(.balancer))])
         #expect(dialogue.supervision.restarts(.balancer) == 0 && !dialogue.supervision.isReplaced(.balancer))
         // What was not replaced after all dies like any other.
-        dialogue = Dialogue.serving
+        dialogue = SupervisionDialogue.serving
         dialogue.tell(.replace(.balancer))
         dialogue.tell(.keep(.balancer))
         dialogue.tell(.orphaned(.balancer, how: "signal 9"))
@@ -108,7 +67,7 @@ struct SupervisionTests {
 
     @Test("drains before anything else stops; told again, it waits no longer")
     func drains() {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         let deadline = dialogue.now + .seconds(10)
         #expect(dialogue.tell(.drain(.seconds(10))) == [.drain(.balancer, deadline: deadline)])
         #expect(dialogue.supervision.isStopping)
@@ -134,7 +93,7 @@ struct SupervisionTests {
 
     @Test("goes on where another program was")
     func resumed() {
-        var dialogue = Dialogue()
+        var dialogue = SupervisionDialogue()
         dialogue.supervision = Supervision(
             resuming: [.balancer: (3, "signal 9"), .vip: (0, nil)], generation: 7, at: dialogue.now)
         #expect(dialogue.supervision.isServing(.balancer) && dialogue.supervision.isServing(.vip))
@@ -147,7 +106,7 @@ struct SupervisionTests {
 
     @Test("restarts a dead child at once and links it to the other", arguments: [Supervision.Role.balancer, .vip])
     func restart(role: Supervision.Role) {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         _ = dialogue.live(.seconds(20))
         #expect(
             dialogue.tell(.exited(role, how: "signal 9")) == [
@@ -162,7 +121,7 @@ struct SupervisionTests {
 
     @Test("waits longer after each death, and calls the last step a crash loop")
     func crashLoop() {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         var pauses: [Duration] = []
         for death in 1...8 {
             let actions = dialogue.tell(.exited(.balancer, how: "signal 11"))
@@ -190,7 +149,7 @@ struct SupervisionTests {
 
     @Test("kills a child that is silent, and only that one")
     func silence() {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         _ = dialogue.live(.seconds(5))
         var actions: [Supervision.Action] = []
         let stalled = dialogue.now
@@ -206,7 +165,7 @@ struct SupervisionTests {
 
     @Test("blames nobody when it slept itself")
     func ownStall() {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         dialogue.wait(.seconds(30))
         #expect(dialogue.tell(.timeout) == [])
         #expect(dialogue.live(.seconds(5)) == [])
@@ -214,7 +173,7 @@ struct SupervisionTests {
 
     @Test("kills a child that beats but never serves")
     func late() {
-        var dialogue = Dialogue()
+        var dialogue = SupervisionDialogue()
         dialogue.tell(.start(roles: [.balancer], generation: 1))
         #expect(
             dialogue.live(Supervision.Limits.start) == [.report(.late(.balancer)), .kill(.balancer)])
@@ -222,14 +181,14 @@ struct SupervisionTests {
 
     @Test("kills a child that closed its socket, once")
     func channelLost() {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         #expect(dialogue.tell(.channelLost(.vip)) == [.kill(.vip)])
         #expect(dialogue.tell(.channelLost(.vip)) == [])
     }
 
     @Test("counts no death that lies behind a stable time")
     func longAgo() {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         for _ in 0..<10 {
             _ = dialogue.live(Supervision.Limits.stable)
             // The end of its socket is seen before the end of the process.
@@ -244,7 +203,7 @@ struct SupervisionTests {
 
     @Test("stops vip first, then the balancer, and kills who does not go")
     func stop() {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         let limit = Supervision.Limits.stop
         #expect(dialogue.tell(.stop) == [.stop(.vip, deadline: .zero + limit)])
         #expect(dialogue.tell(.stop) == [])
@@ -256,187 +215,16 @@ struct SupervisionTests {
 
     @Test("restarts nobody while it stops")
     func deathWhileStopping() {
-        var dialogue = Dialogue.serving
+        var dialogue = SupervisionDialogue.serving
         dialogue.tell(.stop)
         #expect(dialogue.tell(.exited(.balancer, how: "signal 11")) == [])
         #expect(dialogue.tell(.exited(.vip, how: "exit status 0")) == [.finished(status: 0)])
     }
 
-    // MARK: Reload
-
-    @Test("commits when every child is prepared, and answers when every child serves")
-    func reload() {
-        var dialogue = Dialogue.serving
-        #expect(
-            dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2)) == [
-                .prepare(.balancer, generation: 2), .prepare(.vip, generation: 2),
-            ])
-        #expect(dialogue.tell(.prepared(.vip, generation: 2)) == [])
-        #expect(
-            dialogue.tell(.prepared(.balancer, generation: 2)) == [
-                .commit(.balancer, generation: 2), .commit(.vip, generation: 2),
-            ])
-        #expect(dialogue.tell(.serving(.vip, generation: 2)) == [])
-        #expect(
-            dialogue.tell(.serving(.balancer, generation: 2)) == [.reloadEnded(.committed(generation: 2))])
-        #expect(dialogue.supervision.generation == 2)
-        #expect(dialogue.tell(.exited(.vip, how: "signal 9")).contains(.spawn(.vip, generation: 2)))
-    }
-
-    @Test("cancels everywhere when one child refuses")
-    func refusal() {
-        var dialogue = Dialogue.serving
-        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2))
-        dialogue.tell(.prepared(.vip, generation: 2))
-        #expect(
-            dialogue.tell(.refused(.balancer, generation: 2, reason: "port taken")) == [
-                .cancel(.balancer, generation: 2), .cancel(.vip, generation: 2),
-                .reloadEnded(.refused(generation: 2, reason: "port taken")),
-            ])
-        #expect(dialogue.supervision.generation == 1)
-        #expect(!dialogue.supervision.isReloading)
-        // Late answers mean nothing.
-        #expect(dialogue.tell(.prepared(.vip, generation: 2)) == [])
-    }
-
-    @Test("cancels when a child does not answer, or dies over it")
-    func unanswered() {
-        var dialogue = Dialogue.serving
-        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2))
-        dialogue.tell(.prepared(.vip, generation: 2))
-        let actions = dialogue.live(Supervision.Limits.reload)
-        #expect(actions.contains(.cancel(.vip, generation: 2)))
-        #expect(
-            actions.contains(
-                .reloadEnded(.refused(generation: 2, reason: "balancer did not answer within 10s"))))
-        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 3))
-        let death = dialogue.tell(.exited(.balancer, how: "signal 11"))
-        #expect(death.contains(.cancel(.vip, generation: 3)))
-        #expect(
-            death.contains(
-                .reloadEnded(.refused(generation: 3, reason: "balancer ended while it prepared: signal 11"))))
-        #expect(death.contains(.spawn(.balancer, generation: 1)))
-    }
-
-    @Test("starts a child that the new configuration wants, and stops one that it does not")
-    func roles() {
-        var dialogue = Dialogue.serving
-        dialogue.tell(.reload(roles: [.balancer], generation: 2))
-        #expect(
-            dialogue.tell(.prepared(.balancer, generation: 2)) == [
-                .commit(.balancer, generation: 2), .stop(.vip, deadline: .zero + Supervision.Limits.stop),
-            ])
-        #expect(
-            dialogue.tell(.serving(.balancer, generation: 2)) == [.reloadEnded(.committed(generation: 2))])
-        #expect(dialogue.tell(.exited(.vip, how: "exit status 0")) == [])
-        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 3))
-        #expect(
-            dialogue.tell(.prepared(.balancer, generation: 3)) == [
-                .commit(.balancer, generation: 3), .spawn(.vip, generation: 3), .link,
-            ])
-    }
-
-    @Test("starts a child that could not live with the old configuration by the new one")
-    func mending() {
-        var dialogue = Dialogue.serving
-        for _ in 0..<4 { dialogue.tell(.exited(.vip, how: "exit status 1")); _ = dialogue.live(.seconds(6)) }
-        dialogue.tell(.exited(.vip, how: "exit status 1"))
-        #expect(dialogue.supervision.phase(.vip) == "waiting")
-        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2))
-        #expect(
-            dialogue.tell(.prepared(.balancer, generation: 2)) == [
-                .commit(.balancer, generation: 2), .spawn(.vip, generation: 2), .link,
-            ])
-    }
-
-    @Test("replaces a child that promised and could not keep it")
-    func brokenPromise() {
-        var dialogue = Dialogue.serving
-        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2))
-        dialogue.tell(.prepared(.vip, generation: 2))
-        dialogue.tell(.prepared(.balancer, generation: 2))
-        dialogue.tell(.serving(.balancer, generation: 2))
-        #expect(
-            dialogue.tell(.refused(.vip, generation: 2, reason: "no such device")) == [
-                .report(.refusedToStart(.vip, reason: "no such device")), .kill(.vip),
-            ])
-        let death = dialogue.tell(.exited(.vip, how: "signal 9"))
-        #expect(death.first == .reloadEnded(.committed(generation: 2)))
-        #expect(death.contains(.spawn(.vip, generation: 2)))
-    }
-
-    @Test("refuses a reload that a stop overtakes")
-    func stopDuringReload() {
-        var dialogue = Dialogue.serving
-        dialogue.tell(.reload(roles: [.balancer, .vip], generation: 2))
-        #expect(
-            dialogue.tell(.stop).prefix(3) == [
-                .cancel(.balancer, generation: 2), .cancel(.vip, generation: 2),
-                .reloadEnded(.refused(generation: 2, reason: "the daemon is stopping")),
-            ])
-    }
-
-    @Test("a held balancer is followed: it is prepared anew and linked, and no other is started")
-    func succession() {
-        var dialogue = Dialogue.serving
-        #expect(
-            dialogue.tell(.orphaned(.balancer, how: "signal 11")) == [.report(.ended(.balancer, how: "signal 11"))])
-        #expect(!dialogue.supervision.isLive(.balancer))
-        #expect(
-            dialogue.tell(.succeeded(.balancer)) == [
-                .report(.succeeded(.balancer)), .prepare(.balancer, generation: 1), .link,
-            ])
-        #expect(dialogue.tell(.prepared(.balancer, generation: 1)) == [.commit(.balancer, generation: 1)])
-        #expect(dialogue.tell(.serving(.balancer, generation: 1)) == [])
-        #expect(dialogue.supervision.isServing(.balancer))
-        #expect(dialogue.supervision.restarts(.balancer) == 1)
-    }
-
-    @Test("a successor that does not come is replaced by a balancer without inheritance", arguments: [true, false])
-    func noSuccessor(isChannelLost: Bool) {
-        var dialogue = Dialogue.serving
-        dialogue.tell(.orphaned(.balancer, how: "signal 11"))
-        var actions = isChannelLost ? dialogue.tell(.channelLost(.balancer)) : []
-        while actions.isEmpty, dialogue.now < .zero + .seconds(60) {
-            dialogue.tell(.beat(.vip))
-            dialogue.wait(.milliseconds(500))
-            if let deadline = dialogue.supervision.nextDeadline, deadline <= dialogue.now {
-                actions = dialogue.tell(.timeout)
-            }
-        }
-        #expect(actions.contains(.abandon(.balancer)) && actions.contains(.spawn(.balancer, generation: 1)), "\(actions)")
-        #expect(dialogue.tell(.succeeded(.balancer)) == [])
-    }
-
-    @Test("a row of successors that gave up counts as a crash loop: the next start waits, and the reason is kept")
-    func rowGivenUp() {
-        var dialogue = Dialogue.serving
-        dialogue.tell(.orphaned(.balancer, how: "signal 11"))
-        #expect(dialogue.tell(.gaveUp(.balancer, reason: "8 died")) == [])
-        let actions = dialogue.tell(.channelLost(.balancer))
-        #expect(actions.contains(.report(.restarting(.balancer, after: .seconds(1)))), "\(actions)")
-        #expect(!actions.contains(.spawn(.balancer, generation: 1)))
-        #expect(dialogue.supervision.lastEnding(.balancer) == "8 died")
-        dialogue.tell(.beat(.vip))
-        dialogue.wait(.milliseconds(900))
-        dialogue.tell(.beat(.vip))
-        dialogue.wait(.milliseconds(200))
-        #expect(dialogue.tell(.timeout).contains(.spawn(.balancer, generation: 1)))
-    }
-
-    @Test("a stop while a successor is awaited waits for nobody")
-    func stopDuringSuccession() {
-        var dialogue = Dialogue.serving
-        dialogue.tell(.orphaned(.balancer, how: "signal 11"))
-        let actions = dialogue.tell(.stop)
-        #expect(actions.contains(.abandon(.balancer)))
-        #expect(dialogue.tell(.exited(.vip, how: "exit status 0")).contains(.finished(status: 0)))
-    }
-
     @Test("keeps its rules whatever happens", arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
     func random(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
-        var dialogue = Dialogue()
+        var dialogue = SupervisionDialogue()
         /// Which processes there are, as the kernel knows it.
         var alive: Set<Supervision.Role> = []
         var finished = false

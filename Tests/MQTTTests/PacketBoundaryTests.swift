@@ -6,23 +6,10 @@ import Wire
 
 @Suite("Packet boundaries are known in any chunking")
 struct PacketBoundaryTests {
-    /// A stream of `count` packets with random bodies, and the offset behind each.
-    private func stream(_ random: inout SeededGenerator, _ count: Int) -> ([UInt8], [Int]) {
-        var bytes: [UInt8] = []
-        var boundaries = [0]
-        for _ in 0..<count {
-            let sizes = [0, 1, 2, 127, 128, 129, 300, 16_383, 16_384]
-            let body = [UInt8](repeating: 0xFF, count: sizes[Int.random(in: 0..<sizes.count, using: &random)])
-            bytes += packet(UInt8.random(in: 0x10...0xFF, using: &random), body)
-            boundaries.append(bytes.count)
-        }
-        return (bytes, boundaries)
-    }
-
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func chunks(_ seed: UInt64) {
         var random = SeededGenerator(seed: seed)
-        let (bytes, boundaries) = stream(&random, 40)
+        let (bytes, boundaries) = packetStream(&random, 40)
         // The stored offset begins anew at 2^40: packets of 2^28 bytes lead there.
         for start in [0, 1 << 40 - 4096, 1 << 41] as [UInt64] {
             var boundary = PacketBoundary()

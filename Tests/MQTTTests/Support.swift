@@ -27,6 +27,19 @@ func packet(_ first: UInt8, _ body: [UInt8]) -> [UInt8] {
     return bytes + body
 }
 
+/// A stream of `count` packets with random bodies, and the offsets before the first and behind each.
+func packetStream(_ random: inout SeededGenerator, _ count: Int) -> ([UInt8], [Int]) {
+    var bytes: [UInt8] = []
+    var boundaries = [0]
+    for _ in 0..<count {
+        let sizes = [0, 1, 2, 127, 128, 129, 300, 16_383, 16_384]
+        let body = [UInt8](repeating: 0xFF, count: sizes[Int.random(in: 0..<sizes.count, using: &random)])
+        bytes += packet(UInt8.random(in: 0x10...0xFF, using: &random), body)
+        boundaries.append(bytes.count)
+    }
+    return (bytes, boundaries)
+}
+
 /// What a sniffer says about the first `count` bytes (all, when nil).
 func sniff(
     _ bytes: [UInt8], first count: Int? = nil, policy: ConnectPolicy = ConnectPolicy()

@@ -73,8 +73,9 @@ final class Broker: Sendable {
     private func serve() throws {
         let loop = try EventLoop()
         var connections: [Int32: Connection] = [:]
-        try loop.add(bell.number, .readable) { _ in loop.stop() }
-        try loop.add(listener.number, .readable) { [self] _ in
+        try loop.add(bell.number, .readable) { [unowned loop] _ in loop.stop() }
+        // What the loop calls must not keep it, and with it everything it serves.
+        try loop.add(listener.number, .readable) { [self, unowned loop] _ in
             while let accepted = try? Socket.accept(listener.number) {
                 let peer = Peer(accepted.take())
                 let behaviour = state.withLock { state -> Behaviour in
@@ -84,7 +85,7 @@ final class Broker: Sendable {
                 }
                 let connection = Connection(peer, behaviour)
                 connections[peer.number] = connection
-                let serve: (EventLoop.Readiness) -> Void = { [self] readiness in
+                let serve: (EventLoop.Readiness) -> Void = { [self, unowned loop] readiness in
                     connection.handle(readiness)
                     if let id = connection.takeID() { state.withLock { $0.seen.clientIDs.append(id) } }
                     if connection.isOver {

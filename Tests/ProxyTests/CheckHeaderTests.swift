@@ -40,7 +40,7 @@ struct CheckHeaderTests {
         let worker = try Worker {
             let loop = try EventLoop()
             let prober = Prober(on: loop, node: nil)
-            try loop.add(bell.number, .readable) { _ in loop.stop() }
+            try loop.add(bell.number, .readable) { [unowned loop] _ in loop.stop() }
             prober.adopt([backend])
             try loop.run()
         }

@@ -88,7 +88,7 @@ struct CommandTests {
         rig.finish()
     }
 
-    @Test("stops: every session ends, and a listing asked for before is answered")
+    @Test("stops: every session ends, before a listing that was asked for goes on, which is answered all the same")
     func stops() throws {
         let broker = try Broker()
         defer { broker.stop() }
@@ -98,10 +98,11 @@ struct CommandTests {
             let isDone = Gauge()
             let listing = SessionListing(loops: 2) { isDone.add(1) }
             rig.post(.list(listing))
-            rig.post(.stop)
+            rig.finishNow()
             for client in clients { #expect(try client.receiveToEnd().bytes == []) }
             #expect(eventually { isDone.value == 1 })
-            #expect(listing.sessions.count == count)
+            // With what was looked at before the order came.
+            #expect(listing.sessions.count <= count)
             rig.settles()
             #expect(rig.count(.shutdown) == UInt64(count))
         }

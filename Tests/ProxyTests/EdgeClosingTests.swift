@@ -136,6 +136,36 @@ struct EdgeClosingTests {
 
     // MARK: WebSocket
 
+    @Test("What a client sent before its close frame reaches a server that is slow to read and speaks meanwhile", arguments: [Wrapping.ws, .wss])
+    func closeBehindBytes(client wrapping: Wrapping) throws {
+        let combination = Combination(client: wrapping, server: .tcp)
+        let server = try Listener(receiveBuffer: 8192)
+        let rig = try EdgeTests.rig(combination, [server.address])
+        let (client, broker) = try pair(rig, server, combination)
+        let pattern = Pattern(seed: 17)
+        let count = 400_000
+        #expect(try client.exchange(pattern, count, pattern, 0) == 0)
+        try broker.send(id("unread when the close comes"))
+        try client.sendRaw(Frame.close(.normal, mask: 0x0102_0304))
+        // The client is answered at once, whatever the server does.
+        #expect(try client.receiveControl().opcode == .close)
+        try broker.send(id("nobody hears this"))
+        var received = 0
+        while received < count {
+            try broker.turn()
+            let bytes = broker.takeAll()
+            try #require(pattern.matches(bytes, at: received))
+            received += bytes.count
+            try #require(!broker.isEnded || received == count, "the server lost what was sent before the close")
+        }
+        #expect(try broker.receiveToEnd() == [])
+        broker.peer.close()
+        _ = try? client.receiveToEnd()
+        rig.reaches(.clientClosed, 1)
+        client.peer.close()
+        rig.finish()
+    }
+
     @Test("Pings are answered, text and broken frames are refused with their code")
     func frames() throws {
         let broker = try Broker()

@@ -61,7 +61,7 @@ struct LeavingTests {
         let (client, broker) = try pair(rig, server, combination, version)
         try broker.send(Self.publish(300))
         #expect(try client.receive(Self.publish(300).count) == Self.publish(300))
-        rig.post(.stop)
+        rig.finishNow()
         if version == .v5 { #expect(try client.receive(4) == Self.goodbye) }
         #expect(try client.receiveToEnd() == [])
         if combination.client.hasWebSocket { #expect(client.controls.last?.closeCode == .goingAway) }

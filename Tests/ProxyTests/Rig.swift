@@ -24,6 +24,9 @@ final class Rig {
     let listener: ListenerRuntime
     /// How often something asked for checks to be looked at.
     let checksMoved = Gauge()
+    /// The loops were told to stop, and how many of them have left their listeners.
+    private var isFinished = false
+    private let isStopped = Gauge()
 
     init(
         _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
@@ -102,6 +105,20 @@ final class Rig {
         return peer
     }
 
+    /// Ends the loops and gives back what in the daemon outlives the process. Mappings stay: a loop may still use them.
+    deinit {
+        // Sessions a test has left open end now.
+        post(.cut)
+        finishNow()
+        let isGone = isStopped
+        if !eventually({ isGone.value == loops.count }) { Issue.record("the loops did not stop") }
+        for socket in listener.sockets.flatMap(\.self) { Descriptor.close(socket) }
+        for memory in memories {
+            let record = memory.record
+            for file in [record.slots, record.chunks, record.edges, record.keys, record.secrets] { Descriptor.close(file) }
+        }
+    }
+
     func post(_ command: LoopCommand) { for loop in loops { loop.mailbox.post(command) } }
 
     /// Waits until every loop has done what was asked before.
@@ -171,11 +188,16 @@ final class Rig {
     }
 
     /// Ends the loops with whatever sessions there are.
-    func finishNow() { post(.stop) }
+    func finishNow() {
+        guard !isFinished else { return }
+        isFinished = true
+        let gone = isStopped
+        for loop in loops { loop.mailbox.post(.stop, .passed(Fence(loops: 1) { gone.add(1) })) }
+    }
 
     /// Waits as ``settles(_:)``, then ends the loops.
     func finish(_ location: SourceLocation = #_sourceLocation) {
         settles(location)
-        post(.stop)
+        finishNow()
     }
 }

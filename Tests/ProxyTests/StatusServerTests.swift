@@ -48,7 +48,7 @@ struct StatusServerTests {
             let loop = try EventLoop()
             let server = StatusServer(on: loop) { status }
             #expect(server.listen(on: [number]).isEmpty)
-            try loop.add(bell.number, .readable) { _ in loop.stop() }
+            try loop.add(bell.number, .readable) { [unowned loop] _ in loop.stop() }
             try loop.run()
             return (server.served, server.refused)
         }

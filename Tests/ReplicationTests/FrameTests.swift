@@ -64,7 +64,7 @@ struct FrameTests {
         let many = odd + (0..<20).flatMap { _ in usual }
         let length = [UInt8(many.count >> 8), UInt8(many.count & 0xFF)]
         #expect(feed(&session, [2, 0] + length + many).count == 1)
-        #expect(session.peerFacts?.routers.count == RouterFacts.maximum)
+        #expect(session.peerFacts?.routers.count == RouterReport.maximum)
         #expect(session.peerFacts?.routers.first?.name == "a")
     }
 

@@ -22,10 +22,10 @@ struct PeerSessionTests {
         facts.reportNumber = 1 << 40
         facts.reportAge = 1500
         facts.routers = [
-            RouterFacts(
+            RouterReport(
                 name: "mqtt", isActive: true, isWilling: false, priority: 150,
                 address: .v4(IPv4Address(10, 0, 0, 11))),
-            RouterFacts(
+            RouterReport(
                 name: "über", isActive: false, isWilling: true, priority: 1,
                 address: .v6(IPv6Address(high: 0xFE80 << 48, low: 1))),
         ]

@@ -108,6 +108,10 @@ struct PackagingTests {
             #expect(FileManager.default.fileExists(atPath: path), "\(word)")
         }
         let unit = try Self.text("systemd/understudy.service")
+        // Five quick failures in a row must not be the end of a host, nor a stop that was ordered the beginning of a new start.
+        for line in ["StartLimitIntervalSec=0", "Restart=on-failure", "RuntimeDirectoryPreserve=yes"] {
+            #expect(unit.split(separator: "\n").contains { $0 == line }, "\(line)")
+        }
         // A manual page would have to be installed as well.
         #expect(!unit.contains("man:"))
     }

@@ -6,6 +6,7 @@ import Control
 import Linux
 import Replication
 import TLS
+import Telemetry
 import Wire
 
 extension BalancerProcess {
@@ -35,11 +36,15 @@ extension BalancerProcess {
         }
     }
 
-    /// Links with the other host, or goes on with the link there is.
-    func startPairLink(_ configuration: Configuration) throws(Registry.Refusal) {
+    /// Until the next try when the kernel has nothing for the link.
+    private static let linkPause: Duration = .seconds(1)
+
+    /// Links with the other host, or goes on with the link there is. What the kernel refuses is said and tried again: clients are
+    /// served without the link, too.
+    func startPairLink(_ configuration: Configuration) {
         let tables = (registry?.tables ?? []).filter(\.settings.replicates)
         guard let local = configuration.local, let peer = configuration.peer, let pair = configuration.pair,
-            let secret = try pairSecret()
+            let secret = try? pairSecret()
         else {
             tableNews.want(false)
             pairLink?.close()
@@ -59,7 +64,10 @@ extension BalancerProcess {
             link.start()
             pairLink = link
         } catch {
-            throw Registry.Refusal(reason: "the pair link: \(error)")
+            log.error("The link of the pair cannot be opened.", ["error": "\(error)"])
+            loop.schedule(at: Clock.now + Self.linkPause) { [unowned self] in
+                if pairLink == nil, let configuration = self.configuration { startPairLink(configuration) }
+            }
         }
     }
 
@@ -74,11 +82,7 @@ extension BalancerProcess {
         if let notice {
             facts.reportNumber = UInt64(clamping: notice.time.nanoseconds)
             facts.reportAge = UInt64(clamping: (Clock.now - notice.time).nanoseconds / 1000)
-            facts.routers = notice.reports.map { report in
-                RouterFacts(
-                    name: report.name, isActive: report.isActive, isWilling: report.isWilling,
-                    priority: report.priority, address: report.address)
-            }
+            facts.routers = notice.reports
         }
         return facts
     }
@@ -86,13 +90,9 @@ extension BalancerProcess {
     /// What the peer's `vip` last said about its routers, for ours; `nil` without a link or a word.
     var peerReport: BalancerBeat.PeerReport? {
         guard let pairLink, pairLink.isLinked, let facts = pairLink.peerFacts, facts.reportNumber > 0 else { return nil }
-        let routers = facts.routers.prefix(PeerRouter.maximum).map { router in
-            PeerRouter(
-                name: router.name, isActive: router.isActive, isWilling: router.isWilling, priority: router.priority,
-                address: router.address)
-        }
         let said = Duration.microseconds(Int64(clamping: min(facts.reportAge, 1 << 40)))
         return BalancerBeat.PeerReport(
-            number: facts.reportNumber, age: said + (Clock.now - pairLink.peerFactsSince), routers: routers)
+            number: facts.reportNumber, age: said + (Clock.now - pairLink.peerFactsSince),
+            routers: Array(facts.routers.prefix(RouterReport.maximum)))
     }
 }

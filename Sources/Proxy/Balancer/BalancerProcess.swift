@@ -168,6 +168,8 @@ package final class BalancerProcess {
             registry = try makeRegistry(configuration)
             self.registry = registry
         }
+        // Needed when it is put in force, which must not fail.
+        _ = try pairSecret()
         return try registry.prepare(configuration, loops: loopCount(configuration)) { self.descriptor($0) }
     }
 
@@ -207,15 +209,16 @@ package final class BalancerProcess {
         guard let prepared, prepared.generation == generation, let registry else { return }
         self.prepared = nil
         do {
+            if registry.sessionLog == nil {
+                registry.sessionLog = SessionLog(
+                    loops: max(loopCount(prepared.value.configuration), survival.loops.count), writtenBy: log)
+            }
+            let snapshot = try registry.commit(prepared.value)
             var replaced: [Int32] = []
             for (name, number) in pending {
                 if let old = descriptors.updateValue(number, forKey: name) { replaced.append(old) }
             }
             pending = []
-            if registry.sessionLog == nil {
-                registry.sessionLog = SessionLog(loops: loopCount(prepared.value.configuration), writtenBy: log)
-            }
-            let snapshot = try registry.commit(prepared.value)
             // Taken before ours is written over it.
             let inheritance = loops.isEmpty ? survival.inheritance(to: snapshot) : nil
             replaced += forgetRemoved(prepared.value.configuration)
@@ -233,7 +236,7 @@ package final class BalancerProcess {
             close(replaced)
             startProber(prepared.value.configuration)
             serveStatus(prepared.value.configuration)
-            try startPairLink(prepared.value.configuration)
+            startPairLink(prepared.value.configuration)
             if !isCommitted { try heartbeat.start() }
             isCommitted = true
             // Not with the next beat: `vip` waits for it.
@@ -286,10 +289,10 @@ package final class BalancerProcess {
         prober?.adopt(registry.activeBackends)
     }
 
-    /// Work that comes round: expiry of table entries.
+    /// Work that comes round: the tables' expired entries and huge pages.
     private func keepHouse() {
         let now = Clock.now
-        for table in registry?.tables ?? [] { table.expire(at: now) }
+        for table in registry?.tables ?? [] { table.keep(at: now) }
         survival.keep()
         if isServing, now - started > Survival.settling { survival.state.serves() }
         loop.schedule(at: now + .milliseconds(200)) { [unowned self] in keepHouse() }

@@ -13,6 +13,8 @@ final class StatusServer {
     static let maximumConnections = 32
     /// How long a connection may take, from its accept to the last byte.
     static let patience: Duration = .seconds(5)
+    /// How long nothing is accepted after the kernel refused to.
+    static let acceptRest: Duration = .milliseconds(100)
 
     /// One connection.
     private final class Connection {
@@ -71,11 +73,30 @@ final class StatusServer {
                 }
             } catch {
                 refused += 1
+                // No descriptor or no memory: it stays readable, and asking again at once would change nothing.
+                rest()
                 return
             }
         }
         // Full: nobody is asked about until one is gone.
         for number in listeners { loop.remove(number) }
+    }
+
+    /// Accepts nothing for a while.
+    private func rest() {
+        for number in listeners { loop.remove(number) }
+        loop.schedule(at: Clock.now + Self.acceptRest) { [weak self] in self?.resume() }
+    }
+
+    /// Accepts again at all sockets, as long as there is room; what cannot be watched is tried again.
+    private func resume() {
+        guard connections.count < Self.maximumConnections else { return }
+        let sockets = listeners
+        for number in sockets { loop.remove(number) }
+        listeners = []
+        guard !listen(on: sockets).isEmpty else { return }
+        listeners = sockets
+        rest()
     }
 
     private func ready(_ number: Int32, _ readiness: EventLoop.Readiness) {
@@ -129,7 +150,8 @@ final class StatusServer {
                 close(number)
                 return
             }
-            do throws(Errno) { try loop.modify(number, [.readable, .writable]) } catch { close(number) }
+            // Nothing of what it may still say is heard any more.
+            do throws(Errno) { try loop.modify(number, .writable) } catch { close(number) }
         }
     }
 
@@ -137,10 +159,7 @@ final class StatusServer {
         guard let connection = connections.removeValue(forKey: number) else { return }
         loop.cancel(connection.timer)
         loop.remove(number)
-        guard connections.count == Self.maximumConnections - 1 else { return }
-        let sockets = listeners
-        listeners = []
-        _ = listen(on: sockets)
+        if connections.count == Self.maximumConnections - 1 { resume() }
     }
 
     // MARK: HTTP

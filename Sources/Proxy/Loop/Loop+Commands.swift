@@ -43,21 +43,27 @@ extension Loop {
                 chores.append(Chore(work: .shed(server: server, remaining: most, unspent: unspent)))
             case .leave(let addresses, let refusing, let fence):
                 leaving = refusing ? addresses : []
-                chores.append(Chore(work: .leave(addresses, isHere: refusing, fence)))
+                hurry(Chore(work: .leave(addresses, isHere: refusing, fence)))
             case .resume: leaving = []
             case .passed(let fence): fence.passed()
             case .list(let listing): chores.append(Chore(work: .list(listing)))
             case .drain(let most):
                 isDraining = true
-                if most > 0 { chores.append(Chore(work: .drain(remaining: most))) }
-            case .cut: chores.append(Chore(work: .cut))
+                if most > 0 { hurry(Chore(work: .drain(remaining: most))) }
+            case .cut: hurry(Chore(work: .cut))
             case .stop:
                 isStopping = true
                 for socket in listening.keys { poller.remove(socket) }
                 listening = [:]
-                chores.append(Chore(work: .stop))
+                hurry(Chore(work: .stop))
             }
         }
+    }
+
+    /// Somebody waits for this with an address or an end: it comes before those who want to look on.
+    private func hurry(_ chore: Chore) {
+        let place = chores.firstIndex { if case .list = $0.work { true } else { false } }
+        chores.insert(chore, at: place ?? chores.endIndex)
     }
 
     /// Goes on with the first chore.
@@ -106,12 +112,15 @@ extension Loop {
         if isDone { chores.removeFirst() } else { chores[0] = chore }
     }
 
-    /// Visits the next slots in use; `true` when all have been visited.
+    /// Visits the next slots in use, as many as this turn has time for; `true` when all have been visited.
     private func visit(_ chore: inout Chore, _ most: Int, _ body: (UInt32) -> Void) -> Bool {
         let end = min(slots.end, chore.next + UInt32(most))
+        let limit = Clock.now.nanoseconds + Share.choreTime
         while chore.next < end {
-            if slots[chore.next].phase != .free { body(chore.next) }
+            let isUsed = slots[chore.next].phase != .free
+            if isUsed { body(chore.next) }
             chore.next += 1
+            if isUsed, Clock.now.nanoseconds > limit { break }
         }
         return chore.next >= slots.end
     }

@@ -211,7 +211,7 @@ extension Loop {
             }
             finish(index, with: answer, .serverClosed)
         case .authentication where isOver, .connack where isOver: tryNext(index, .malformed, .connackMalformed)
-        case .authentication: establish(index, learn: true)
+        case .authentication: establish(index, .asksMore)
         case .connack(let connack, let assigned):
             slots[index].connackCode = connack.code
             slots[index].isSessionPresent = connack.sessionPresent
@@ -219,7 +219,7 @@ extension Loop {
             case .accepted:
                 if let ordered = connack.serverKeepAlive { slots[index].keepAlive = ordered }
                 if slots[index].keyLength == 0, !assigned.isEmpty { _ = keys.store(assigned.span, in: &slots[index]) }
-                establish(index, learn: true)
+                establish(index, .accepted)
             case .refused where connack.serverReference != nil:
                 // Nobody learns the servers behind this door (MQTT 5.0, 3.2.2.3.16).
                 counters.add(.connackRefused)
@@ -227,7 +227,7 @@ extension Loop {
                 finish(index, with: Connack.refusal(connack.reason, version: version), .serverClosed)
             case .refused:
                 counters.add(.connackRefused)
-                establish(index, learn: false)
+                establish(index, .refused)
             case .tryAnother:
                 counters.add(.connackAnotherServer)
                 report(index, .sessionBusy(code: connack.code))
@@ -237,19 +237,26 @@ extension Loop {
         return true
     }
 
+    private enum Answer { case accepted, refused, asksMore }
+
     /// The server answered: from here on bytes flow untouched.
-    private func establish(_ index: UInt32, learn: Bool) {
+    ///
+    /// A server that asks for authentication in several steps (AUTH; MQTT 5.0, 4.12) has accepted nobody yet, and its CONNACK
+    /// passes among the bytes: the stick table learns nothing from a client that anybody may be, and the keep-alive that counts
+    /// is unknown, so the idle limit is the listener's own, if any.
+    private func establish(_ index: UInt32, _ answer: Answer) {
         let listener = snapshot.listeners[Int(slots[index].listener)]
         let backend = snapshot.backends[Int(slots[index].backendNumber)]
         let server = backend.connected(on: Int(slots[index].serverIndex))
         Chaos.point(.countedAtServer)
-        if learn {
+        if answer != .refused {
             counters.add(.established)
             listener.totals.add(.established)
-            self.learn(index, backend, server)
         }
+        if answer == .accepted { learn(index, backend, server) }
         Chaos.point(.learned)
-        relay(index, idle: idleTime(slots[index].keepAlive, listener.settings.idleTimeout))
+        let keepAlive = answer == .asksMore ? 0 : slots[index].keepAlive
+        relay(index, idle: idleTime(keepAlive, listener.settings.idleTimeout))
     }
 
     /// The server is there, and whatever the client says is for it.

@@ -94,7 +94,12 @@ extension Loop {
                 return true
             }
             // A socket that took so little cannot be full; what it does not take now goes out with what follows.
-            _ = flushEdge(index, isUp: false)
+            if case .starved = flushEdge(index, isUp: false) {
+                // No event would ever send its flight.
+                counters.add(.limitChunks)
+                end(index, .limit)
+                return true
+            }
             guard case .done = outcome else { return false }
             counters.add(.handshakes)
             totals.add(.handshakes)
@@ -189,6 +194,11 @@ extension Loop {
             mine.forwardedFor = chain
             if let client = rules.client(in: chain) {
                 mine.forwarder = slots[index].peer.address
+                // It may have been counted as a client, before a reload that made it one we trust.
+                if slots[index].sourcePrefix != 0 {
+                    listener.admission.left(slots[index].peer.address, prefix: slots[index].sourcePrefix)
+                    slots[index].sourcePrefix = 0
+                }
                 slots[index].setPeer(SocketAddress(client, port: 0))
             }
         }

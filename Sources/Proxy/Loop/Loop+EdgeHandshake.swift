@@ -30,12 +30,14 @@ extension Loop {
         while handshakeTime < Share.handshakeTime, let index = waitingHandshakes.popFirst() {
             guard slots[index].isQueued else { continue }
             slots[index].isQueued = false
+            slots.inHand = index
             switch slots[index].phase {
             case .securing: readClientEdge(index, ending: true)
             case .opening: readServerEdge(index, ending: true)
             default: queue(index)
             }
         }
+        slots.inHand = 0
         waitingHandshakes.compact()
     }
 

@@ -68,7 +68,10 @@ extension Loop {
             case (.moved, let isShort)?:
                 isDrained = isShort && !ending
                 if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
-                if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
+                // What is dropped gives nobody more time.
+                if slots[index].firstToEnd != 0, !edges[edge][isUp: isUp].isClosed {
+                    slots[index].deadline = now + Self.halfCloseTime
+                }
             case (.wouldBlock, _)?: return true
             case (.ended, _)?:
                 edges[edge][isUp: isUp].isEnded = true
@@ -114,7 +117,9 @@ extension Loop {
         if owesRecords(index, isUp: isUp) { return answerRecords(index, isUp: isUp) ? .moved : .starved }
         if owesControl(index, isUp: isUp) { return answerControl(index, isUp: isUp) ? .moved : .starved }
         if edges[edge][isUp: isUp].isClosed || !heard.isOpen {
-            discard(index, isUp: isUp)
+            var isOver = isUp
+            if case .violated = heard { isOver = true }
+            discard(index, isUp: isUp, isOver: isOver)
         } else {
             if slots[index][isUp: isUp].chunk != 0 { return passPlain(index, isUp: isUp) }
             if isReady(index, isUp: isUp) { return transform(index, isUp: isUp) }
@@ -137,7 +142,12 @@ extension Loop {
     }
 
     /// Nothing may follow to this destination: what the source still says is dropped.
-    private func discard(_ index: UInt32, isUp: Bool) {
+    ///
+    /// A server is heard to its own end all the same: it may not have read what the client sent before its close, and closing
+    /// its socket with bytes unread, or before its answers, is a reset that destroys them on their way.
+    ///
+    /// - Parameter isOver: nobody waits for the source either.
+    private func discard(_ index: UInt32, isUp: Bool, isOver: Bool) {
         let edge = slots[index].edge
         if slots[index][isUp: isUp].chunk != 0 { chunks.release(slots[index][isUp: isUp].chunk) }
         slots[index][isUp: isUp].chunk = 0
@@ -146,7 +156,7 @@ extension Loop {
         progress.received = progress.passed
         commit(index, isUp: isUp, progress)
         releaseInput(edge, isUp: isUp)
-        slots[index][isUp: isUp].isEnded = true
+        if isOver { slots[index][isUp: isUp].isEnded = true }
     }
 
     /// Passes on what was read as MQTT before the relay began.

@@ -137,6 +137,12 @@ extension Loop {
                 if isShort, !ending { return }
             case (.wouldBlock, _)?: return
             case (.ended, _)?, (.failed, _)?:
+                // With a part of the head unsent, what came has waited for this.
+                if slots[index].phase == .awaiting, isHeadPending(index), slots[index].down.chunk != 0,
+                    judge(index, slots[index].down.chunk, isOver: true)
+                {
+                    return
+                }
                 failServer(index, .closed)
                 return
             }

@@ -75,13 +75,17 @@ extension Loop {
     /// Ends what is due, and looks later at what has been active meanwhile.
     func serveDeadlines() {
         isLate = false
+        var limit: Int64?
         for _ in 0..<Share.deadlines {
+            if let limit, Clock.now.nanoseconds > limit { break }
             guard let index = wheel.popDue(slots, at: now) else { return }
             let deadline = slots[index].phase == .relaying ? relayDeadline(index) : slots[index].deadline
             guard deadline <= now else {
                 wheel.arm(index, slots, deadline: deadline)
                 continue
             }
+            if limit == nil { limit = Clock.now.nanoseconds + Share.deadlineTime }
+            slots.inHand = index
             switch slots[index].phase {
             case .securing: end(index, .handshakeDeadline)
             case .preamble where slots[index].awaitsProxy: end(index, .proxyDeadline)

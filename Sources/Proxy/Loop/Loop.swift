@@ -30,12 +30,15 @@ final class Loop {
         static let chunks = 8
         /// Sessions continued that had used their share.
         static let continued = 128
-        /// Deadlines served.
+        /// Deadlines looked at, and for how long, in nanoseconds: each that has passed closes two sockets or opens one.
         static let deadlines = 1024
+        static let deadlineTime: Int64 = 1_000_000
         /// Sessions described for `clients`.
         static let descriptions = 256
         /// Sessions looked at by a command that closes some of them.
         static let closes = 1024
+        /// Nanoseconds for a command that goes over all sessions.
+        static let choreTime: Int64 = 2_000_000
         /// Inherited sessions that their stick table is told of.
         static let pins = 64
     }
@@ -167,6 +170,7 @@ final class Loop {
         continueQueued()
         slots.inHand = 0
         serveDeadlines()
+        slots.inHand = 0
         if !resting.isEmpty { wakeListeners() }
         if !chores.isEmpty { work() }
         if !unpinned.isEmpty { pinInherited() }
@@ -276,7 +280,10 @@ final class Loop {
             case .relaying:
                 if pump(index, isUp: true, ending: true) { _ = pump(index, isUp: false, ending: true) }
             case .lingering: drop(index)
-            case .free, .securing, .upgrading, .preamble, .held, .connecting, .opening, .awaiting, .orphaned: break
+            // The mark was that of a handshake that waits, on a slot which had another session when it was queued here.
+            case .securing: readClientEdge(index, ending: true)
+            case .opening: readServerEdge(index, ending: true)
+            case .free, .upgrading, .preamble, .held, .connecting, .awaiting, .orphaned: break
             }
         }
     }

@@ -35,8 +35,9 @@ final class LoopMailbox: Sendable {
 
     init() throws(Errno) { bell = try Bell() }
 
-    func post(_ command: LoopCommand) {
-        commands.withLock { $0.append(command) }
+    /// Posts commands that the loop carries out one after the other in one turn.
+    func post(_ wanted: LoopCommand...) {
+        commands.withLock { $0 += wanted }
         bell.ring()
     }
 

@@ -10,7 +10,8 @@ import Wire
 /// Turns configurations into ``Snapshot``s, keeping what lives on: backends with their health and sessions, tables with
 /// their entries, listeners with their counts.
 ///
-/// Main thread only. ``prepare(_:)`` checks everything that can fail and changes nothing; ``commit(_:)`` cannot fail.
+/// Main thread only. ``prepare(_:)`` checks everything that can fail and changes nothing; ``commit(_:)`` fails for want of a
+/// thread alone, before it has changed anything.
 final class Registry {
     /// What cannot be had, as a sentence for the operator.
     struct Refusal: Error {
@@ -91,7 +92,7 @@ final class Registry {
                 throw Refusal(reason: "no memory came for stick table \(table.name)")
             }
             let region: MemoryRegion
-            do { region = try Memfd.map(number) } catch {
+            do { region = try Memfd.map(number, alignment: HugePages.size) } catch {
                 throw Refusal(reason: "stick table \(table.name): \(error)")
             }
             guard region.count >= TableRuntime.bytes(for: table) else {
@@ -99,10 +100,8 @@ final class Registry {
             }
             regions[table.name] = region
         }
-        for backend in configuration.backends where backend.servers.count > Backend.maximumServers / 2 {
-            throw Refusal(reason: "backend \(backend.name) has more than \(Backend.maximumServers / 2) servers")
-        }
         try checkSources(configuration)
+        try checkRoom(configuration)
         let encryption = try Encryption(configuration, former: encryption, descriptor: descriptor)
         return Prepared(
             configuration: configuration, loops: loops, sockets: sockets, regions: regions,
@@ -142,6 +141,32 @@ final class Registry {
         }
     }
 
+    /// Every backend must have room for what its names may turn out to be, beside what drains, whatever the resolver answers.
+    private func checkRoom(_ configuration: Configuration) throws(Refusal) {
+        for backend in configuration.backends {
+            let most = backend.servers.reduce(0) { $0 + ($1.hostName == nil ? 1 : Configuration.maximumAddressesOfName) }
+            guard most <= Backend.maximumServers / 2 else {
+                throw Refusal(reason: "backend \(backend.name) may have more than \(Backend.maximumServers / 2) servers")
+            }
+            guard let known = backends.first(where: { $0.name == backend.name }) else { continue }
+            // Those that this configuration retires drain as well.
+            let draining = known.current.servers.count { !$0.isRetired || $0.connections > 0 }
+            guard most + draining <= Backend.maximumServers else {
+                throw Refusal(reason: "backend \(backend.name): too many of its former servers still drain")
+            }
+            var sources = known.sources
+            guard sources.apply(Self.sources(configuration, backend), ports: sources.ports) else {
+                throw Refusal(reason: "backend \(backend.name): too many of its former sources still carry sessions")
+            }
+        }
+    }
+
+    private static func sources(
+        _ configuration: Configuration, _ backend: Configuration.BackendSettings
+    ) -> [SourcePool.Settings] {
+        configuration.sources(of: backend).map { SourcePool.Settings(address: $0.address, share: $0.share) }
+    }
+
     /// Hands the resolver's answers to the backends.
     ///
     /// - Returns: what could not be done, as sentences for the log.
@@ -177,6 +202,8 @@ final class Registry {
     /// Makes the prepared configuration the one in force.
     func commit(_ prepared: Prepared) throws(Refusal) -> Snapshot {
         let configuration = prepared.configuration
+        // First what may fail: behind it everything changes.
+        try lookUp(configuration)
         let now = Clock.now
         encryption = prepared.encryption
         for settings in configuration.tables {
@@ -194,14 +221,11 @@ final class Registry {
         }
         tables.removeAll { table in !configuration.tables.contains { $0.name == table.name } }
 
-        try lookUp(configuration)
         let answers = resolver.answers
         activeBackends = []
         for settings in configuration.backends {
             let table = settings.stickTable.flatMap { name in tables.first { $0.name == name } }
-            let sources = configuration.sources(of: settings).map {
-                SourcePool.Settings(address: $0.address, share: $0.share)
-            }
+            let sources = Self.sources(configuration, settings)
             do throws(Backend.TooManyServers) {
                 if let known = backends.first(where: { $0.name == settings.name }) {
                     try known.apply(
@@ -217,7 +241,7 @@ final class Registry {
                     activeBackends.append(backend)
                 }
             } catch {
-                throw Refusal(reason: "backend \(settings.name): \(error.count) servers, those that drain included")
+                preconditionFailure("there was room for \(settings.name) when it was prepared, not for \(error.count) servers")
             }
         }
 

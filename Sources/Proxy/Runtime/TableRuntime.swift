@@ -39,6 +39,7 @@ final class TableRuntime: Sendable {
     private let current: Mutex<Configuration.TableSettings>
     let hashKey: StickTable.HashKey
     let shards: [Shard]
+    private let pages: Mutex<TablePages>
     /// Rung after every change that the peer should hear of.
     let changed: @Sendable () -> Void
     /// Records dropped at adoption because their writer died while writing them.
@@ -57,6 +58,7 @@ final class TableRuntime: Sendable {
         self.hashKey = hashKey
         self.changed = changed
         let shardSettings = Self.shardSettings(settings, node: node, hashKey: hashKey)
+        pages = Mutex(TablePages(region, shardBytes: StickTable.bytes(for: shardSettings)))
         let opened = ShardOpening(region: region, settings: shardSettings, count: Self.shardCount, at: now).run()
         shards = opened.map(\.shard)
         torn = opened.reduce(0) { $0 + $1.torn }
@@ -160,10 +162,21 @@ final class TableRuntime: Sendable {
         return (entries, place.shard + 1 < shards.count ? (place.shard + 1, 0) : nil)
     }
 
-    /// Takes back the memory of what has expired; a bounded piece of work, to be called regularly.
-    func expire(at now: Instant) {
-        for shard in shards { shard.table.withLock { _ = $0.expire(at: now, examining: 256) } }
+    /// Takes back the memory of what has expired, and makes a huge page where enough is in use; a bounded piece of work, to be
+    /// called regularly.
+    func keep(at now: Instant) {
+        var used: [Int] = []
+        for shard in shards {
+            shard.table.withLock { table in
+                table.expire(at: now, examining: 256)
+                used.append(table.usedBytes)
+            }
+        }
+        pages.withLock { $0.gather(used, at: now) }
     }
+
+    /// Huge pages under the table.
+    var hugePages: Int { pages.withLock { $0.gathered } }
 
     /// Sums over the shards, as `status` shows them.
     func json() -> JSON {
@@ -189,7 +202,8 @@ final class TableRuntime: Sendable {
             "connected": JSON(connected), "held_by_peer": JSON(held), "tombstones": JSON(tombstones),
             "evicted": JSON(counters.evicted), "expired": JSON(counters.expired), "refused": JSON(counters.refused),
             "merged": JSON(counters.merged), "torn": JSON(torn), "adopted": JSON(isAdopted),
-            "replicates": JSON(settings.replicates),
+            "replicates": JSON(settings.replicates), "huge_pages": JSON(hugePages),
+            "huge_pages_refused": JSON(pages.withLock { $0.refused }),
         ]
     }
 }
