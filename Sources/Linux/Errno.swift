@@ -33,8 +33,6 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     /// The other end of a connection is gone with something unread (`ECONNRESET`).
     package static let connectionReset = ECONNRESET
 
-    /// Something that is none of those it could be.
-    package static let invalid = EINVAL
     /// There is no such thing (`ENOENT`).
     package static let noEntry = ENOENT
     /// There is one already (`EEXIST`).
