@@ -29,6 +29,8 @@ final class KeeperProcess {
     private var machine: Keeping
     private var signals: Signals?
     private var isInOrder = false
+    /// A signal that ends a supervisor that does not listen yet.
+    private var ordered: Int32?
     /// How the last supervisor ended, as wait(2) tells it.
     private var last: Int32 = 0
 
@@ -96,6 +98,7 @@ final class KeeperProcess {
             if signal == Signals.childEnded {
                 look()
             } else {
+                if signal != Signals.hangUp { ordered = signal }
                 obey(machine.handle(.ordered(signal, isLasting: signal != Signals.hangUp), at: Clock.now))
             }
         }
@@ -176,7 +179,10 @@ final class KeeperProcess {
         if isInOrder, let program = words.afterwards {
             try ProcessSelf.execute(program, arguments: CommandLine.arguments, environment: Self.environment([]))
         }
-        if case .exited(let status) = Process.Ending(status: last), isInOrder || status != 0 { return status }
-        return 1
+        switch Process.Ending(status: last) {
+        case .exited(let status) where isInOrder || status != 0: return status
+        case .signaled(let signal) where signal == ordered: return 0
+        case .exited, .signaled, .unknown: return 1
+        }
     }
 }
