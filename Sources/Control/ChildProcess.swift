@@ -1,7 +1,5 @@
 // What a child process finds when it starts, and what is expected of it.
 
-import Linux
-
 /// The contract between the supervisor and the processes it starts.
 ///
 /// A child is this same program with its role as the only argument (`understudy vip`, `understudy balancer`). It finds its
@@ -32,8 +30,6 @@ package enum ChildProcess {
     package static let handOverStatus: Int32 = 75
     /// The real-time priority of the balancer's thread that repeats its beats: above every ordinary thread, below `vip`.
     package static let heartbeatPriority: Int32 = 1
-    /// Which file this process's program is: the same text for the same file, whatever its path is by now.
-    package static var program: String { File.stamp("/proc/self/exe")?.identity ?? "" }
     /// Name of the environment variable with the user the balancer runs as when started by root. Absent: stay as is.
     package static let userVariable = "UNDERSTUDY_USER"
 }

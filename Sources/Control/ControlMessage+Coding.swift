@@ -1,5 +1,6 @@
 // The octets of control messages.
 
+import Linux
 import Wire
 
 extension SupervisorMessage {
@@ -139,12 +140,13 @@ extension ChildMessage {
         case .heartbeat(let thread):
             bytes.append(Kind.heartbeat.rawValue)
             bytes.append(bigEndian: UInt32(bitPattern: thread))
+        case .program(let file):
+            bytes.append(Kind.program.rawValue)
+            bytes.append(bigEndian: file.device)
+            bytes.append(bigEndian: file.number)
         case .gaveUp(let reason):
             bytes.append(Kind.gaveUp.rawValue)
             bytes.append(text: reason, limit: Self.stateLimit)
-        case .program(let identity):
-            bytes.append(Kind.program.rawValue)
-            bytes.append(text: identity, limit: Self.stateLimit)
         }
     }
 
@@ -165,8 +167,8 @@ extension ChildMessage {
             case .drained: self = .drained
             case .succeeded: self = .succeeded(pid: Int32(bitPattern: try reader.u32()))
             case .heartbeat: self = .heartbeat(thread: Int32(bitPattern: try reader.u32()))
+            case .program: self = .program(File.Identity(device: try reader.u64(), number: try reader.u64()))
             case .gaveUp: self = .gaveUp(reason: try reader.text(limit: Self.stateLimit))
-            case .program: self = .program(try reader.text(limit: Self.stateLimit))
             case .state: self = .state(try reader.text(limit: Self.stateLimit))
             }
         } catch let error as MalformedMessage {

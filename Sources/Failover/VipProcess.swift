@@ -128,7 +128,6 @@ package final class VipProcess {
             self?.notifyBalancer()
         }
         watch.silence = silence
-        control.send(.program(ChildProcess.program))
         beat()
         noticePause()
     }

@@ -22,15 +22,32 @@ package enum File {
         /// Nanoseconds since 1970 of the last change of the contents, and of the file's own data.
         private var changes: [Int64]
 
-        /// Which file it is, whatever is done to it: the same text as long as the file is in use.
-        package var identity: String { "\(device):\(number)" }
-
         fileprivate init(_ status: stat) {
             device = UInt64(status.st_dev)
             number = UInt64(status.st_ino)
             size = Int64(status.st_size)
             changes = [status.st_mtim, status.st_ctim].map { Int64($0.tv_sec) &* 1_000_000_000 &+ Int64($0.tv_nsec) }
         }
+    }
+
+    /// Which file it is, whatever it is called and whatever happens to it.
+    package struct Identity: Hashable, Sendable {
+        /// The device's number, and the file's on it (`st_dev`, `st_ino`).
+        package var device: UInt64
+        package var number: UInt64
+
+        package init(device: UInt64, number: UInt64) {
+            self.device = device
+            self.number = number
+        }
+    }
+
+    /// Which file is at a path; `nil` when there is none, or this process may not see it.
+    package static func identity(_ path: String) -> Identity? {
+        var status = stat()
+        // Sound: path and structure are lent for the duration of the call.
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        return Identity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
     }
 
     /// The stamp of a file or directory; `nil` when there is none.

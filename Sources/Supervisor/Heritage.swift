@@ -49,7 +49,7 @@ struct Heritage: Equatable {
         /// The process that says it took this one's place; 0: none.
         var claimant: Int32
         /// The file of its program, as it said itself.
-        var program: String?
+        var program: File.Identity?
         /// What it was given: the descriptors here, by the names there.
         var given: [String: Int32]
     }
@@ -75,6 +75,23 @@ struct Heritage: Equatable {
     /// Every descriptor it names.
     var descriptors: Set<Int32> {
         Set([bundle] + holdings.map(\.descriptor) + children.map(\.channel) + [admin, asker].compactMap(\.self))
+    }
+
+    /// Octets of a secret: certificates and authorities among them.
+    static let secretLimit = 64 << 20
+
+    /// The contents of the secrets that the children live by, by the names they know them by.
+    ///
+    /// - Throws: `Errno` of reading them.
+    func secrets() throws(Errno) -> [DescriptorName: [UInt8]] {
+        var contents: [DescriptorName: [UInt8]] = [:]
+        for child in children {
+            for (text, number) in child.given {
+                guard let name = DescriptorName(text), case .secret = name else { continue }
+                contents[name] = try Memfd.contents(number, limit: Self.secretLimit)
+            }
+        }
+        return contents
     }
 
     // MARK: Form
@@ -202,7 +219,7 @@ extension Heritage.Child {
             "role": .string(role.rawValue), "pid": JSON(pid), "channel": JSON(channel), "held": JSON(isHeld),
             "started": JSON(started.nanoseconds), "state": JSON(state), "restarts": JSON(restarts),
             "last_ending": JSON(lastEnding), "claimant": JSON(claimant),
-            "program": JSON(program),
+            "program": .array((program.map { [$0.device, $0.number] } ?? []).map { JSON(Int64(bitPattern: $0)) }),
             "given": .object(given.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }),
         ]
     }
@@ -223,6 +240,13 @@ extension Heritage.Child {
             role: role, pid: pid, channel: channel, isHeld: isHeld, started: Instant(nanoseconds: started),
             state: json["state"]?.string, restarts: UInt64(clamping: restarts),
             lastEnding: json["last_ending"]?.string, claimant: claimant,
-            program: json["program"]?.string, given: given)
+            program: File.Identity(json["program"]?.array ?? []), given: given)
+    }
+}
+
+extension File.Identity {
+    fileprivate init?(_ parts: [JSON]) {
+        guard parts.count == 2, let device = parts[0].integer, let number = parts[1].integer else { return nil }
+        self.init(device: UInt64(bitPattern: device), number: UInt64(bitPattern: number))
     }
 }

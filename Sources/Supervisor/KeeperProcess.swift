@@ -64,8 +64,9 @@ final class KeeperProcess {
             arguments: Array(CommandLine.arguments.dropFirst()),
             environment: Self.environment([
                 // A crash exits at once: a successor waits for it.
-                "SWIFT_BACKTRACE=enable=no", "\(Kept.variable)=\(Self.wordsNumber),\(Self.relayNumber)",
-            ]))
+                "SWIFT_BACKTRACE=enable=no",
+                "\(Kept.variable)=\(Self.wordsNumber),\(Self.relayNumber)",
+            ] + Self.returned))
         launch.descriptors = [Self.wordsNumber: words.number, Self.relayNumber: pair.second.number]
         let supervisor = try Process(launch).pid
         words.supervisor = supervisor
@@ -85,7 +86,13 @@ final class KeeperProcess {
 
     /// The environment it was started with, and something more.
     private static func environment(_ added: [String]) -> [String] {
-        ProcessSelf.environment.filter { !$0.hasPrefix("UNDERSTUDY_KE") && !$0.hasPrefix("SWIFT_BACKTRACE=") } + added
+        let own = ["UNDERSTUDY_KE", "SWIFT_BACKTRACE=", SupervisorProcess.returnedVariable]
+        return ProcessSelf.environment.filter { entry in !own.contains { entry.hasPrefix($0) } } + added
+    }
+
+    /// Why the program that was to follow the one before this keeper did not, for the first supervisor.
+    private static var returned: [String] {
+        ProcessSelf.environment.filter { $0.hasPrefix("\(SupervisorProcess.returnedVariable)=") }
     }
 
     // MARK: Running
@@ -177,7 +184,14 @@ final class KeeperProcess {
         }
         for child in Orphans.children(of: ProcessSelf.pid) { ProcessSelf.send(Signals.kill, to: child) }
         if isInOrder, let program = words.afterwards {
-            try ProcessSelf.execute(program, arguments: CommandLine.arguments, environment: Self.environment([]))
+            do throws(Errno) {
+                try ProcessSelf.execute(program, arguments: CommandLine.arguments, environment: Self.environment([]))
+            } catch {
+                // The known program serves rather than nobody, and says why.
+                try ProcessSelf.execute(
+                    "/proc/self/exe", arguments: CommandLine.arguments,
+                    environment: Self.environment(["\(SupervisorProcess.returnedVariable)=\(error)"]))
+            }
         }
         switch Process.Ending(status: last) {
         case .exited(let status) where isInOrder || status != 0: return status

@@ -126,7 +126,8 @@ extension SupervisorProcess {
 
     /// Reaps what came to us because its parent ended: holders, what tracking scripts left.
     func reapOrphans() {
-        Orphans.reap(except: Set(children.values.map(\.process.pid) + [kept.words.holder]))
+        // What is watched is reaped by whoever watches it.
+        Orphans.reap(except: asked.union(children.values.map(\.process.pid) + [kept.words.holder]))
         kept.keep()
         loop.schedule(at: Clock.now + .seconds(1)) { [unowned self] in reapOrphans() }
     }
@@ -190,12 +191,12 @@ extension SupervisorProcess {
             let isFirst = !supervision.isServing(role)
             tell(.serving(role, generation: generation))
             if role == .balancer, isFirst, supervision.isServing(role) { repeatOrders() }
-            if supervision.isServing(role) { tellUpgrade(.serving(role, isNew: !isKnownProgram(child))) }
+            if supervision.isServing(role) { tellUpgrade(.serving(role, isNew: isNewProgram(child))) }
         case .held:
             child.isHeld = true
             leave()
-        case .program(let identity): 
-            child.program = identity
+        case .program(let file):
+            child.program = file
             leave()
         case .drained: tell(.drained(role))
         case .heartbeat(let thread): makePunctual(thread, of: child)

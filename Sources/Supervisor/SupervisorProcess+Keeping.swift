@@ -75,6 +75,7 @@ extension SupervisorProcess {
         }
         orders = OperatorOrders(heritage.orders)
         supervision = Supervision(resuming: past, generation: heritage.generation, at: Clock.now)
+        adoptStopTimes()
         arm()
         holdings.keep(only: current.named)
         let asker = heritage.asker.flatMap { admin?.take($0) }
@@ -106,7 +107,7 @@ extension SupervisorProcess {
 
     /// Has children replaced that are of another program than this one: one that was given up.
     private func returnChildren() {
-        for (role, child) in children where !isKnownProgram(child) {
+        for (role, child) in children where isNewProgram(child) {
             log.notice("A child of another program is replaced.", ["role": role.rawValue])
             tell(.replace(role))
         }
@@ -164,15 +165,17 @@ extension SupervisorProcess {
             ]))
         launch.inheritsDescriptors = true
         let process = try Process(launch)
+        asked.insert(process.pid)
         let timer = loop.schedule(at: Clock.now + Upgrade.Limits.rehearsal) { try? process.send(Signals.kill) }
         try process.watch(on: loop) { [unowned self] ending in
             loop.cancel(timer)
+            asked.remove(process.pid)
             done(ending.isClean ? nil : "\(ending)")
         }
     }
 
     private func awaitKeeper(_ probation: Probation, until limit: Instant) {
-        if File.stamp("/proc/\(kept.words.keeper)/exe")?.identity == ChildProcess.program {
+        if File.identity("/proc/\(kept.words.keeper)/exe") == ProcessSelf.program {
             finishProbation(probation, nil)
         } else if Clock.now < limit {
             loop.schedule(at: Clock.now + .milliseconds(5)) { [unowned self] in awaitKeeper(probation, until: limit) }

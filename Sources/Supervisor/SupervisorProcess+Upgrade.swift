@@ -41,8 +41,12 @@ extension SupervisorProcess {
 
     private var ownStamp: File.Stamp? { File.stamp("/proc/self/exe") }
 
-    /// Whether a child is the program that the supervisor is.
-    func isKnownProgram(_ child: ChildHandle) -> Bool { child.program.map { $0 == ChildProcess.program } ?? true }
+    /// Whether a child says that it is another program than the supervisor is. Asked of the child: the supervisor has no right
+    /// to look at processes of another user, and where /proc hides them they are not even there.
+    func isNewProgram(_ child: ChildHandle) -> Bool {
+        guard let program = child.program, let own = ProcessSelf.program else { return false }
+        return program != own
+    }
 
     /// Tells the upgrade, if there is one, what happened.
     func tellUpgrade(_ event: Upgrade.Event) {
@@ -53,7 +57,7 @@ extension SupervisorProcess {
     /// Nothing comes of it: the daemon stops.
     func abandonUpgrade() {
         abandonProbation()
-        guard let upgrading, !isFollowed else { return }
+        guard let upgrading, afterwards == nil else { return }
         finishUpgrade(upgrading)
         upgrading.asker.answer(AdminConnection.refusal("the daemon is stopping"))
     }
@@ -103,8 +107,10 @@ extension SupervisorProcess {
         launch.descriptors[2] = pipe.second.number
         let process = try Process(launch)
         upgrading.asked = process
+        asked.insert(process.pid)
         let words = FileDescriptorBox(try pipe.first.duplicate())
         try process.watch(on: loop) { [unowned self, unowned process] ending in
+            asked.remove(process.pid)
             guard self.upgrading === upgrading, upgrading.asked === process else { return }
             upgrading.asked = nil
             // A pipe holds as much as may be said; who has ended says nothing more.
@@ -266,16 +272,5 @@ extension SupervisorProcess {
         }
     }
 
-    // MARK: What cannot be handed over
-
-    /// Everything ends in order, sessions first; then the new program starts in this process.
-    private func drainAndFollow(_ upgrading: Upgrading) {
-        log.notice("Sessions are drained, then the new program starts.", ["program": upgrading.path])
-        // The keeper becomes it when everything has ended.
-        isFollowed = kept.words.setAfterwards(upgrading.path)
-        loop.cancel(upgrading.timer)
-        self.upgrading = nil
-        upgrading.asker.answer(["ok": true, "drained": true, "version": .string(upgrading.version)])
-        stop()
     }
 }

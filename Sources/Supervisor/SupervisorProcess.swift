@@ -63,7 +63,7 @@ package final class SupervisorProcess {
     let notify: Notify
     let started: Instant
     /// What the program before this one left.
-    private var heritage: Heritage?
+    var heritage: Heritage?
     /// The supervisor before this one died.
     var isSuccessor = false
     /// This program may still be left for the one before it.
@@ -74,8 +74,12 @@ package final class SupervisorProcess {
     var reconciled: ((Bool) -> Void)?
     /// The upgrade that is going on.
     var upgrading: Upgrading?
-    /// Another program is started when this one has ended in order.
-    var isFollowed = false
+    /// The program that is started when this one has ended in order.
+    var afterwards: String?
+    /// Why the program that was to follow this one did not.
+    let returned = ProcessSelf.environment(SupervisorProcess.returnedVariable)
+    /// Processes that were asked something and have not ended yet, also when nobody waits for the answer any more.
+    var asked: Set<Int32> = []
     var supervision = Supervision()
     var holdings: Holdings
     /// The committed generation.
@@ -211,7 +215,7 @@ package final class SupervisorProcess {
         throw inUse(path)
     }
 
-    private static func inUse(_ path: String) -> Errno {
+    static func inUse(_ path: String) -> Errno {
         Errno(Errno.addressInUse, "another daemon answers at \(path)")
     }
 
@@ -225,6 +229,8 @@ package final class SupervisorProcess {
         started = heritage?.started ?? Clock.now
         Signals.ignorePipe()
         loop = try EventLoop()
+        var loaded = loaded
+        let outdated = try loaded.goOn(with: heritage?.secrets() ?? [:])
         let wanted = loaded.configuration.log
         log = try Log(process: "supervisor", sink: .toStandardError)
         log.adopt(wanted)
@@ -238,7 +244,7 @@ package final class SupervisorProcess {
             bundle: FileDescriptorBox(bundle))
         self.holdings = holdings
         lastGeneration = heritage?.lastGeneration ?? 1
-        certificates = CertificateWatch(loaded.tls.stamps)
+        certificates = CertificateWatch(outdated.isEmpty ? loaded.tls.stamps : [:])
         // Blocked before the log's thread starts, so that only the loop takes them.
         signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp], on: loop) { [unowned self] in
             receive($0)
@@ -246,6 +252,10 @@ package final class SupervisorProcess {
         try log.start()
         if let warning { log.warning(warning) }
         if !loaded.warnings.isEmpty { log.warning("The configuration has warnings.", ["warnings": loaded.warnings]) }
+        if !outdated.isEmpty {
+            log.notice(
+                "Files have changed that are in use; what they held stays in use.", ["names": outdated.joined(separator: ", ")])
+        }
         makeRoom(for: loaded.configuration)
     }
 
@@ -268,6 +278,8 @@ package final class SupervisorProcess {
             try resume(heritage)
             self.heritage = nil
         } else {
+            adoptStopTimes()
+            if let returned { log.error("The new program does not start; the known one serves again.", ["because": returned]) }
             log.notice(
                 "Understudy starts.",
                 ["version": settings.layout.version, "node": current.loaded.configuration.node ?? "alone"])
@@ -278,6 +290,8 @@ package final class SupervisorProcess {
         loop.schedule(at: Clock.now + Supervision.Limits.stable) { [unowned self] in kept.hasServed() }
         watchCertificates()
         try loop.run()
+        // The keeper executes it. A path that is too long was refused when it was ordered.
+        if let afterwards { _ = kept.words.setAfterwards(afterwards) }
         kept.end()
         // The last holder sees its balancer's end and follows it at once.
         Orphans.reapAll(until: Clock.now + .milliseconds(500))
@@ -292,70 +306,6 @@ package final class SupervisorProcess {
         loop.stop()
     }
 
-    // MARK: Before the start
-
-    /// The children a configuration wants on this host.
-    func roles(of configuration: Configuration) -> Set<ChildProcess.Role> {
-        let hasAddress = !configuration.routers.isEmpty && configuration.node != nil && Privileges.isRoot
-        return hasAddress ? [.balancer, .vip] : [.balancer]
-    }
-
-    /// Whom the balancer becomes when we are root, and what is to be said about it.
-    private static func user(for configuration: Configuration) throws(Errno) -> (String?, warning: String?) {
-        guard Privileges.isRoot else { return (nil, nil) }
-        if try User.named(configuration.user) != nil { return (configuration.user, nil) }
-        let warning = "There is no user \(configuration.user); the balancer runs as nobody."
-        guard try User.named("nobody") != nil else { throw Errno(Errno.noEntry, "getpwnam nobody") }
-        return ("nobody", warning)
-    }
-
-    /// Raises the limit of open files while we may: the balancer has no right to.
-    private func makeRoom(for configuration: Configuration) {
-        let most = (try? File.read("/proc/sys/fs/nr_open", limit: 64)).flatMap { bytes in
-            UInt64(String(decoding: bytes, as: UTF8.self).filter(\.isNumber))
-        }
-        // Two sockets a session, and some for everything else.
-        let wanted = min(UInt64(max(configuration.maximumSessions, 1_000_000)) * 2 + 1024, most ?? 1_048_576)
-        do throws(Errno) {
-            try ResourceLimits.raiseOpenFiles(to: wanted)
-        } catch {
-            log.info("Fewer files may be open than the sessions could need.", ["error": error])
-            let hard = (try? ResourceLimits.openFiles())?.hard
-            if let hard { _ = try? ResourceLimits.raiseOpenFiles(to: hard) }
-        }
-    }
-
-    private func openAdmin() throws(Errno) {
-        let settings = current.loaded.configuration.admin
-        do throws(Errno) {
-            var group: UInt32?
-            if let name = settings.group, Privileges.isRoot {
-                group = try User.group(named: name)
-                if group == nil { log.warning("There is no such group; only root may ask.", ["group": name]) }
-            }
-            if let slash = settings.socketPath.lastIndex(of: "/"), slash > settings.socketPath.startIndex {
-                do throws(Errno) {
-                    try FileTree.makeDirectory(String(settings.socketPath[..<slash]))
-                } catch {
-                    guard error.code == Errno.exists else { throw error }
-                }
-            }
-            if heritage == nil || heritage?.admin != nil {
-                admin = try AdminServer(
-                    path: settings.socketPath, group: group, heritage: heritage?.admin, on: loop
-                ) { [unowned self] in answer($0, $1) }
-            }
-        } catch {
-            if error.code == Errno.addressInUse {
-                throw Self.inUse(settings.socketPath)
-            }
-            // Serving matters more than being asked; and a first try without root has no /run/understudy.
-            log.warning(
-                "Nobody can ask this daemon anything; set admin { socket PATH }.",
-                ["path": settings.socketPath, "error": error])
-        }
-    }
-
     /// To the keeper, who passes it on to the service manager.
     private func sayAlive(every interval: Duration) {
         notify.watchdog()
@@ -367,16 +317,6 @@ package final class SupervisorProcess {
         if signal == Signals.hangUp { reload(nil) } else { stop() }
     }
 
-    /// Ends the daemon, sessions first when the configuration gives them a rate; told again, at once.
-    func stop() {
-        let settings = current.loaded.configuration.drain
-        supervision.balancerStop = max(settings.deadline, Supervision.Limits.stop)
-        guard !supervision.isStopping, settings.rate != nil else { return tell(.stop) }
-        log.notice("Sessions are drained before the daemon ends.", ["within": settings.deadline.text])
-        notify.extend(by: settings.deadline + .seconds(10))
-        tell(.drain(settings.deadline))
-    }
-
     // MARK: Deciding
 
     /// Tells the supervision what happened, and does what it says.
@@ -386,7 +326,7 @@ package final class SupervisorProcess {
         let actions = supervision.handle(event, at: Clock.now)
         if supervision.isStopping, !wasStopping {
             abandonUpgrade()
-            notify.stopping("releasing the address, then closing")
+            announceEnd()
         }
         // While sessions drain, the operator may look on, and order the end.
         if supervision.isStopping, !supervision.isDraining { admin?.close() }

@@ -11,7 +11,6 @@ extension BalancerProcess {
     func welcomed() {
         isWelcome = true
         Chaos.point(.welcomed)
-        control.send(.program(ChildProcess.program))
     }
 
     /// Ends here, so that another program goes on with everything: what a death does, wanted.

@@ -108,8 +108,6 @@ package final class BalancerProcess {
             namesChanged()
         }
         control.send(survival.isSuccessor ? .succeeded(pid: ProcessSelf.pid) : .held)
-        // A successor says so when it is welcome: what it says before is taken for its predecessor's word.
-        if !survival.isSuccessor { control.send(.program(ChildProcess.program)) }
         beat()
         beatLink()
         keepHouse()
@@ -241,6 +239,7 @@ package final class BalancerProcess {
             isCommitted = true
             // Not with the next beat: `vip` waits for it.
             beatNow()
+            if let program = ProcessSelf.program { control.send(.program(program)) }
             control.send(.serving(generation: generation))
         } catch {
             log.error("the configuration could not be put in force", ["error": "\(error)"])
