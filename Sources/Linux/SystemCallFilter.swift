@@ -29,7 +29,7 @@ package struct SystemCallFilter: Sendable {
     ///
     /// No way to write a file, to mount, trace, load, reboot, change user or namespace, no raw socket.
     package static let balancer = SystemCallFilter(
-        calls: hot + memory + threads + descriptors + sockets + process + start,
+        calls: hot + memory + secrets + threads + descriptors + sockets + process + start,
         conditions: [
             // O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND: nothing is written.
             (SYS_openat_number, .without(argument: 2, bits: 0o3 | 0o100 | 0o1000 | 0o2000)),
@@ -37,9 +37,10 @@ package struct SystemCallFilter: Sendable {
             (number(SYS_socket), .oneOf(argument: 0, values: [1, 2, 10, 16])),
         ])
 
-    /// What a thread needs that reads the clients' bytes: the same without starting anything.
+    /// What a thread needs that reads the clients' bytes: the same without starting anything, and without memory for secrets, which it
+    /// is given.
     package static let loop = SystemCallFilter(
-        calls: balancer.calls.filter { !start.contains($0) }, conditions: balancer.conditions)
+        calls: balancer.calls.filter { !start.contains($0) && !secrets.contains($0) }, conditions: balancer.conditions)
 
     private static func number(_ value: some BinaryInteger) -> Int32 { Int32(value) }
     private static let SYS_openat_number = number(SYS_openat)
@@ -53,6 +54,9 @@ package struct SystemCallFilter: Sendable {
     private static let memory: [Int32] = [
         SYS_mmap, SYS_munmap, SYS_mprotect, SYS_madvise, SYS_mremap, SYS_brk, SYS_memfd_create, SYS_ftruncate,
     ].map(number)
+
+    /// Memory that nobody else sees, or that is never swapped: for the keys of TLS sessions.
+    private static let secrets: [Int32] = [Int32(SYS_memfd_secret), number(SYS_mlock2)]
 
     private static let threads: [Int32] = [
         SYS_set_robust_list, SYS_set_tid_address, SYS_rseq, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn,

@@ -114,6 +114,19 @@ extension TLSContext {
         return try KeyDerivation.digest(text)
     }
 
+    /// Forgets a session of TLS 1.2 that is remembered for a client without tickets: one that ended with a fatal alert must not be
+    /// resumed (RFC 5246, 7.2.2). Tickets cannot be taken back.
+    package func forget(sessionID: [UInt8]) {
+        // Sound: what is made here is used to find the session by, and freed; the library locks its cache.
+        guard let pattern = unsafe SSL_SESSION_new() else { return }
+        if unsafe SSL_SESSION_set_protocol_version(pattern, TLS1_2_VERSION) == 1,
+            unsafe SSL_SESSION_set1_id(pattern, sessionID, UInt32(sessionID.count)) == 1
+        {
+            _ = unsafe SSL_CTX_remove_session(handle, pattern)
+        }
+        unsafe SSL_SESSION_free(pattern)
+    }
+
     /// Sessions that were forgotten to make room for others, since the context was made.
     package var evictedSessions: Int { Int(unsafe cssl_ctx_session_cache_full(handle)) }
     /// Sessions that are remembered for clients without tickets.

@@ -19,7 +19,7 @@ import time
 
 import house
 from crowd import answer_everybody, herd
-from house import expect
+from house import expect, named
 
 CONFIGURATION = """
 user nobody
@@ -29,19 +29,6 @@ backend broker { server one 10.77.0.1:1883; check none; stick on client-id table
 stick-table sessions { key client-id }
 """
 PACKET = b"\x10\x12\x00\x04MQTT\x04\x02\x00\x00\x00\x06"
-
-
-def named(name):
-    """Processes with such a command line."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                if open(f"/proc/{entry}/cmdline", "rb").read() == name:
-                    found.append(int(entry))
-            except OSError:
-                pass
-    return found
 
 
 def balancer():

@@ -97,6 +97,23 @@ def log_of(name):
     return path.read_text(errors="replace") if path.exists() else ""
 
 
+def named(name):
+    """Processes with such a command line."""
+    return [pid for pid, line in command_lines() if line == name]
+
+
+def command_lines():
+    """Processes and their command lines."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                found.append((int(entry), open(f"/proc/{entry}/cmdline", "rb").read()))
+            except OSError:
+                pass
+    return found
+
+
 # The other host.
 
 def inside(host):

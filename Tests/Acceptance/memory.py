@@ -1,24 +1,29 @@
 """What an idle session weighs in user memory, plain and over TLS: understudy (with records of its own and with OpenSSL's), haproxy and
 nginx in one run.
 
-Sessions are connected, have had their CONNACK, and are silent. The figure is the growth of the process's private memory
-(smaps_rollup: Private_Clean and Private_Dirty) between the first tenth of the sessions and all of them, for each.
+Sessions are connected, have had their CONNACK, and are silent. The figure is the growth of memory between the first tenth of the
+sessions and all of them, for each. Of the others: the process's private memory (smaps_rollup: Private_Clean and Private_Dirty). Of
+ours: anonymous memory of balancer and holder, all of the files in memory that they share, and the memory of the keys. What TLS
+sessions of ours weigh is told again after so many deaths of the balancer, and after an upgrade to another file of the program;
+nobody may be lost by either.
 
-usage: memory.py [SESSIONS] [tls]     4000 when not named; haproxy and nginx take part when they are installed
+usage: memory.py [SESSIONS [DEATHS [tls]]]     4000 and 5 when not named; haproxy and nginx take part when they are installed
 """
 
 import os
+import pathlib
 import resource
 import shutil
+import signal
 import sys
 import time
 
 import house
 from crowd import answer_everybody, herd
-from house import expect
+from house import expect, named
 
 UNDERSTUDY = """
-listen plain { bind *:1884; use broker; backlog 16384 }
+listen plain { bind *:1084; use broker; backlog 16384 }
 listen tls { bind *:8883; use broker; backlog 16384; tls { certificate @/combined.pem } }
 listen openssl { bind *:8884; use broker; backlog 16384; tls { certificate @/combined.pem; records openssl } }
 backend broker { server one 10.77.0.1:1883; check none; timeout connack 60s; timeout connect 60s }
@@ -28,7 +33,7 @@ loops 1
 # The documents' rules: CONNECT is read and checked, a table remembers client IDs.
 HAPROXY = """
 global
-  maxconn 9000
+  maxconn 9500
   nbthread 1
   ssl-default-bind-options ssl-min-ver TLSv1.2
 defaults
@@ -66,7 +71,7 @@ stream {
 
 # Name, program, listeners of each kind.
 RUNS = [
-    ("understudy", "understudy", {"plain": 1884, "TLS": 8883}), ("understudy, records openssl", "understudy", {"TLS": 8884}),
+    ("understudy", "understudy", {"plain": 1084, "TLS": 8883}), ("understudy, records openssl", "understudy", {"TLS": 8884}),
     ("haproxy", "haproxy", {"plain": 2883, "TLS": 3883}), ("nginx", "nginx", {"plain": 3884, "TLS": 4883}),
 ]
 
@@ -78,6 +83,59 @@ def private(pid):
         if line.startswith(("Private_Clean", "Private_Dirty")):
             total += int(line.split()[1]) * 1024
     return total
+
+
+def ours(pid):
+    """Bytes of what a balancer of ours and its holder have: their own, the files in memory that outlive them, and the keys, whose
+    pages are no blocks of a file."""
+    total, seen = 0, set()
+    for process in [pid] + named(b"understudy\0holder\0\0\0"):
+        for line in open(f"/proc/{process}/smaps_rollup"):
+            if line.startswith("Anonymous:"):
+                total += int(line.split()[1]) * 1024
+    is_secret = False
+    for line in open(f"/proc/{pid}/smaps"):
+        if "-" in line.split()[0]:
+            is_secret = "secretmem" in line
+        elif is_secret and line.startswith("Rss:"):
+            total += int(line.split()[1]) * 1024
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{number}"
+        try:
+            target, info = os.readlink(path), os.stat(path)
+        except OSError:
+            continue
+        if "memfd:understudy-" in target and "table" not in target and info.st_ino not in seen:
+            seen.add(info.st_ino)
+            total += info.st_blocks * 512
+    return total
+
+
+def outlive(balancer, count, deaths, tls, few, added):
+    """What the sessions weigh after deaths, and after an upgrade. `added`: how many came since `few` was weighed."""
+    probe = house.Client(8883, "probe", tls=house.client_context(tls))
+
+    def settle(what):
+        house.wait_for(lambda: any(p.get("role") == "balancer" and p.get("phase") == "serving"
+                                   for p in balancer.status().get("processes", [])), what)
+        probe.ping()
+
+    for number in range(deaths):
+        os.kill(balancer.pid(), signal.SIGKILL)
+        settle(f"it does not serve after death {number}")
+        # Deaths in a row are another matter: this one has settled.
+        time.sleep(0.5)
+    time.sleep(2)
+    print(f"understudy TLS after {deaths} deaths: {(ours(balancer.pid()) - few) / added:.0f} bytes a session")
+    other = house.SCRATCH / "another-understudy"
+    shutil.copy(house.BINARY, other)
+    print(balancer.tell("upgrade", other).strip())
+    settle("it does not serve after the upgrade")
+    time.sleep(2)
+    print(f"understudy TLS after an upgrade: {(ours(balancer.pid()) - few) / added:.0f} bytes a session")
+    status = balancer.status()["balancer"]
+    expect(status["sessions"] == count + 1, status["sessions"], "sessions are left of", count + 1)
+    probe.close()
 
 
 def connect(count, port, tls, label):
@@ -94,9 +152,12 @@ def connect(count, port, tls, label):
 
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+    deaths = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
     tls = house.certificates(house.SCRATCH / "tls")
     house.run("ip", "address", "add", "10.77.0.1/32", "dev", "lo")
+    # Of this namespace alone: the ports of one program's sessions are not free at once for the next one's.
+    pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("1100 65000")
     answer_everybody("10.77.0.1")
     house.wait_for(lambda: house.is_open("10.77.0.1", 1883), "the broker")
     figures = {}
@@ -108,14 +169,17 @@ def main():
             if kind == "plain" and "tls" in sys.argv:
                 continue
             # A process for each figure: what one kind has freed does not hide what the other takes.
-            pid, stop = begin(program, kind, port, tls)
+            pid, stop, balancer = begin(program, kind, port, tls)
+            weigh = ours if balancer else private
             name = f"{label.replace(', records ', '-')}-{kind}"
             folder = tls if kind == "TLS" else None
             connect(count // 10, port, folder, f"{name}-some")
-            few = private(pid)
+            few = weigh(pid)
             connect(count - count // 10, port, folder, f"{name}-all")
-            figures[label, kind] = (private(pid) - few) / (count - count // 10)
-            print(f"{label} {kind}: {figures[label, kind]:.0f} bytes a session, {private(pid) / 2**20:.1f} MiB in all")
+            figures[label, kind] = (weigh(pid) - few) / (count - count // 10)
+            print(f"{label} {kind}: {figures[label, kind]:.0f} bytes a session, {weigh(pid) / 2**20:.1f} MiB in all")
+            if (label, kind) == ("understudy", "TLS"):
+                outlive(balancer, count, deaths, tls, few, count - count // 10)
             stop()
     for (label, kind), bytes in figures.items():
         if label != "understudy":
@@ -126,7 +190,7 @@ def begin(program, kind, port, tls):
     """A program that serves, the process that does it, and how it ends."""
     if program == "understudy":
         balancer = house.Balancer(UNDERSTUDY.replace("@", str(tls)))
-        return balancer.pid(), balancer.stop
+        return balancer.pid(), balancer.stop, balancer
     file = house.SCRATCH / f"{program}.conf"
     file.write_text((HAPROXY if program == "haproxy" else NGINX).replace("@", str(tls)))
     words = ["haproxy", "-db", "-f", file] if program == "haproxy" else ["nginx", "-c", file]
@@ -140,7 +204,7 @@ def begin(program, kind, port, tls):
     pid = process.pid
     if program == "nginx":
         pid = int(house.run("pgrep", "-P", str(process.pid)).split()[0])
-    return pid, stop
+    return pid, stop, None
 
 
 if __name__ == "__main__":

@@ -93,16 +93,23 @@ def resumption(tls):
         file.unlink(missing_ok=True)
         # 1.3 sends its tickets behind the handshake: a CONNECT keeps the session open until they are here.
         script = (
-            "import ssl, socket, sys\n"
+            "import os, ssl, socket, sys\n"
             "c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT); c.check_hostname = False; c.verify_mode = ssl.CERT_NONE\n"
             f"c.maximum_version = ssl.TLSVersion.{'TLSv1_2' if version == '-tls1_2' else 'TLSv1_3'}\n"
-            "def go(session):\n"
+            "def go(session, broken=False):\n"
             f"    s = c.wrap_socket(socket.create_connection(('127.0.0.1', {port})), session=session)\n"
             "    s.sendall(b'\\x10\\x0e\\x00\\x04MQTT\\x04\\x02\\x00\\x3c\\x00\\x02me'); s.recv(4)\n"
+            "    if broken:\n"
+            "        os.write(s.fileno(), b'\\x17\\x03\\x03\\x00\\x20' + bytes(32))\n"
+            "        try: s.recv(1)\n"
+            "        except ssl.SSLError: pass\n"
             "    return s.session, s.session_reused\n"
             "first, was = go(None); assert not was\n"
             "for _ in range(8):\n"
             "    first, was = go(first); assert was, 'not resumed'\n")
+        if port == 8887:
+            # A fatal alert ends it for good (RFC 5246, 7.2.2).
+            script += "_, was = go(first, True); assert was\n_, was = go(first); assert not was, 'resumed after a fatal alert'\n"
         run(sys.executable, "-c", script)
         print(f"ok resumed {version} {'by ticket' if port == 8883 else 'from the cache'}, eight times over two loops")
 

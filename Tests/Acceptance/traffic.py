@@ -2,8 +2,9 @@
 
 One process with one epoll set is all clients and all servers. Kinds of sessions, each with streams both ways in random sizes:
 plain, plain with small socket buffers, a WebSocket on the client's side, on the server's side, and edited beginnings (PROXY
-header in and out, another CONNECT), also behind a WebSocket. Beside them ping-pong sessions, which hang when an event is lost,
-and short sessions that come and go.
+header in and out, another CONNECT), also behind a WebSocket; TLS of both versions, around a WebSocket, on both sides, and with
+new keys announced by either end. Beside them ping-pong sessions, which hang when an event is lost, and short sessions that come
+and go, plain and over TLS.
 """
 
 import base64
@@ -15,7 +16,7 @@ import socket
 import struct
 import time
 
-from ends import End, IN_FLIGHT, SIZES, Secure, pattern
+from ends import End, IN_FLIGHT, Renewing, SIZES, Secure, pattern
 from frames import Frames, frame
 from house import expect, length
 
@@ -34,9 +35,12 @@ def proxy_header(port):
 class World:
     """The epoll set, the servers' listeners, and all that goes on."""
 
-    def __init__(self, ports, contexts=None):
-        """`ports`: kind → (where the balancer listens, where its server does). `contexts`: of the kinds that speak TLS."""
-        self.contexts = contexts or {}
+    def __init__(self, ports, contexts=None, certificate=None):
+        """`ports`: kind → (where the balancer listens, where its server does). `contexts`: of the kinds that speak TLS, `None` for
+        those whose records are the script's own. `certificate`: (certificate, key) of servers that speak TLS, too: their kinds end in
+        `both`."""
+        self.contexts = {kind: context for kind, context in (contexts or {}).items() if kind in ports}
+        self.certificate = certificate
         self.ports = ports
         self.poll = select.epoll()
         self.handlers = {}
@@ -76,8 +80,17 @@ class World:
                 sock, _ = listener.accept()
             except BlockingIOError:
                 return
-            sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if kind.endswith("both"):
+                sock.settimeout(20)
+                plain = sock
+                try:
+                    sock = Renewing(plain, self.certificate)
+                except OSError:
+                    # A balancer died in the handshake.
+                    plain.close()
+                    continue
+            sock.setblocking(False)
             state = {"bytes": b"", "frames": None}
             self.watch(sock, lambda what, sock=sock, state=state: self.greet(sock, state, kind))
 
@@ -193,7 +206,8 @@ class World:
         head = proxy_header(sock.getsockname()[1]) if kind.startswith("edited") else b""
         packet = connect_packet(name.encode())
         if kind in self.contexts:
-            sock = Secure(sock, self.contexts[kind])
+            context = self.contexts[kind]
+            sock = Secure(sock, context) if context else Renewing(sock)
         if kind in ("ws-client", "edited-ws", "wss"):
             key = base64.b64encode(os.urandom(16))
             head += (b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -237,9 +251,9 @@ class World:
         client.peer, client.kind, client.number, client.server = peer, kind, number, peer
         self.sessions.append(client)
 
-    def begin_pong(self):
+    def begin_pong(self, kind="plain"):
         self.next += 1
-        sock = self.open("plain", f"pong{self.next}")
+        sock = self.open(kind, f"pong{self.next}")
         self.turn()
         limit = time.monotonic() + 20
         sock.setblocking(False)
@@ -293,8 +307,12 @@ class World:
         half = self.next % 2 == 0
         name = f"half{self.next}" if half else f"short{self.next}"
         hello = pattern(self.next, 0, 1 + self.next % 50)
+        # A stream of TLS that is ended by one side is over for both.
+        kind = random.choice(["plain", *self.contexts]) if not half and random.random() < 0.3 else "plain"
+        if kind == "wss":
+            kind = "plain"
         try:
-            sock = self.open("plain", name)
+            sock = self.open(kind, name)
         except OSError:
             self.short["early"] += 1
             return
@@ -369,6 +387,11 @@ class World:
                         found.append(f"{name}, {side}: ping {end.pings} was answered by {end.frames.pongs[-1:]}")
         found += [f"ping-pong: {state['failure']}" for state in self.pongs if state["failure"]]
         return found
+
+    def renewals(self):
+        """Times that new keys were announced by ends, and to them."""
+        sockets = [end.socket for client in self.sessions for end in (client, client.server) if end]
+        return [sum(getattr(sock, word, 0) for sock in sockets) for word in ("renewed", "heard")]
 
     def moved(self):
         return sum(end.received for client in self.sessions for end in (client, client.server) if end)

@@ -71,6 +71,45 @@ struct Acceptance {
         }
     }
 
+    @Suite("Both record layers", .serialized)
+    struct RecordLayerTests {
+        /// Versions and suites, and both layers.
+        private static let kinds = 6 * 2
+
+        // A hundred megabytes each way are in docs/measured.md.
+        @Test("speak with openssl, Python, GnuTLS, mbedTLS, wolfSSL, mosquitto and paho, every byte as it was sent")
+        func interoperation() throws {
+            let lines = try Script.run(
+                ["records.py", "2", "openssl", "python", "gnutls", "mbedtls", "wolfssl", "mqtt"], seconds: 400)
+            func count(_ words: String) -> Int { lines.count { $0.hasPrefix("ok \(words) ") } }
+            #expect(!lines.contains { $0.hasPrefix("skipped") })
+            // Four of six kinds with every length of fragments.
+            #expect(count("openssl") == (4 * 5 + 2) * 2)
+            #expect(count("python") == 4 * 2 * 2)
+            #expect(count("gnutls") == Self.kinds)
+            #expect(count("mbedtls") == 2 * 5 * 2)
+            #expect(count("wolfssl") == 2 * 3 * 2)
+            #expect(count("mosquitto") == 2 * 2 && count("paho") == 2 * 2 * 2)
+        }
+
+        @Test("judge clients that break the rules alike, but for the differences that are explained")
+        func hostileClients() throws {
+            let lines = try Script.run(["records.py", "1", "hostile"])
+            #expect(lines.contains { $0.hasPrefix("ok hostile: ") })
+            #expect(lines.count { $0.hasPrefix("ok hostile 1.") } > 100)
+        }
+    }
+
+    @Suite("What an idle session weighs", .serialized)
+    struct MemoryTests {
+        // Figures of 9,000 sessions and 50 deaths, beside haproxy's and nginx's, are in docs/measured.md.
+        @Test("over TLS, before and after deaths and an upgrade: nobody is lost, and nothing grows")
+        func idleTLS() throws {
+            let lines = try Script.run(["memory.py", "1500", "5", "tls"])
+            #expect(lines.contains { $0.hasPrefix("understudy TLS after an upgrade: ") })
+        }
+    }
+
     @Suite("Health checks of real servers", .serialized)
     struct CheckTests {
         @Test("speak TLS and WebSocket with mosquitto, nginx and openssl, and believe none they should not")
@@ -111,6 +150,7 @@ struct Acceptance {
 
     @Suite("Balancers that die", .serialized)
     struct DeathTests {
+        // Longer runs are in docs/measured.md. Sessions of every kind, over TLS with new keys both ways among them.
         @Test("150 deaths at named points and from outside lose no byte, no session, no QoS 1 message")
         func chaos() throws {
             let lines = try Script.run(["chaos.py", "run", "150", "60"])

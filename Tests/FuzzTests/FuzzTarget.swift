@@ -21,7 +21,7 @@ struct FuzzTarget: Sendable, CustomStringConvertible {
     var facesStrangers: Bool {
         [
             "mqtt-connect", "mqtt-boundary", "mqtt-rewrite", "proxy-header", "http-upgrade-request", "websocket-frames",
-            "vrrp-advertisement", "vrrp-sealed", "ipv4-packet", "netlink",
+            "vrrp-advertisement", "vrrp-sealed", "ipv4-packet", "netlink", "tls-take-over",
         ].contains(name)
     }
 
@@ -32,6 +32,7 @@ struct FuzzTarget: Sendable, CustomStringConvertible {
             .advertisement, .sealedAdvertisement, .netlink, .packetHeader, .announcement,
             .connect, .packet, .boundary, .rewrite, .connack,
             .proxyHeader, .pageRequest, .upgradeRequest, .upgradeResponse, .frames, .records, .recordContent,
+            .keyLog, .firstFlight, .takeOver,
             .json, .nameAnswer, .pairLink, .order,
         ] as [FuzzTarget]
 }

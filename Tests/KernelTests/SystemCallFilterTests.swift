@@ -58,6 +58,20 @@ struct SystemCallFilterTests {
         #expect(results == ["socket": 0, "unix": 0, "open": 0, "memfd": 0, "thread": 0])
     }
 
+    @Test("lets a balancer keep its keys as well as it could without, and a loop not ask for it")
+    func secrets() throws {
+        let protect: @Sendable () -> [String: Int32] = {
+            let secret = Self.code { () throws(Errno) in _ = try Memfd.secret(size: 4096) }
+            let locked = Self.code { () throws(Errno) in
+                let file = try Memfd.create(name: "test", size: 4096)
+                guard try MemoryProtection.protect(try Memfd.map(file.number)) == .locked else { throw Errno(EPERM, "mlock2") }
+            }
+            return ["secret": secret, "locked": locked]
+        }
+        #expect(try under(.balancer, protect) == protect())
+        #expect(try under(.loop, protect) == ["secret": EPERM, "locked": EPERM])
+    }
+
     @Test("refuses what a balancer never does, with EPERM")
     func refused() throws {
         let results = try under(.balancer) {

@@ -134,6 +134,43 @@ struct DataPlaneTests {
         #expect(wanted.isEmpty)
     }
 
+    @Test("a transformed direction tells its counts beyond four billion bytes, though it keeps the lower halves of some")
+    func packedProgress() {
+        for start in [0, 1 << 32 - 3, 5 << 32 + 7, UInt64.max - 200_000] as [UInt64] {
+            var flow = EdgeFlow()
+            for step in 0..<200 as Range<UInt64> {
+                flow.received = start + step * 700
+                flow.sent = start / 2 + step * 300
+                var progress = EdgeProgress()
+                progress.consumed = flow.received - min(step * 3, flow.received)
+                progress.received = start / 3 + step * 100
+                progress.passed = progress.received - min(step * 7, progress.received)
+                progress.produced = flow.sent + step * 11
+                progress.readSequence = step
+                progress.writeSequence = start
+                progress.readGeneration = UInt8(step)
+                progress.writeGeneration = 3
+                progress.controls = 4
+                progress.answered = 5
+                progress.asks = 6
+                progress.told = 7
+                progress.isSealed = step % 2 == 0
+                progress.isClosed = step % 3 == 0
+                progress.isSecondFrames = step % 5 == 0
+                if step % 7 == 0 { progress.ending = .closed }
+                flow.commit(progress)
+                // All of them: what an idle session keeps is what was committed.
+                #expect("\(flow.progress)" == "\(progress)")
+                #expect(flow.pending == Int(min(step * 3, flow.received)) && flow.unsent == Int(step * 11))
+                flow.attachInput(1, at: flow.received - min(step, flow.received))
+                flow.attachOutput(2, at: flow.sent - min(step, flow.sent))
+                #expect(flow.input.base == flow.received - min(step, flow.received) && flow.input.chunk == 1)
+                #expect(flow.output.base == flow.sent - min(step, flow.sent) && flow.output.chunk == 2)
+            }
+        }
+        #expect(MemoryLayout<Edge>.stride <= 352)
+    }
+
     @Test("A slot stays small: it is all that an idle session weighs")
     func slot() {
         #expect(MemoryLayout<Slot>.stride <= 384)

@@ -48,6 +48,41 @@ struct RecordLayerTests {
         }
     }
 
+    @Test("get a context of their own while their session is busy, and are the same with it", arguments: kinds)
+    func busySessions(version: RecordVersion, suite: RecordSuite) throws {
+        let (client, server) = try Self.pair(version, suite)
+        // More sessions than there are contexts, each with records of its own, all at the same time: the ten too many dispute the
+        // places of ten others, and none of these twenty gets one.
+        let cipher = client.cipher
+        let sessions = RecordCipher.contexts + 10
+        let own = 2 * (RecordCipher.contexts - 10)
+        var (clients, servers) = (Array(repeating: client, count: sessions), Array(repeating: server, count: sessions))
+        for index in 0..<sessions {
+            clients[index].owner = UInt64(index + 1) << 1
+            servers[index].owner = UInt64(index + 1) << 1
+            servers[index] = servers[index].sharing(cipher)
+        }
+        for round in 0..<Int(RecordCipher.busyRecords) + 2 {
+            #expect(cipher.ownContexts == (round < Int(RecordCipher.busyRecords) ? 0 : own), "round \(round)")
+            var expected: [UInt8]?
+            for index in 0..<sessions {
+                let record = try clients[index].seal(Self.bytes(20, round))
+                // All have the same keys here, and so the same records, whatever context they were sealed with.
+                if let expected { #expect(record == expected) }
+                expected = record
+                #expect(try servers[index].open(record).1 == Self.bytes(20, round))
+            }
+        }
+        cipher.forget(clients[20].owner, suite)
+        #expect(cipher.ownContexts == own - 2 && !cipher.holds(clients[20].owner, suite))
+        // One goes on, the others rest.
+        for second in 1...30 {
+            cipher.rest(at: Int64(second) * 1_000_000_000)
+            #expect(try servers[30].open(clients[30].seal([1])).1 == [1])
+        }
+        #expect(cipher.ownContexts == 2 && cipher.holds(clients[30].owner, suite))
+    }
+
     @Test("sealed again from the same state are the same bytes", arguments: kinds)
     func deterministic(version: RecordVersion, suite: RecordSuite) throws {
         var (client, _) = try Self.pair(version, suite)

@@ -4,7 +4,7 @@ import TLS
 
 /// Seals and opens with one set of plain data, as a session's owner would.
 struct Side {
-    let cipher: RecordCipher
+    private(set) var cipher: RecordCipher
     var parameters: RecordParameters
     var reading: RecordReading
     var writing: RecordKeys
@@ -53,6 +53,13 @@ struct Side {
         parameters = taken.parameters
         reading = taken.reading
         writing = taken.writing
+    }
+
+    /// The same side of a thread that has this cipher.
+    func sharing(_ cipher: RecordCipher) -> Side {
+        var side = self
+        side.cipher = cipher
+        return side
     }
 
     mutating func seal(_ plaintext: [UInt8], type: UInt8 = 23) throws -> [UInt8] {

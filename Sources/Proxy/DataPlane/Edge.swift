@@ -123,6 +123,76 @@ struct EdgeFrames: BitwiseCopyable {
     }
 }
 
+/// An ``EdgeProgress`` as it is kept: counts that stand close to another one have their lower halves only, since every idle
+/// session has four of these.
+private struct PackedProgress: BitwiseCopyable {
+    private var received: UInt64 = 0
+    var readSequence: UInt64 = 0
+    var writeSequence: UInt64 = 0
+    /// Behind the source's stream and ahead of the destination's by less than a chunk, as `passed` is behind `received`.
+    private var lowConsumed: UInt32 = 0
+    private var lowProduced: UInt32 = 0
+    private var lowPassed: UInt32 = 0
+    var notes = RecordNotes()
+    var controls: UInt8 = 0
+    var answered: UInt8 = 0
+    var asks: UInt8 = 0
+    var told: UInt8 = 0
+    private var readGeneration: UInt8 = 0
+    private var writeGeneration: UInt8 = 0
+    var ending = EdgeProgress.Ending.open
+    private var isSecondFrames = false
+    var isClosed = false
+    var isSealed = false
+
+    init() {}
+
+    @inline(__always)
+    init(_ progress: EdgeProgress) {
+        received = progress.received
+        readSequence = progress.readSequence
+        writeSequence = progress.writeSequence
+        lowConsumed = UInt32(truncatingIfNeeded: progress.consumed)
+        lowProduced = UInt32(truncatingIfNeeded: progress.produced)
+        lowPassed = UInt32(truncatingIfNeeded: progress.passed)
+        notes = progress.notes
+        controls = progress.controls
+        answered = progress.answered
+        asks = progress.asks
+        told = progress.told
+        readGeneration = progress.readGeneration
+        writeGeneration = progress.writeGeneration
+        ending = progress.ending
+        isSecondFrames = progress.isSecondFrames
+        isClosed = progress.isClosed
+        isSealed = progress.isSealed
+    }
+
+    /// Bytes transformed, of so many that were taken.
+    @inline(__always)
+    func consumed(of taken: UInt64) -> UInt64 { taken.less(lowConsumed) }
+
+    /// Bytes produced, of which so many were sent.
+    @inline(__always)
+    func produced(beyond sent: UInt64) -> UInt64 { sent &+ UInt64(lowProduced &- UInt32(truncatingIfNeeded: sent)) }
+
+    /// The whole, by what the direction has taken and sent.
+    @inline(__always)
+    func progress(taken: UInt64, sent: UInt64) -> EdgeProgress {
+        EdgeProgress(
+            consumed: consumed(of: taken), received: received, passed: received.less(lowPassed), produced: produced(beyond: sent),
+            readSequence: readSequence, writeSequence: writeSequence, notes: notes, controls: controls, answered: answered,
+            asks: asks, told: told, readGeneration: readGeneration, writeGeneration: writeGeneration, ending: ending,
+            isSecondFrames: isSecondFrames, isClosed: isClosed, isSealed: isSealed)
+    }
+}
+
+extension UInt64 {
+    /// The number at most 2^32 - 1 below this one that has this lower half.
+    @inline(__always)
+    fileprivate func less(_ lower: UInt32) -> UInt64 { self &- UInt64(UInt32(truncatingIfNeeded: self) &- lower) }
+}
+
 /// One direction of a transformed session.
 ///
 /// Bytes are received into `input`, transformed out of place into `output`, and published by one store of `isSecond`: a
@@ -132,41 +202,41 @@ struct EdgeFlow: BitwiseCopyable {
     var received: UInt64 = 0
     /// Bytes given to the destination's socket since the beginning.
     var sent: UInt64 = 0
-    // Apart, so that they take no room for nothing.
-    private var inputBase: UInt64 = 0
-    private var outputBase: UInt64 = 0
+    // Apart, so that they take no room for nothing; of the bases, which are less than a chunk behind, the lower halves.
+    private var inputBase: UInt32 = 0
+    private var outputBase: UInt32 = 0
     private var inputChunk: UInt32 = 0
     private var outputChunk: UInt32 = 0
     /// What was received and not transformed.
     var input: EdgeBytes {
-        @inline(__always) get { EdgeBytes(chunk: inputChunk, base: inputBase) }
+        @inline(__always) get { EdgeBytes(chunk: inputChunk, base: received.less(inputBase)) }
         @inline(__always) set {
-            inputBase = newValue.base
+            inputBase = UInt32(truncatingIfNeeded: newValue.base)
             inputChunk = newValue.chunk
         }
     }
     /// What was transformed and not sent.
     var output: EdgeBytes {
-        @inline(__always) get { EdgeBytes(chunk: outputChunk, base: outputBase) }
+        @inline(__always) get { EdgeBytes(chunk: outputChunk, base: sent.less(outputBase)) }
         @inline(__always) set {
-            outputBase = newValue.base
+            outputBase = UInt32(truncatingIfNeeded: newValue.base)
             outputChunk = newValue.chunk
         }
     }
-    private var first = EdgeProgress()
-    private var second = EdgeProgress()
+    private var first = PackedProgress()
+    private var second = PackedProgress()
     private var isSecond = false
     /// The source's socket has told its end.
     var isEnded = false
 
     /// What was committed last.
     var progress: EdgeProgress {
-        @inline(__always) get { isSecond ? second : first }
+        @inline(__always) get { (isSecond ? second : first).progress(taken: received, sent: sent) }
     }
 
     /// Publishes: the idle half is written, then the one byte that names it.
     mutating func commit(_ progress: EdgeProgress) {
-        if isSecond { first = progress } else { second = progress }
+        if isSecond { first = PackedProgress(progress) } else { second = PackedProgress(progress) }
         Chaos.point(.halfWritten)
         // Whoever finds the byte finds the half it names whole.
         atomicMemoryFence(ordering: .acquiringAndReleasing)
@@ -196,8 +266,8 @@ struct EdgeFlow: BitwiseCopyable {
     }
 
     /// The same, without a copy of the whole.
-    var consumed: UInt64 { isSecond ? second.consumed : first.consumed }
-    var produced: UInt64 { isSecond ? second.produced : first.produced }
+    var consumed: UInt64 { (isSecond ? second : first).consumed(of: received) }
+    var produced: UInt64 { (isSecond ? second : first).produced(beyond: sent) }
     var controls: UInt8 { isSecond ? second.controls : first.controls }
     var answered: UInt8 { isSecond ? second.answered : first.answered }
     var asks: UInt8 { isSecond ? second.asks : first.asks }
@@ -216,7 +286,7 @@ struct EdgeFlow: BitwiseCopyable {
     var unsent: Int { Int(produced - sent) }
 }
 
-/// The record of one session: about 400 bytes, without any buffer while the session is idle.
+/// The record of one session: 352 bytes, without any buffer while the session is idle.
 struct Edge: BitwiseCopyable {
     /// The slot it belongs to; 0: the record is unused.
     var slot: UInt32 = 0

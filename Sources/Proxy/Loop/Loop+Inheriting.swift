@@ -62,7 +62,10 @@ extension Loop {
             Chaos.point(.slotRecovered)
             if reason == .inheritedOpaque { orphan(index) }
             if reason == nil || reason == .inheritedOpaque, !claim(index, &claims) { reason = .inheritedBroken }
-            if let reason { counters.add(reason) }
+            if let reason {
+                counters.add(reason)
+                Chaos.lose(reason)
+            }
             guard reason != nil, reason != .inheritedOpaque else { continue }
             abandon(index)
             Chaos.point(.slotAbandoned)
@@ -112,7 +115,7 @@ extension Loop {
             // Two deaths in a row over the same bytes are no chance.
             let moved = moved(index)
             let death = poison?.death ?? 0
-            guard slot.diedAfter != moved || slot.diedAt &+ 1 != death else { return .inheritedPoison }
+            guard slot.diedAfter != moved || slot.diedAt &+ 1 != death || Chaos.spares() else { return .inheritedPoison }
             slots[index].diedAfter = moved
             slots[index].diedAt = death
         }

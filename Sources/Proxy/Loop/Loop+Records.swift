@@ -74,6 +74,7 @@ extension Loop {
             }
         } catch {
             counters.add(error)
+            if isUp { forgetSession(index) }
             sayAlert(index, toClient: isUp, error)
             throw TLSError(error == .alerted ? .refused : .malformed, error.rawValue)
         }
@@ -280,6 +281,18 @@ extension Loop {
 
     /// Says close_notify, unless the end was said before. `false` when there is no room for it.
     func sayCloseNotify(_ index: UInt32, toClient: Bool) -> Bool { sayLast(index, toClient: toClient, level: 1, 0) }
+
+    /// A client's session of TLS 1.2 ends with a fatal alert: it is not to be resumed, as far as it is we who remember it.
+    private func forgetSession(_ index: UInt32) {
+        let edge = slots[index].edge
+        guard edges[edge].clientRecords.version == .tls12,
+            let context = snapshot.listeners[Int(slots[index].listener)].tls
+        else { return }
+        var keys = secrets.reading(edge, client: true)
+        defer { keys.wipe() }
+        let id = keys.sessionID
+        if !id.isEmpty { context.forget(sessionID: id) }
+    }
 
     private func sayLast(_ index: UInt32, toClient: Bool, level: UInt8, _ description: UInt8) -> Bool {
         let edge = slots[index].edge

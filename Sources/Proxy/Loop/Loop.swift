@@ -174,6 +174,7 @@ final class Loop {
         if !resting.isEmpty { wakeListeners() }
         if !chores.isEmpty { work() }
         if !unpinned.isEmpty { pinInherited() }
+        cipher.rest(at: now)
         counters.set(.sessions, slots.used)
         counters.set(.chunks, chunks.used)
         counters.set(.orphaned, orphans)

@@ -9,7 +9,8 @@ import Wire
 /// empty and every answer is a constant.
 ///
 /// Its memory is a part of the state that outlives processes, ``size`` bytes: a word of ``Mode`` bits that a test writes through
-/// `/proc`, deaths by point from ``deaths`` on, and which points were ever passed from ``passed`` on. Client ID ``trap`` is a trap.
+/// `/proc`, deaths by point from ``deaths`` on, which points were ever passed from ``passed`` on, and from ``lost`` on established
+/// sessions that could not be kept, by reason, at all deaths together. Client ID ``trap`` is a trap.
 enum Chaos {
     /// What a test may ask for.
     struct Mode: OptionSet {
@@ -31,6 +32,9 @@ enum Chaos {
         static let trap = Array("understudy-trap".utf8)
         static let deaths = 16
         static let passed = 400
+        static let lost = 480
+        /// Why an established session cannot be kept, in the order of ``lost``.
+        private static let reasons: [ProxyCounter] = [.inheritedBroken, .inheritedHomeless, .inheritedOpaque, .inheritedPoison]
         /// A point that is not passed in this time makes room for another.
         private static let patience: Duration = .milliseconds(150)
         /// A point is passed at most so many times before it strikes.
@@ -46,7 +50,9 @@ enum Chaos {
         private static let state = Mutex(State())
 
         static func begin(_ region: MemoryRegion) {
-            precondition(deaths + 4 * ChaosPoint.allCases.count <= passed && passed + ChaosPoint.allCases.count <= region.count)
+            precondition(
+                deaths + 4 * ChaosPoint.allCases.count <= passed && passed + ChaosPoint.allCases.count <= lost
+                    && lost + 4 * reasons.count <= region.count)
             state.withLock { $0.region = region }
         }
 
@@ -77,6 +83,23 @@ enum Chaos {
             }
         }
 
+        /// An established session cannot be kept.
+        static func lose(_ reason: ProxyCounter) {
+            guard let number = reasons.firstIndex(of: reason) else { return }
+            state.withLock { state in
+                guard let region = state.region else { return }
+                region.store(region.load(lost + 4 * number, as: UInt32.self) + 1, at: lost + 4 * number)
+            }
+        }
+
+        /// Whether a session that was in hand at two deaths is to live: deaths on purpose are not its fault. Counted as
+        /// ``ProxyCounter/inheritedPoison``.
+        static func spares() -> Bool {
+            guard has(.kills) else { return false }
+            lose(.inheritedPoison)
+            return true
+        }
+
         /// One of the points that are passed here: half the time one of those that have struck least.
         private static func choose(_ region: MemoryRegion) -> ChaosPoint {
             let known = ChaosPoint.allCases.filter { region.load(passed + $0.rawValue, as: UInt8.self) != 0 }
@@ -102,6 +125,8 @@ enum Chaos {
         @inline(__always) static func begin(_ region: MemoryRegion) {}
         @inline(__always) static func has(_ mode: Mode) -> Bool { false }
         @inline(__always) static func point(_ point: ChaosPoint) {}
+        @inline(__always) static func lose(_ reason: ProxyCounter) {}
+        @inline(__always) static func spares() -> Bool { false }
         @inline(__always) static func connect(_ id: @autoclosure () -> [UInt8]) {}
         static var json: JSON? { nil }
     #endif

@@ -8,6 +8,9 @@ import Glibc
 /// TLS 1.3: the traffic secrets, as OpenSSL would write them to a key log, and how many records it has sealed with ours
 /// since. TLS 1.2: the explicit nonce of our Finished, from which OpenSSL counts on.
 final class HandshakeWitness {
+    /// Most bytes of a traffic secret: those of SHA-384 (RFC 8446, 7.1). A longer one is none of our suites'.
+    static let maximumSecret = 48
+
     private(set) var clientSecret: [UInt8] = []
     private(set) var serverSecret: [UInt8] = []
     /// Records OpenSSL wrote since the server's application traffic secret was made: its session tickets.
@@ -57,13 +60,20 @@ final class HandshakeWitness {
         }
         index += 1
         var secret: [UInt8] = []
-        secret.reserveCapacity(48)
+        secret.reserveCapacity(maximumSecret)
         while let high = unsafe Self.value(line[index]) {
-            guard let low = unsafe Self.value(line[index + 1]) else { return [] }
+            guard secret.count < maximumSecret, let low = unsafe Self.value(line[index + 1]) else {
+                TrafficKeys.wipe(&secret)
+                return []
+            }
             secret.append(high << 4 | low)
             index += 2
         }
-        return unsafe line[index] == 0 ? secret : []
+        guard unsafe line[index] == 0 else {
+            TrafficKeys.wipe(&secret)
+            return []
+        }
+        return secret
     }
 
     /// A hexadecimal digit's value.

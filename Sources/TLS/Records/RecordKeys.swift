@@ -23,6 +23,19 @@ package struct RecordKeys: BitwiseCopyable {
         set { for index in 0..<8 { secret[index] = UInt8(truncatingIfNeeded: newValue >> UInt64(56 - 8 * index)) } }
     }
 
+    /// TLS 1.2, what a client sends: the identifier of the session, by which a server that remembers it finds it again (RFC 5246,
+    /// 7.4.1.3); at most 32 bytes, empty when it has none.
+    package var sessionID: [UInt8] {
+        get { (0..<min(Int(secret[8]), Self.longestSessionID)).map { secret[9 + $0] } }
+        set {
+            precondition(newValue.count <= Self.longestSessionID)
+            secret[8] = UInt8(newValue.count)
+            for (index, byte) in newValue.enumerated() { secret[9 + index] = byte }
+        }
+    }
+
+    private static let longestSessionID = 32
+
     /// No keys yet.
     package init() {}
 

@@ -113,6 +113,11 @@ extension TLSSession {
                 // Our Finished was record 0.
                 if context.role == .server { server.explicitBase = first } else { client.explicitBase = first }
             }
+            var count: UInt32 = 0
+            // Sound: the library lends the identifier, which lives as long as the session, with its length: at most 32.
+            if let id = unsafe SSL_SESSION_get_id(session, &count), count <= 32 {
+                client.sessionID = unsafe Array(UnsafeBufferPointer(start: id, count: Int(count)))
+            }
             return (client, server)
         } catch let refusal as TakeOverRefusal {
             throw refusal
