@@ -73,7 +73,7 @@ final class Kept {
     /// From here on this process is in charge: the holder of the one before it ends.
     func takeCharge() throws(Errno) {
         words.supervisor = ProcessSelf.pid
-        words.holder = try holder.start()
+        words.holder = try holder.start(isAlone: false).pid
         holder.commit()
         isInCharge = true
         if !holder.isOnProbation { holder.forgetPrevious() }
@@ -81,7 +81,7 @@ final class Kept {
 
     /// Replaces a holder that has died.
     func keep() {
-        guard isInCharge, Holder.hasEnded(words.holder), let pid = try? holder.start() else { return }
+        guard isInCharge, Holder.hasEnded(words.holder), let pid = try? holder.start(isAlone: false).pid else { return }
         words.holder = pid
     }
 
