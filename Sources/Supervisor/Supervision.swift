@@ -148,7 +148,7 @@ package struct Supervision: Sendable {
         /// Not wanted.
         case idle
         case waiting(until: Instant)
-        /// Its holder starts a successor.
+        /// Its holder, or a program that it starts, takes its place.
         case succeeding(until: Instant)
         /// - Parameters:
         ///   - silentAt: when the next beat is overdue.

@@ -83,7 +83,8 @@ final class Survival {
     /// Finds the loops' memory, and closes every descriptor that nothing there names: what the predecessor had for itself, and
     /// sessions that were not established or had begun to end.
     ///
-    /// Before anything is opened, for all loops at once: which descriptor is whose cannot be told later.
+    /// Before anything is opened, for all loops at once: which descriptor is whose cannot be told later. What else is to outlive a process is
+    /// named here.
     private func adopt() {
         for loop in 0..<LoopCount.maximum {
             let record = state.record(loop)
