@@ -236,17 +236,14 @@ final class SuccessionTraffic {
             return
         }
         // What is on its way is bounded: checking it all at the end would take as long as the test.
-        // Some sessions are bulk: theirs goes through pipes.
-        let isBulk = end.outgoing.number / 2 % 5 == 1
-        let inFlight = isBulk ? 8 * Self.inFlight : Self.inFlight
-        if room > inFlight, let peer = end.peer, end.sent - peer.received > inFlight { return pause(end) }
-        let sizes = isBulk ? [200_000] : [1, 2, 100, 1500, 9000, 40_000]
+        if room > Self.inFlight, let peer = end.peer, end.sent - peer.received > Self.inFlight { return pause(end) }
+        let sizes = [1, 2, 100, 1500, 9000, 40_000]
         let count = min(room, sizes[Int(generator.next() % UInt64(sizes.count))])
         do {
             end.sent += try Descriptor.write(
                 end.socket.number, Array(end.outgoing.bytes(end.sent, count)).span)
             try loop.modify(end.socket.number, end.hasEnded ? [] : .readable)
-            pause(end, atMost: isBulk ? 1000 : 20_000)
+            pause(end)
         } catch {
             guard error.isWouldBlock else {
                 end.failure = end.failure ?? "\(error) after \(end.sent) bytes were sent"
@@ -259,9 +256,8 @@ final class SuccessionTraffic {
     /// Bytes of a stream that were sent and have not arrived.
     private static let inFlight = 300_000
 
-    /// - Parameter limit: microseconds.
-    private func pause(_ end: End, atMost limit: UInt64 = 20_000) {
-        let pause = Int64(generator.next() % limit)
+    private func pause(_ end: End) {
+        let pause = Int64(generator.next() % 20_000)
         loop.schedule(at: Clock.now + .microseconds(pause)) { [weak self, weak end] in
             guard let self, let end else { return }
             send(end)
