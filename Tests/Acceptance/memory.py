@@ -19,7 +19,7 @@ import sys
 import time
 
 import house
-from crowd import answer_everybody, herd
+from crowd import answer_everybody, dismiss, herd
 from house import expect, named
 
 UNDERSTUDY = """
@@ -158,6 +158,7 @@ def main():
     house.run("ip", "address", "add", "10.77.0.1/32", "dev", "lo")
     # Of this namespace alone: the ports of one program's sessions are not free at once for the next one's.
     pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("1100 65000")
+    pathlib.Path("/proc/sys/net/ipv4/tcp_max_tw_buckets").write_text("100")
     answer_everybody("10.77.0.1")
     house.wait_for(lambda: house.is_open("10.77.0.1", 1883), "the broker")
     figures = {}
@@ -181,6 +182,7 @@ def main():
             if (label, kind) == ("understudy", "TLS"):
                 outlive(balancer, count, deaths, tls, few, count - count // 10)
             stop()
+            dismiss()
     for (label, kind), bytes in figures.items():
         if label != "understudy":
             print(f"{kind}: {label} takes {bytes / max(1, figures['understudy', kind]):.1f} times as much")

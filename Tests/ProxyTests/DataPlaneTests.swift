@@ -168,7 +168,7 @@ struct DataPlaneTests {
                 #expect(flow.output.base == flow.sent - min(step, flow.sent) && flow.output.chunk == 2)
             }
         }
-        #expect(MemoryLayout<Edge>.stride <= 352)
+        #expect(MemoryLayout<Edge>.stride <= 336)
     }
 
     @Test("A slot stays small: it is all that an idle session weighs")

@@ -141,9 +141,17 @@ private struct PackedProgress: BitwiseCopyable {
     private var readGeneration: UInt8 = 0
     private var writeGeneration: UInt8 = 0
     var ending = EdgeProgress.Ending.open
-    private var isSecondFrames = false
-    var isClosed = false
-    var isSealed = false
+    private var flags: Flags = []
+
+    private struct Flags: OptionSet, BitwiseCopyable {
+        let rawValue: UInt8
+        static let isSecondFrames = Flags(rawValue: 1)
+        static let isClosed = Flags(rawValue: 2)
+        static let isSealed = Flags(rawValue: 4)
+    }
+
+    var isClosed: Bool { flags.contains(.isClosed) }
+    var isSealed: Bool { flags.contains(.isSealed) }
 
     init() {}
 
@@ -163,9 +171,9 @@ private struct PackedProgress: BitwiseCopyable {
         readGeneration = progress.readGeneration
         writeGeneration = progress.writeGeneration
         ending = progress.ending
-        isSecondFrames = progress.isSecondFrames
-        isClosed = progress.isClosed
-        isSealed = progress.isSealed
+        if progress.isSecondFrames { flags.insert(.isSecondFrames) }
+        if progress.isClosed { flags.insert(.isClosed) }
+        if progress.isSealed { flags.insert(.isSealed) }
     }
 
     /// Bytes transformed, of so many that were taken.
@@ -183,7 +191,7 @@ private struct PackedProgress: BitwiseCopyable {
             consumed: consumed(of: taken), received: received, passed: received.less(lowPassed), produced: produced(beyond: sent),
             readSequence: readSequence, writeSequence: writeSequence, notes: notes, controls: controls, answered: answered,
             asks: asks, told: told, readGeneration: readGeneration, writeGeneration: writeGeneration, ending: ending,
-            isSecondFrames: isSecondFrames, isClosed: isClosed, isSealed: isSealed)
+            isSecondFrames: flags.contains(.isSecondFrames), isClosed: isClosed, isSealed: isSealed)
     }
 }
 
@@ -286,7 +294,7 @@ struct EdgeFlow: BitwiseCopyable {
     var unsent: Int { Int(produced - sent) }
 }
 
-/// The record of one session: 352 bytes, without any buffer while the session is idle.
+/// The record of one session: 336 bytes, without any buffer while the session is idle.
 struct Edge: BitwiseCopyable {
     /// The slot it belongs to; 0: the record is unused.
     var slot: UInt32 = 0

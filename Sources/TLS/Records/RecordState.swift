@@ -26,21 +26,43 @@ package struct RecordParameters: BitwiseCopyable, Hashable, Sendable {
     }
 }
 
-/// What has to be remembered between two records that are read, besides keys and number.
+/// What has to be remembered between two records that are read, besides keys and number: 11 bytes, for every idle session has four.
 package struct RecordNotes: BitwiseCopyable {
-    /// Bytes of a session ticket that are still to be skipped (client).
-    var skipping: UInt32 = 0
+    /// From the lowest bit on: ``skipping``, ``pieceCount``, ``warnings``, ``isClosed``.
+    private var bits: UInt32 = 0
     /// A handshake message that arrived in pieces; only its first bytes matter (a KeyUpdate has five).
     var pieces = InlineArray<5, UInt8>(repeating: 0)
-    var pieceCount: UInt8 = 0
     /// Records without content in a row.
     var emptyRecords: UInt8 = 0
-    /// Warning alerts in a row.
-    var warnings: UInt8 = 0
     /// KeyUpdates since application data last came.
     var updates: UInt8 = 0
+
+    private func read(_ place: UInt32, _ width: UInt32) -> UInt32 { bits >> place & (1 << width - 1) }
+    private mutating func write(_ value: UInt32, _ place: UInt32, _ width: UInt32) {
+        precondition(value >> width == 0, "a note that is too large")
+        bits = bits & ~((1 << width - 1) << place) | value << place
+    }
+
+    /// Bytes of a session ticket that are still to be skipped (client); the length of a message has 24 bits (RFC 8446, 4).
+    var skipping: UInt32 {
+        get { read(0, 24) }
+        set { write(newValue, 0, 24) }
+    }
+    /// How many of ``pieces`` are there.
+    var pieceCount: UInt8 {
+        get { UInt8(read(24, 3)) }
+        set { write(UInt32(newValue), 24, 3) }
+    }
+    /// Warning alerts in a row: at most one more than ``RecordLayer/maximumWarnings``.
+    var warnings: UInt8 {
+        get { UInt8(read(27, 3)) }
+        set { write(UInt32(newValue), 27, 3) }
+    }
     /// The other side has closed its direction.
-    package var isClosed = false
+    package var isClosed: Bool {
+        get { read(30, 1) == 1 }
+        set { write(newValue ? 1 : 0, 30, 1) }
+    }
 
     /// Nothing was read yet.
     package init() {}
