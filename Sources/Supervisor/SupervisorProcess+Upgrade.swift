@@ -271,6 +271,4 @@ extension SupervisorProcess {
             Descriptor.close(number)
         }
     }
-
-    }
 }
