@@ -36,6 +36,17 @@ int cl_ended_child(void) {
     return information.si_pid;
 }
 
+int cl_reap(int pidfd, int *signal, int *status) {
+    siginfo_t information;
+    information.si_pid = 0;
+    // P_PIDFD, which older headers do not name.
+    if (waitid((idtype_t)3, (id_t)pidfd, &information, WEXITED | WNOHANG) != 0) return -1;
+    if (information.si_pid == 0) return 0;
+    *signal = information.si_code == CLD_EXITED ? 0 : information.si_status;
+    *status = information.si_code == CLD_EXITED ? information.si_status : 0;
+    return 1;
+}
+
 int cl_is_child(int pid) {
     siginfo_t information;
     return waitid(P_PID, pid, &information, WEXITED | WNOHANG | WNOWAIT) == 0;

@@ -1,5 +1,6 @@
 // The octets of control messages.
 
+import Linux
 import Wire
 
 extension SupervisorMessage {
@@ -103,7 +104,7 @@ extension SupervisorMessage {
 
 extension ChildMessage {
     private enum Kind: UInt8 {
-        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, heartbeat, gaveUp, drained
+        case prepared = 65, refused, serving, beat, reply, state, held, succeeded, heartbeat, gaveUp, drained, program
     }
 
     /// Octets of a line of state.
@@ -141,6 +142,10 @@ extension ChildMessage {
         case .heartbeat(let thread):
             bytes.append(Kind.heartbeat.rawValue)
             bytes.append(bigEndian: UInt32(bitPattern: thread))
+        case .program(let file):
+            bytes.append(Kind.program.rawValue)
+            bytes.append(bigEndian: file.device)
+            bytes.append(bigEndian: file.number)
         case .gaveUp(let reason):
             bytes.append(Kind.gaveUp.rawValue)
             bytes.append(text: reason, limit: Self.stateLimit)
@@ -164,6 +169,7 @@ extension ChildMessage {
             case .drained: self = .drained
             case .succeeded: self = .succeeded(pid: Int32(bitPattern: try reader.u32()))
             case .heartbeat: self = .heartbeat(thread: Int32(bitPattern: try reader.u32()))
+            case .program: self = .program(File.Identity(device: try reader.u64(), number: try reader.u64()))
             case .gaveUp: self = .gaveUp(reason: try reader.text(limit: Self.stateLimit))
             case .state: self = .state(try reader.text(limit: Self.stateLimit))
             }

@@ -1,5 +1,6 @@
 // What the supervisor and its children say to one another over their control sockets.
 
+package import Linux
 package import Wire
 
 /// A value that travels as one message of a ``ControlChannel``.
@@ -85,6 +86,8 @@ package enum ChildMessage: ControlMessage, Hashable {
     case prepared(generation: UInt64)
     /// That generation cannot be had; nothing has changed. The reason is a sentence for the operator.
     case refused(generation: UInt64, reason: String)
+    /// The program this process runs, as it sees it itself; comes before each ``serving(generation:)``.
+    case program(File.Identity)
     /// Lives by that generation and does its work.
     case serving(generation: UInt64)
     /// Every loop of this process has turned since the last beat; due every ``ChildProcess/beatInterval``.

@@ -7,7 +7,7 @@ package import Wire
 package struct ProgramLayout: Hashable, Sendable {
     /// Raised with every change of ``SupervisorMessage``, ``ChildMessage``, ``BalancerBeat`` or ``VipNotice``: during an
     /// upgrade, processes of two versions speak with one another.
-    package static let controlVersion = 3
+    package static let controlVersion = 4
 
     /// The program's version, for people.
     package var version: String

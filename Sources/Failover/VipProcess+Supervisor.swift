@@ -78,6 +78,7 @@ extension VipProcess {
         around.log.adopt(prepared.log)
         if isFirst { releaseStrangers(prepared.plans) }
         apply(prepared.plans, interfaces)
+        if let program = ProcessSelf.program { control.send(.program(program)) }
         control.send(.serving(generation: generation))
         report()
     }

@@ -41,6 +41,8 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let connectionRefused = ECONNREFUSED
     /// Not allowed (`EACCES`).
     package static let accessDenied = EACCES
+    /// What was given makes no sense (`EINVAL`).
+    package static let invalidArgument = EINVAL
     /// A path or name is longer than it may be (`ENAMETOOLONG`).
     package static let nameTooLong = ENAMETOOLONG
     /// Somebody else has the address (`EADDRINUSE`).

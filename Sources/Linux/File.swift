@@ -30,6 +30,26 @@ package enum File {
         }
     }
 
+    /// Which file it is, whatever it is called and whatever happens to it.
+    package struct Identity: Hashable, Sendable {
+        /// The device's number, and the file's on it (`st_dev`, `st_ino`).
+        package var device: UInt64
+        package var number: UInt64
+
+        package init(device: UInt64, number: UInt64) {
+            self.device = device
+            self.number = number
+        }
+    }
+
+    /// Which file is at a path; `nil` when there is none, or this process may not see it.
+    package static func identity(_ path: String) -> Identity? {
+        var status = stat()
+        // Sound: path and structure are lent for the duration of the call.
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        return Identity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+    }
+
     /// The stamp of a file or directory; `nil` when there is none.
     package static func stamp(_ path: String) -> Stamp? {
         var status = stat()

@@ -13,6 +13,8 @@ package final class Process {
         case exited(Int32)
         /// Ended by this signal.
         case signaled(Int32)
+        /// Somebody else has reaped it, and was told how it ended.
+        case unknown
 
         package var isClean: Bool { self == .exited(0) }
 
@@ -20,6 +22,7 @@ package final class Process {
             switch self {
             case .exited(let status): "exit status \(status)"
             case .signaled(let signal): "signal \(signal) (\(Signals.name(signal)))"
+            case .unknown: "nobody knows how"
             }
         }
     }
@@ -101,23 +104,29 @@ package final class Process {
         }
     }
 
-    /// How the process ended; `nil` while it runs. The first answer reaps it.
+    /// How the process ended; `nil` while it runs. The first answer reaps it; a process that was reaped elsewhere has ended in
+    /// an unknown way.
     package func reap() -> Ending? {
         if let ending { return ending }
+        var signal: Int32 = 0
         var status: Int32 = 0
-        // Sound: the status lives on the stack for the duration of the call.
-        guard unsafe waitpid(pid, &status, WNOHANG) == pid else { return nil }
-        let signal = status & 0x7F
-        ending = signal == 0 ? .exited(status >> 8 & 0xFF) : .signaled(signal)
+        // Sound: both live on the stack for the duration of the call.
+        let answer = unsafe cl_reap(descriptor.number, &signal, &status)
+        switch answer {
+        case 1: ending = signal == 0 ? .exited(status) : .signaled(signal)
+        case -1 where cl_errno() == ECHILD: ending = .unknown
+        // It runs, or the call was interrupted.
+        default: break
+        }
         return ending
     }
 
-    /// Sends a signal, unless the process is known to have ended.
+    /// Sends a signal, unless the process is known to have ended. It never reaches another process of the same number.
     ///
-    /// - Throws: `Errno`, for example `EPERM`.
+    /// - Throws: `Errno`: `EPERM`; `ESRCH` when it has ended and somebody else has reaped it.
     package func send(_ signal: Int32) throws(Errno) {
         guard ending == nil else { return }
-        try check("kill \(pid)") { Glibc.kill(pid, signal) }
+        try check("pidfd_send_signal \(pid)") { cl_pidfd_send_signal(descriptor.number, signal) }
     }
 
     /// Sends a signal to the process and to those of its session that it started; it was launched with

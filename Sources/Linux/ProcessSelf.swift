@@ -9,6 +9,10 @@ package enum ProcessSelf {
     package static var pid: Int32 { getpid() }
     package static var parent: Int32 { getppid() }
 
+    /// The file of the program that runs here, also when something else has its path by now. A process may always ask this of
+    /// itself, and of one of another user only with rights that nobody here has.
+    package static var program: File.Identity? { File.identity("/proc/self/exe") }
+
     /// The name `ps` and `top` show; at most 15 octets are kept.
     package static func setName(_ name: String) {
         // Sound: the kernel copies at most 16 octets of the terminated string during the call. It cannot fail otherwise.

@@ -19,6 +19,8 @@ final class ChildHandle {
     var isNew: Bool { given.isEmpty && inPreparation.isEmpty }
     /// Who said last that it took its process's place; 0: nobody. Who said so before is dead.
     var claimant: Int32 = 0
+    /// The program it says it runs; `nil`: it has not said so.
+    var program: File.Identity?
     /// What it said of itself last, for people.
     var state: String?
     /// The descriptors it has, by the names it knows them by.
@@ -80,6 +82,7 @@ final class ChildHandle {
         self.process = process
         given = [:]
         inPreparation = [:]
+        program = nil
         state = nil
         channel.send(.welcome(supervisor: ProcessSelf.pid))
     }

@@ -68,6 +68,23 @@ struct Heritage {
         Set([bundle] + holdings.map(\.descriptor) + children.map(\.channel) + [admin, asker].compactMap(\.self))
     }
 
+    /// Octets of a secret: certificates and authorities among them.
+    static let secretLimit = 64 << 20
+
+    /// The contents of the secrets that the children live by, by the names they know them by.
+    ///
+    /// - Throws: `Errno` of reading them.
+    func secrets() throws(Errno) -> [DescriptorName: [UInt8]] {
+        var contents: [DescriptorName: [UInt8]] = [:]
+        for child in children {
+            for (text, number) in child.given {
+                guard let name = DescriptorName(text), case .secret = name else { continue }
+                contents[name] = try Memfd.contents(number, limit: Self.secretLimit)
+            }
+        }
+        return contents
+    }
+
     // MARK: Form
 
     var json: JSON {

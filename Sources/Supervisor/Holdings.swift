@@ -67,13 +67,10 @@ struct Holdings {
         case .listener(let address, let backlog, let loop, _): key = .listener(address, backlog: backlog, loop: loop)
         case .memory(let name, let bytes, _): key = .memory(name: name, bytes: bytes)
         case .secret(let name, let number):
-            key = .secret(name: name, contents: try Memfd.contents(number, limit: Self.secretLimit))
+            key = .secret(name: name, contents: try Memfd.contents(number, limit: Heritage.secretLimit))
         }
         held[key] = Holding(FileDescriptor(owning: holding.descriptor))
     }
-
-    /// Octets of a secret: certificates and authorities among them.
-    private static let secretLimit = 64 << 20
 
     /// What the next program is told of everything that is held.
     var bequest: [Heritage.Holding] {

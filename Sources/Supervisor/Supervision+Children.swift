@@ -180,6 +180,14 @@ extension Supervision {
         actions.append(.replace(role))
     }
 
+    /// What replaces it did not serve in time.
+    mutating func keep(_ role: Role) {
+        children[role]?.isReplaced = false
+        guard case .starting = children[role]?.state else { return }
+        actions.append(.report(.late(role)))
+        kill(role)
+    }
+
     // MARK: Time
 
     mutating func timeout(at now: Instant) {
@@ -252,7 +260,7 @@ extension Supervision {
         for role in [Role.vip, .balancer] {
             switch children[role]?.state {
             case .starting, .serving:
-                let deadline = now + (role == .balancer ? balancerStop : Limits.stop)
+                let deadline = now + (role == .balancer ? balancerStop : vipStop)
                 children[role]?.state = .stopping(killAt: deadline)
                 actions.append(.stop(role, deadline: deadline))
                 return

@@ -54,7 +54,7 @@ extension Supervision {
     private mutating func dismiss(_ role: Role, at now: Instant) {
         switch children[role]?.state {
         case .starting, .serving:
-            let deadline = now + Limits.stop
+            let deadline = now + (role == .vip ? vipStop : Limits.stop)
             children[role]?.state = .stopping(killAt: deadline)
             actions.append(.stop(role, deadline: deadline))
         case .waiting: children[role]?.state = .idle

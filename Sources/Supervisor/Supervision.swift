@@ -47,7 +47,8 @@ package struct Supervision: Sendable {
         case reload(roles: Set<Role>, generation: UInt64)
         /// Another process is to take its place, by its own program or another one: wanted, so no death to be counted.
         case replace(Role)
-        /// It was to be replaced and did not end: its next end is a death again.
+        /// Nothing came of its replacement in time: if it did not end, its next end is a death again; what follows it and does
+        /// not serve yet is killed, so that the known program comes back at once.
         case keep(Role)
         /// End everything: at once, also in the middle of a drain.
         case stop
@@ -119,6 +120,8 @@ package struct Supervision: Sendable {
         package static let stop: Duration = .seconds(2)
         /// How long after its deadline a drain is waited for.
         package static let drainGrace: Duration = .milliseconds(500)
+        /// How long after a signal that ends it a child is gone, on a machine that is busy.
+        package static let reaping: Duration = .seconds(2)
         /// A child that served so long has got over its earlier deaths.
         package static let stable: Duration = .seconds(10)
         /// A successor is there so long after its predecessor's death: the holder tries another program, then the known one
@@ -182,6 +185,8 @@ package struct Supervision: Sendable {
     var drainsUntil: Instant?
     /// How long the balancer may take to end its sessions and itself, when it is told to stop.
     package var balancerStop = Limits.stop
+    /// How long `vip` may take for the same, its hooks included.
+    package var vipStop = Limits.stop
     /// Why the daemon gave up.
     package internal(set) var failure: String?
     var actions: [Action] = []
@@ -227,7 +232,7 @@ package struct Supervision: Sendable {
         case .serving(let role, let generation): serving(role, generation, at: now)
         case .reload(let roles, let generation): beginReload(roles, generation, at: now)
         case .replace(let role): replace(role)
-        case .keep(let role): children[role]?.isReplaced = false
+        case .keep(let role): keep(role)
         case .stop: stop(drain: nil, at: now)
         case .drain(let time): stop(drain: time, at: now)
         case .drained(let role): drained(role, at: now)
@@ -274,6 +279,13 @@ package struct Supervision: Sendable {
         case .starting, .serving: true
         case .idle, .waiting, .succeeding, .stopping, .killed, nil: false
         }
+    }
+
+    /// How long the end may take, with children that hang.
+    ///
+    /// - Parameter drain: what ``Event/drain(_:)`` is told; `nil`: nothing waits for sessions.
+    package func longestEnd(drain: Duration?) -> Duration {
+        (drain.map { $0 + Limits.drainGrace } ?? .zero) + vipStop + balancerStop + Limits.reaping * 2
     }
 
     /// Whether its end is wanted, and another process follows.

@@ -126,7 +126,8 @@ extension SupervisorProcess {
 
     /// Reaps what came to us because its parent ended: holders, what tracking scripts left.
     func reapOrphans() {
-        Orphans.reap(except: Set(children.values.map(\.process.pid)))
+        // What is watched is reaped by whoever watches it.
+        Orphans.reap(except: asked.union(children.values.map(\.process.pid)))
         loop.schedule(at: Clock.now + .seconds(1)) { [unowned self] in reapOrphans() }
     }
 
@@ -187,7 +188,8 @@ extension SupervisorProcess {
         case .refused(let generation, let reason): tell(.refused(role, generation: generation, reason: reason))
         case .serving(let generation):
             tell(.serving(role, generation: generation))
-            if supervision.isServing(role) { tellUpgrade(.serving(role, isNew: !isKnownProgram(child))) }
+            if supervision.isServing(role) { tellUpgrade(.serving(role, isNew: isNewProgram(child))) }
+        case .program(let file): child.program = file
         case .held: child.isHeld = true
         case .drained: tell(.drained(role))
         case .heartbeat(let thread): makePunctual(thread, of: child)

@@ -67,6 +67,7 @@ extension SupervisorProcess {
         case .committed(let number):
             let files = pending.generation.loaded.changedFiles(since: current.loaded)
             current = pending.generation
+            adoptStopTimes()
             certificates.committed(current.loaded.tls.stamps)
             log.adopt(current.loaded.configuration.log)
             log.notice(

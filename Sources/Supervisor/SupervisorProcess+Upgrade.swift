@@ -41,8 +41,12 @@ extension SupervisorProcess {
 
     private var ownStamp: File.Stamp? { File.stamp("/proc/self/exe") }
 
-    /// Whether a child is the program that the supervisor is.
-    func isKnownProgram(_ child: ChildHandle) -> Bool { File.stamp("/proc/\(child.process.pid)/exe") == ownStamp }
+    /// Whether a child says that it is another program than the supervisor is. Asked of the child: the supervisor has no right
+    /// to look at processes of another user, and where /proc hides them they are not even there.
+    func isNewProgram(_ child: ChildHandle) -> Bool {
+        guard let program = child.program, let own = ProcessSelf.program else { return false }
+        return program != own
+    }
 
     /// Tells the upgrade, if there is one, what happened.
     func tellUpgrade(_ event: Upgrade.Event) {
@@ -102,8 +106,10 @@ extension SupervisorProcess {
         launch.descriptors[2] = pipe.second.number
         let process = try Process(launch)
         upgrading.asked = process
+        asked.insert(process.pid)
         let words = FileDescriptorBox(try pipe.first.duplicate())
         try process.watch(on: loop) { [unowned self, unowned process] ending in
+            asked.remove(process.pid)
             guard self.upgrading === upgrading, upgrading.asked === process else { return }
             upgrading.asked = nil
             // A pipe holds as much as may be said; who has ended says nothing more.
@@ -185,13 +191,13 @@ extension SupervisorProcess {
         try body(state.number)
     }
 
-    private func arguments() -> [String] {
+    func arguments() -> [String] {
         var arguments = ["understudy", "run", "--config", settings.configurationPath]
         if let node = settings.node { arguments += ["--node", node] }
         return arguments
     }
 
-    private func environment(_ added: [String]) -> [String] {
+    func environment(_ added: [String]) -> [String] {
         ProcessSelf.environment.filter { !$0.hasPrefix("UNDERSTUDY_") } + added
     }
 
@@ -284,6 +290,7 @@ extension SupervisorProcess {
             try attend(child)
         }
         supervision = Supervision(resuming: past, generation: heritage.generation, at: Clock.now)
+        adoptStopTimes()
         arm()
         holdings.keep(only: current.named)
         notify.ready(statusLine)
@@ -294,23 +301,5 @@ extension SupervisorProcess {
         connection.answer([
             "ok": true, "version": .string(settings.layout.version), "from": .string(heritage.program),
         ])
-    }
-
-    // MARK: What cannot be handed over
-
-    /// Everything ends in order, sessions first; then the new program starts in this process.
-    private func drainAndFollow(_ upgrading: Upgrading) {
-        log.notice("Sessions are drained, then the new program starts.", ["program": upgrading.path])
-        afterwards = upgrading.path
-        loop.cancel(upgrading.timer)
-        self.upgrading = nil
-        upgrading.asker.answer(["ok": true, "drained": true, "version": .string(upgrading.version)])
-        stop()
-    }
-
-    /// The exit status, unless another program takes this one's place.
-    func finished(with status: Int32) throws(Errno) -> Int32 {
-        guard let afterwards else { return status }
-        try ProcessSelf.execute(afterwards, arguments: arguments(), environment: environment([]))
     }
 }

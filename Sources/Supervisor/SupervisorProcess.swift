@@ -66,6 +66,10 @@ package final class SupervisorProcess {
     var upgrading: Upgrading?
     /// The program that is started when this one has ended in order.
     var afterwards: String?
+    /// Why the program that was to follow this one did not.
+    let returned = ProcessSelf.environment(SupervisorProcess.returnedVariable)
+    /// Processes that were asked something and have not ended yet, also when nobody waits for the answer any more.
+    var asked: Set<Int32> = []
     var supervision = Supervision()
     var holdings: Holdings
     /// The committed generation.
@@ -168,6 +172,8 @@ package final class SupervisorProcess {
         started = heritage?.started ?? Clock.now
         Signals.ignorePipe()
         loop = try EventLoop()
+        var loaded = loaded
+        let outdated = try loaded.goOn(with: heritage?.secrets() ?? [:])
         let wanted = loaded.configuration.log
         log = try Log(process: "supervisor", sink: .toStandardError)
         log.adopt(wanted)
@@ -181,7 +187,7 @@ package final class SupervisorProcess {
             bundle: FileDescriptorBox(bundle))
         self.holdings = holdings
         lastGeneration = heritage?.lastGeneration ?? 1
-        certificates = CertificateWatch(loaded.tls.stamps)
+        certificates = CertificateWatch(outdated.isEmpty ? loaded.tls.stamps : [:])
         // Blocked before the log's thread starts, so that only the loop takes them.
         signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp], on: loop) { [unowned self] in
             receive($0)
@@ -189,6 +195,10 @@ package final class SupervisorProcess {
         try log.start()
         if let warning { log.warning(warning) }
         if !loaded.warnings.isEmpty { log.warning("The configuration has warnings.", ["warnings": loaded.warnings]) }
+        if !outdated.isEmpty {
+            log.notice(
+                "Files have changed that are in use; what they held stays in use.", ["names": outdated.joined(separator: ", ")])
+        }
         makeRoom(for: loaded.configuration)
     }
 
@@ -210,6 +220,8 @@ package final class SupervisorProcess {
             try resume(heritage)
             self.heritage = nil
         } else {
+            adoptStopTimes()
+            if let returned { log.error("The new program does not start; the known one serves again.", ["because": returned]) }
             log.notice(
                 "Understudy starts.",
                 ["version": settings.layout.version, "node": current.loaded.configuration.node ?? "alone"])
@@ -304,16 +316,6 @@ package final class SupervisorProcess {
         if signal == Signals.hangUp { reload(nil) } else { stop() }
     }
 
-    /// Ends the daemon, sessions first when the configuration gives them a rate; told again, at once.
-    func stop() {
-        let settings = current.loaded.configuration.drain
-        supervision.balancerStop = max(settings.deadline, Supervision.Limits.stop)
-        guard !supervision.isStopping, settings.rate != nil else { return tell(.stop) }
-        log.notice("Sessions are drained before the daemon ends.", ["within": settings.deadline.text])
-        notify.extend(by: settings.deadline + .seconds(10))
-        tell(.drain(settings.deadline))
-    }
-
     // MARK: Deciding
 
     /// Tells the supervision what happened, and does what it says.
@@ -322,7 +324,7 @@ package final class SupervisorProcess {
         let actions = supervision.handle(event, at: Clock.now)
         if supervision.isStopping, !wasStopping {
             abandonUpgrade()
-            notify.stopping("releasing the address, then closing")
+            announceEnd()
         }
         // While sessions drain, the operator may look on, and order the end.
         if supervision.isStopping, !supervision.isDraining { admin?.close() }

@@ -62,7 +62,7 @@ package struct Upgrade: Sendable, Hashable {
         case replace(Role, withNew: Bool)
         /// Whoever is started from now on is the known program.
         case useKnown
-        /// Forget that this child was to be replaced.
+        /// Forget that this child was to be replaced, and end what has come in its place and does not serve.
         case keep(Role)
         /// End the balancer that is on probation: its holder brings the known program back.
         case returnBalancer
@@ -175,8 +175,10 @@ package struct Upgrade: Sendable, Hashable {
         switch state {
         case .probing: return giveUp("the new program does not say what it is within \(Limits.probe.text)")
         case .replacing(let role, _):
-            return [.keep(role)]
-                + giveUp("the new \(role.rawValue) does not serve within \(Limits.replacement.text)")
+            // The known program is what follows it from here on.
+            var actions = giveUp("the new \(role.rawValue) does not serve within \(Limits.replacement.text)")
+            actions.insert(.keep(role), at: 1)
+            return actions
         case .watching:
             state = .rehearsing(until: now + Limits.rehearsal)
             return [.rehearse]

@@ -57,6 +57,32 @@ package final class TLSFiles {
         return findings
     }
 
+    // MARK: What is in use
+
+    /// A tls block.
+    package enum Block: Hashable, Sendable {
+        case listener(String)
+        case backend(String)
+    }
+
+    /// Has a block go on with what it was given earlier, whatever its files hold.
+    package func use(_ material: TLSMaterial, in block: Block) {
+        let title: String
+        switch block {
+        case .listener(let name):
+            listeners[name] = material
+            title = "listen \(name)"
+        case .backend(let name):
+            backends[name] = material
+            title = "backend \(name)"
+        }
+        reports.removeAll { $0.block == title }
+        for identity in material.identities {
+            guard let certificate = identity.chain.first.flatMap({ Certificate(encoded: $0) }) else { continue }
+            reports.append(Report(block: title, path: identity.name, facts: certificate.facts))
+        }
+    }
+
     // MARK: Blocks
 
     private func listener(_ name: String, _ tls: Configuration.ListenerTLS) -> TLSMaterial {

@@ -22,6 +22,19 @@ struct GoodFilesTests {
         #expect(source.bytes.count { $0 == 0x0A } <= 13)
     }
 
+    @Test func `gives a release the time of its hooks, within a bound`() throws {
+        typealias Hook = Configuration.VirtualRouterSettings.Hook
+        var configuration = try Files.good(Files.everything, as: Files.lb1)
+        for place in configuration.routers.indices { configuration.routers[place].hooks = [] }
+        #expect(configuration.hookTimeAtEnd == .zero)
+        // Of one router one after the other, of two at the same time.
+        configuration.routers[0].hooks = [Hook(.beforeRelease, path: "/a"), Hook(.afterRelease, path: "/b")]
+        configuration.routers.append(configuration.routers[0])
+        #expect(configuration.hookTimeAtEnd == .seconds(10))
+        configuration.routers[0].hooks[0].timeout = .seconds(500)
+        #expect(configuration.hookTimeAtEnd == Configuration.longestHookTime)
+    }
+
     @Test func `means what every directive says`() throws {
         let configuration = try Files.good(Files.everything, as: Files.lb1)
         #expect(configuration.node == "lb1")

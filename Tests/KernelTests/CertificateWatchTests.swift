@@ -41,7 +41,7 @@ struct CertificateWatchTests {
     }
 
     /// The name in the certificate a new client is shown.
-    private func shown(_ port: UInt16) throws -> String? {
+    func shown(_ port: UInt16) throws -> String? {
         let socket = try Socket.connect(SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: port))
         let session = try TLSSession(TLSWorkshop.context(backend: "verify none"))
         try carry(session, socket.number) { session.state == .established }

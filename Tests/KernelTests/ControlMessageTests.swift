@@ -18,7 +18,7 @@ struct ControlMessageTests {
 
     private static let reports: [ChildMessage] = [
         .prepared(generation: 1), .refused(generation: 2, reason: "understudy.conf:3:1: über"),
-        .serving(generation: 3), .beat, .reply(id: 9, answer: ["role": "active"]), .state("active, 3 servers"),
+        .serving(generation: 3), .program(File.Identity(device: 7, number: .max)), .beat, .reply(id: 9, answer: ["role": "active"]), .state("active, 3 servers"),
         .heartbeat(thread: 4711),
         .held, .succeeded(pid: 4711), .gaveUp(reason: "8 died"), .drained,
     ]

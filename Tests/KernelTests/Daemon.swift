@@ -23,7 +23,10 @@ final class Daemon {
     /// - Parameters:
     ///   - change: the configuration, made from a good one.
     ///   - prepare: what is there before it starts.
-    init(_ change: (String) -> String = { $0 }, prepare: (String) throws -> Void = { _ in }) throws {
+    ///   - launcher: a program with arguments that becomes the daemon, whose own arguments follow.
+    init(
+        _ change: (String) -> String = { $0 }, prepare: (String) throws -> Void = { _ in }, launcher: [String] = []
+    ) throws {
         let name = "understudy-daemon-\(ProcessSelf.pid)-\(UInt32.random(in: 0 ... .max))"
         directory = "/tmp/\(name)"
         try FileTree.makeDirectory(directory)
@@ -44,9 +47,10 @@ final class Daemon {
         _ = consume free
         try prepare(directory)
         let errors = try FileTree.open("\(directory).log", O_WRONLY | O_CREAT | O_APPEND)
+        let orders = ["run", "--config", "\(directory)/understudy.conf"]
         var launch = Process.Launch(
-            path: Self.program,
-            arguments: ["understudy", "run", "--config", "\(directory)/understudy.conf"],
+            path: launcher.first ?? Self.program,
+            arguments: launcher.isEmpty ? ["understudy"] + orders : launcher + [Self.program] + orders,
             environment: ["NOTIFY_SOCKET=@\(name)", "PATH=/usr/bin:/bin", "WATCHDOG_USEC=300000"])
         launch.descriptors = [2: errors.number]
         process = try Process(launch)

@@ -1,5 +1,6 @@
 // Processes, signals, privileges, limits and notifications, on the real kernel.
 
+import Glibc
 import Linux
 import Testing
 import Wire
@@ -46,6 +47,23 @@ struct ProcessTests {
         try turn(loop) { ending != nil }
         #expect(ending == .signaled(Signals.kill))
         try process.send(Signals.kill)
+    }
+
+    @Test("that somebody else has reaped has ended, is watched no longer, and gets no signal")
+    func reapedElsewhere() throws {
+        let loop = try EventLoop()
+        let process = try Process(shell("exit 3"))
+        let other = try Process(shell("exit 3"))
+        for pid in [process.pid, other.pid] {
+            var status: Int32 = 0
+            #expect(unsafe waitpid(pid, &status, 0) == pid)
+        }
+        var endings: [Process.Ending] = []
+        try process.watch(on: loop) { endings.append($0) }
+        try turn(loop) { !endings.isEmpty }
+        try loop.turn(limit: .milliseconds(50))
+        #expect(endings == [.unknown] && process.reap() == .unknown)
+        #expect(throws: Errno.self) { try other.send(Signals.kill) }
     }
 
     @Test("finds its descriptors at the numbers that were chosen, and no others")

@@ -156,6 +156,24 @@ struct StoppingTests {
         #expect(scene.daemon.ending == .exited(0))
     }
 
+    @Test("asks the service manager for the time it may take, before it takes it, also without a rate")
+    func extended() throws {
+        let scene = try Scene("drain { deadline 60s }\n")
+        scene.isHalf = true
+        try scene.begin("half")
+        try scene.daemon.send(Signals.terminate)
+        try scene.turn { scene.daemon.isTold("EXTEND_TIMEOUT_USEC=") }
+        let told = scene.daemon.told
+        let stop = try #require(told.firstIndex { $0.hasPrefix("STOPPING=1") })
+        let extension_ = try #require(told.firstIndex { $0.hasPrefix("EXTEND_TIMEOUT_USEC=") })
+        // Before it hears of the stop the manager has no time to extend.
+        #expect(stop < extension_)
+        #expect(Int64(told[extension_].dropFirst("EXTEND_TIMEOUT_USEC=".count)) ?? 0 >= 62_000_000)
+        #expect(scene.daemon.ending == nil && scene.endings[0].at == nil)
+        try scene.daemon.send(Signals.kill)
+        try scene.turn { scene.isOver }
+    }
+
     @Test("cuts at the deadline what is inside a packet")
     func deadline() throws {
         let scene = try Scene("drain { rate 1000/s; deadline 400ms }\n")

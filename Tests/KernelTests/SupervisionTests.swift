@@ -65,6 +65,62 @@ struct SupervisionTests {
         #expect(dialogue.supervision.restarts(.balancer) == 1)
     }
 
+    @Test("what replaces a child and does not serve in time is killed, so that the known program comes back at once")
+    func lateReplacement() {
+        var dialogue = SupervisionDialogue.serving
+        dialogue.tell(.replace(.vip))
+        dialogue.tell(.exited(.vip, how: "signal 9"))
+        #expect(dialogue.live(.seconds(15)) == [])
+        #expect(dialogue.tell(.keep(.vip)) == [.report(.late(.vip)), .kill(.vip)])
+        #expect(dialogue.tell(.exited(.vip, how: "signal 9")).contains(.spawn(.vip, generation: 1)))
+        // The balancer's holder brings the known one.
+        dialogue = SupervisionDialogue.serving
+        dialogue.tell(.replace(.balancer))
+        dialogue.tell(.orphaned(.balancer, how: "exit status 75"))
+        dialogue.tell(.succeeded(.balancer))
+        #expect(dialogue.live(.seconds(15)) == [])
+        #expect(dialogue.tell(.keep(.balancer)) == [.report(.late(.balancer)), .kill(.balancer)])
+        dialogue.tell(.orphaned(.balancer, how: "signal 9"))
+        #expect(dialogue.tell(.succeeded(.balancer)).contains(.prepare(.balancer, generation: 1)))
+        // One that serves, or has not ended yet, is left alone.
+        dialogue = SupervisionDialogue.serving
+        #expect(dialogue.tell(.keep(.balancer)) == [])
+        #expect(dialogue.tell(.replace(.balancer)) == [.replace(.balancer)])
+        #expect(dialogue.tell(.keep(.balancer)) == [])
+        #expect(dialogue.supervision.isServing(.balancer))
+    }
+
+    @Test("gives vip the time of its hooks, and ends within what it says, though every child hangs")
+    func longestEnd() {
+        var dialogue = SupervisionDialogue.serving
+        dialogue.supervision.vipStop = .seconds(9)
+        dialogue.supervision.balancerStop = .seconds(60)
+        for drain in [nil, Duration.seconds(60)] {
+            var hanging = dialogue
+            let longest = hanging.supervision.longestEnd(drain: drain)
+            #expect(longest > (drain ?? .zero) + .seconds(69))
+            var actions = hanging.tell(drain.map { .drain($0) } ?? .stop)
+            while hanging.now < .zero + longest, !actions.contains(.finished(status: 0)) {
+                // Who is killed is gone at once.
+                if actions.contains(.kill(.vip)) {
+                    actions = hanging.tell(.exited(.vip, how: "signal 9"))
+                } else if actions.contains(.kill(.balancer)) {
+                    actions = hanging.tell(.exited(.balancer, how: "signal 9"))
+                } else {
+                    if actions.contains(.stop(.vip, deadline: hanging.now + .seconds(9))) { #expect(hanging.now - .zero >= drain ?? .zero) }
+                    hanging.wait(.milliseconds(100))
+                    actions = hanging.tell(.beat(.balancer)) + hanging.tell(.beat(.vip))
+                    if let deadline = hanging.supervision.nextDeadline, deadline <= hanging.now { actions += hanging.tell(.timeout) }
+                }
+            }
+            #expect(actions.contains(.finished(status: 0)))
+            #expect(hanging.now - .zero >= (drain ?? .zero) + .seconds(69))
+        }
+        // A reload that leaves vip out waits for its hooks, too.
+        let stop = dialogue.tell(.reload(roles: [.balancer], generation: 2)) + dialogue.tell(.prepared(.balancer, generation: 2))
+        #expect(stop.contains(.stop(.vip, deadline: dialogue.now + .seconds(9))))
+    }
+
     @Test("drains before anything else stops; told again, it waits no longer")
     func drains() {
         var dialogue = SupervisionDialogue.serving

@@ -97,7 +97,7 @@ struct UpgradeTests {
         _ = late.handle(.probed(.compatible), at: now)
         #expect(
             late.handle(.timeout, at: now + Upgrade.Limits.replacement) == [
-                .keep(.balancer), .useKnown, .refuse("the new balancer does not serve within 15s"),
+                .useKnown, .keep(.balancer), .refuse("the new balancer does not serve within 15s"),
             ])
     }
 

@@ -45,20 +45,21 @@ struct UpgradingTests {
     }
 
     /// Sessions through a daemon, and its balancer's broker.
-    private final class Scene {
+    final class Scene {
         let broker: EventLoop
         /// The program it was started as.
         private(set) var known: Set<String> = []
         let traffic: SuccessionTraffic
         let daemon: Daemon
 
-        init(sessions: Int = 8, loops: Int = 2) throws {
+        init(sessions: Int = 8, loops: Int = 2, lines: String = "", launcher: [String] = []) throws {
             broker = try EventLoop()
             traffic = try SuccessionTraffic(on: broker, seed: 11)
             let port = traffic.port
-            daemon = try Daemon {
-                $0.replacing("127.0.0.1:9;", with: "127.0.0.1:\(port);").replacing("loops 2", with: "loops \(loops)")
-            }
+            daemon = try Daemon(
+                {
+                    $0.replacing("127.0.0.1:9;", with: "127.0.0.1:\(port);").replacing("loops 2", with: "loops \(loops)") + lines
+                }, launcher: launcher)
             try daemon.turn { daemon.isTold("READY=1") }
             traffic.target = daemon.port
             known = try programs()
@@ -225,8 +226,10 @@ struct UpgradingTests {
             refusal["error"]?.string?.hasPrefix("version 9.9 has another layout of the memory of sessions than") == true,
             "\(refusal.text)")
         #expect(try scene.daemon.processes() == pids)
+        let notified = scene.daemon.told.count
         let drained = try scene.upgrade(program, drain: true)
-        #expect(drained["ok"] == true && drained["drained"] == true && drained["version"] == "9.9", "\(drained.text)")
+        #expect(drained["ok"] == true && drained["draining"] == true && drained["version"] == "9.9", "\(drained.text)")
+        #expect(drained["pid"]?.integer == pids[0] && drained["within_ms"]?.integer ?? 0 >= 2000)
         try scene.daemon.turn {
             for _ in 0..<5 { try scene.broker.turn(limit: .milliseconds(2)) }
             guard let status = try? scene.daemon.ask(["command": "status"]), status["stopping"] == false,
@@ -235,6 +238,10 @@ struct UpgradingTests {
             return try scene.programs() == [other]
         }
         #expect(try scene.daemon.accepts())
+        // To the service manager it is a reload: told of a stop, it would kill the new program when its time for one is over.
+        try scene.daemon.turn { scene.daemon.told.dropFirst(notified).contains { $0.hasPrefix("READY=1") } }
+        let told = scene.daemon.told.dropFirst(notified).map { $0.prefix { $0 != "=" } }.filter { $0 != "WATCHDOG" && $0 != "STATUS" }
+        #expect(told == ["RELOADING", "EXTEND_TIMEOUT_USEC", "READY"])
     }
 
     @Test("to a program that others may write, that is not there, or that runs already is refused")

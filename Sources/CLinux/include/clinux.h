@@ -47,6 +47,10 @@ static inline int cl_mlock_on_fault(const void *start, size_t length) {
 }
 static inline int cl_memfd_secret(void) { return (int)syscall(SYS_memfd_secret, O_CLOEXEC); }
 static inline int cl_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+// Never reaches another process that has the number by now.
+static inline int cl_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
 static inline int cl_close_range(unsigned first, unsigned last, unsigned flags) {
     return (int)syscall(SYS_close_range, first, last, flags);
 }
@@ -372,6 +376,9 @@ int cl_tcp_counts(int fd, unsigned *state, uint64_t *acknowledged, uint64_t *rec
 int cl_socket_cookie(int fd, uint64_t *cookie);
 // The child that has ended and is not reaped yet; 0: none, -1: errno. It stays unreaped.
 int cl_ended_child(void);
+// Reaps the child behind a pidfd. 1: it has ended, by this signal or with this status; 0: it runs; -1: errno, ECHILD when somebody
+// else has reaped it.
+int cl_reap(int pidfd, int *signal, int *status);
 // Whether the process is a child of this one, ended or not.
 int cl_is_child(int pid);
 

@@ -107,6 +107,8 @@ final class ScriptRun {
             case .exited(0): report(.succeeded)
             case .exited(let status): report(.failed(status: status))
             case .signaled(let signal): report(.killed(signal: signal))
+            // Nothing reaps a script elsewhere; what is not known to have succeeded has not.
+            case .unknown: report(.killed(signal: 0))
             }
         }
         scheduleNext()

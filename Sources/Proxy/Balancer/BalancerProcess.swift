@@ -241,6 +241,7 @@ package final class BalancerProcess {
             isCommitted = true
             // Not with the next beat: `vip` waits for it.
             beatNow()
+            if let program = ProcessSelf.program { control.send(.program(program)) }
             control.send(.serving(generation: generation))
         } catch {
             log.error("the configuration could not be put in force", ["error": "\(error)"])

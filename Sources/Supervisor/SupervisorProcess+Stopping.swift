@@ -1,0 +1,87 @@
+// Ends the daemon in order, as slowly as its configuration allows; perhaps for another program, which follows in this process.
+
+import Configuration
+import Control
+import Linux
+import Telemetry
+import Wire
+
+extension SupervisorProcess {
+    /// Name of the environment variable that tells the known program why the one that was to follow it did not.
+    static let returnedVariable = "UNDERSTUDY_NOT_FOLLOWED"
+
+    /// How long children may take to end, by the configuration in force.
+    func adoptStopTimes() {
+        supervision.vipStop = Supervision.Limits.stop + current.loaded.configuration.hookTimeAtEnd
+    }
+
+    /// Ends the daemon, sessions first when the configuration gives them a rate; told again, at once. A program that was to
+    /// follow does not: whoever says stop means the last word.
+    func stop() {
+        if let program = afterwards {
+            afterwards = nil
+            log.notice("The daemon stops; the new program does not start.", ["program": program])
+            // It ends already, and as patiently as after any first order.
+            return announceEnd()
+        }
+        end()
+    }
+
+    private func end() {
+        let settings = current.loaded.configuration.drain
+        supervision.balancerStop = max(settings.deadline, Supervision.Limits.stop)
+        guard !supervision.isStopping, settings.rate != nil else { return tell(.stop) }
+        log.notice("Sessions are drained before the daemon ends.", ["within": settings.deadline.text])
+        tell(.drain(settings.deadline))
+    }
+
+    /// How long the end may take, from now on, with children that hang.
+    private var longestEnd: Duration {
+        let drain = current.loaded.configuration.drain
+        return supervision.longestEnd(drain: drain.rate == nil ? nil : drain.deadline)
+    }
+
+    /// Tells the service manager what begins here, then how long it may take: a manager that was not told kills everything after
+    /// its own time for a stop. One that hears of a stop waits for the end of the process, so it is told of a reload when another
+    /// program follows in it.
+    func announceEnd() {
+        if let afterwards {
+            notify.reloading(at: Clock.now)
+            notify.status("everything ends in order, then \(afterwards) starts")
+        } else {
+            notify.stopping("releasing the address, then closing")
+        }
+        notify.extend(by: longestEnd)
+    }
+
+    // MARK: Another program
+
+    /// Everything ends in order, sessions first; then the new program starts in this process. The operator is told that it
+    /// begins: what comes of it is seen in the status of the program that is there afterwards.
+    func drainAndFollow(_ upgrading: Upgrading) {
+        log.notice("Sessions are drained, then the new program starts.", ["program": upgrading.path])
+        loop.cancel(upgrading.timer)
+        self.upgrading = nil
+        afterwards = upgrading.path
+        end()
+        upgrading.asker.answer([
+            "ok": true, "draining": true, "version": .string(upgrading.version), "pid": JSON(ProcessSelf.pid),
+            "within_ms": JSON(longestEnd.wholeMilliseconds),
+        ])
+    }
+
+    /// The exit status, unless another program takes this one's place.
+    func finished(with status: Int32) throws(Errno) -> Int32 {
+        guard let afterwards else { return status }
+        let failure: Errno
+        do throws(Errno) {
+            try ProcessSelf.execute(afterwards, arguments: arguments(), environment: environment([]))
+        } catch {
+            failure = error
+        }
+        // The known program serves rather than nobody, and says why.
+        try ProcessSelf.execute(
+            "/proc/self/exe", arguments: arguments(),
+            environment: environment(["\(Self.returnedVariable)=\(failure)"]))
+    }
+}
