@@ -24,8 +24,8 @@ from house import expect, named
 
 UNDERSTUDY = """
 listen plain { bind *:1084; use broker; backlog 16384 }
-listen tls { bind *:8883; use broker; backlog 16384; tls { certificate @/combined.pem } }
-listen openssl { bind *:8884; use broker; backlog 16384; tls { certificate @/combined.pem; records openssl } }
+listen tls { bind *:8883; use broker; backlog 16384; tls { certificate @/combined.pem; timeout handshake 120s } }
+listen openssl { bind *:8884; use broker; backlog 16384; tls { certificate @/combined.pem; records openssl; timeout handshake 120s } }
 backend broker { server one 10.77.0.1:1883; check none; timeout connack 60s; timeout connect 60s }
 loops 1
 """
@@ -205,7 +205,8 @@ def begin(program, kind, port, tls):
 
     pid = process.pid
     if program == "nginx":
-        pid = int(house.run("pgrep", "-P", str(process.pid)).split()[0])
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        pid = int(house.wait_for(lambda: children.read_text().split(), "nginx's worker")[0])
     return pid, stop, None
 
 
