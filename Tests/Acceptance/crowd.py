@@ -3,6 +3,7 @@
 import os
 import resource
 import select
+import signal
 import socket
 import ssl
 import time
@@ -56,13 +57,27 @@ def answer_everybody(address):
     os._exit(0)
 
 
+# The processes of herds.
+HERDS = []
+
+
+def dismiss():
+    """Ends all herds, and with them their connections."""
+    while HERDS:
+        pid = HERDS.pop()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
 def herd(count, part, parts, go, folder, port=8883):
     """A part of the clients, a process of its own: connects them all without waiting for one another.
 
     `folder`: of the certificates; `None` without TLS. Returns a pipe that says `UP FAILED SECONDS`."""
     reader, writer = os.pipe()
-    if os.fork():
+    child = os.fork()
+    if child:
         os.close(writer)
+        HERDS.append(child)
         return reader
     context = house.client_context(folder) if folder else None
     # The crowd's own work is none of the balancer's: it stands back, on a machine that does both.

@@ -19,13 +19,13 @@ import sys
 import time
 
 import house
-from crowd import answer_everybody, herd
+from crowd import answer_everybody, dismiss, herd
 from house import expect, named
 
 UNDERSTUDY = """
 listen plain { bind *:1084; use broker; backlog 16384 }
-listen tls { bind *:8883; use broker; backlog 16384; tls { certificate @/combined.pem } }
-listen openssl { bind *:8884; use broker; backlog 16384; tls { certificate @/combined.pem; records openssl } }
+listen tls { bind *:8883; use broker; backlog 16384; tls { certificate @/combined.pem; timeout handshake 120s } }
+listen openssl { bind *:8884; use broker; backlog 16384; tls { certificate @/combined.pem; records openssl; timeout handshake 120s } }
 backend broker { server one 10.77.0.1:1883; check none; timeout connack 60s; timeout connect 60s }
 loops 1
 """
@@ -158,6 +158,7 @@ def main():
     house.run("ip", "address", "add", "10.77.0.1/32", "dev", "lo")
     # Of this namespace alone: the ports of one program's sessions are not free at once for the next one's.
     pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("1100 65000")
+    pathlib.Path("/proc/sys/net/ipv4/tcp_max_tw_buckets").write_text("100")
     answer_everybody("10.77.0.1")
     house.wait_for(lambda: house.is_open("10.77.0.1", 1883), "the broker")
     figures = {}
@@ -181,6 +182,7 @@ def main():
             if (label, kind) == ("understudy", "TLS"):
                 outlive(balancer, count, deaths, tls, few, count - count // 10)
             stop()
+            dismiss()
     for (label, kind), bytes in figures.items():
         if label != "understudy":
             print(f"{kind}: {label} takes {bytes / max(1, figures['understudy', kind]):.1f} times as much")
@@ -203,7 +205,8 @@ def begin(program, kind, port, tls):
 
     pid = process.pid
     if program == "nginx":
-        pid = int(house.run("pgrep", "-P", str(process.pid)).split()[0])
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        pid = int(house.wait_for(lambda: children.read_text().split(), "nginx's worker")[0])
     return pid, stop, None
 
 

@@ -63,6 +63,7 @@ extension BalancerProcess {
         // A reload may raise the limit up to here: room that is not used takes no memory.
         let sessions = min(affordable, max(configuration.maximumSessions, Self.roomForSessions))
         room = max(room, sessions)
+        reserveDescriptors(min(Int(limit), sessions * Self.socketsPerSession + Self.reservedDescriptors))
         let longest = configuration.listeners.map(\.maximumConnectSize).max() ?? 0
         let chunkSize = (max(65_536, longest) + 4095) / 4096 * 4096
         let inherited = survival.loops
@@ -95,6 +96,13 @@ extension BalancerProcess {
             survival.wasHandedOver
                 ? "A balancer has handed over; this one has its sessions." : "A balancer has died; this one has its sessions.",
             ["deaths": "\(survival.state.deaths)", "loops": "\(inherited.count)"])
+    }
+
+    /// Before there are loops: while one has to wait for a larger table of descriptors, its sessions wait as well.
+    private func reserveDescriptors(_ count: Int) {
+        do throws(Errno) { try Descriptor.reserve(min(count, Self.mostReserved)) } catch {
+            log.warning("Descriptors could not be reserved: loops will pause as they need more.", ["error": "\(error)"])
+        }
     }
 
     /// Writes down in whose hands the predecessor died, as far as those sessions were not established and their client IDs are

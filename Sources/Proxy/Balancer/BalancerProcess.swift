@@ -74,6 +74,8 @@ package final class BalancerProcess {
     var room = 0
     /// Descriptors kept for everything that is not a session.
     static let reservedDescriptors = 512
+    /// Descriptors that the kernel's table has room for from the beginning: 2 MiB.
+    static let mostReserved = 262_144
 
     init(log: Log, survival: Survival) throws(Errno) {
         self.log = log
