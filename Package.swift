@@ -52,7 +52,7 @@ let package = Package(
         swift("Configuration", ["Wire"]),
 
         // Shells: talk to the kernel.
-        swift("Linux", ["Wire", "CLinux", "CNetlink"], unchecked),
+        swift("Linux", ["Wire", "CLinux", "CNetlink"]),
         swift("TLS", ["Wire", "Configuration", "Linux", "COpenSSL"]),
         swift("Telemetry", ["Wire", "Configuration", "Linux"]),
         swift("Control", ["Wire", "Configuration", "Linux"]),

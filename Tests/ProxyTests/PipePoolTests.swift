@@ -7,6 +7,23 @@ import Wire
 
 @testable import Proxy
 
+/// A pool that expectations can name: they copy what they look at, which a pool does not allow.
+private final class Held {
+    private let pool: PipePool
+
+    init(region: MemoryRegion) { pool = PipePool(region: region) }
+
+    var used: Int { pool.used }
+    func allocate() -> UInt8? { pool.allocate() }
+    func release(_ number: UInt8) { pool.release(number) }
+    func destroy(_ number: UInt8) { pool.destroy(number) }
+    func rebuild(inUse: Set<UInt8>) { pool.rebuild(inUse: inUse) }
+    func isWhole(_ number: UInt8) -> Bool { pool.isWhole(number) }
+    func fill(_ number: UInt8) -> Int? { pool.fill(number) }
+    func receive(_ socket: Int32, into number: UInt8, _ count: Int) -> Transfer { pool.receive(socket, into: number, count) }
+    func send(_ socket: Int32, from number: UInt8, _ count: Int) -> Transfer { pool.send(socket, from: number, count) }
+}
+
 @Suite("Pipes for bulk")
 struct PipePoolTests {
     private static func memory() -> MemoryRegion { MemoryRegion.allocate(count: PipePool.bytes) }
@@ -28,7 +45,7 @@ struct PipePoolTests {
 
     @Test("are lent at most so many, and come back")
     func bound() {
-        let pool = PipePool(region: Self.memory())
+        let pool = Held(region: Self.memory())
         let lent = (0..<PipePool.maximum).compactMap { _ in pool.allocate() }
         // A machine may allow its users fewer.
         #expect(Set(lent).count == lent.count && !lent.isEmpty)
@@ -45,7 +62,7 @@ struct PipePoolTests {
     func adoption() throws {
         let memory = Self.memory()
         let (first, second) = try Self.pair(holding: 1000)
-        let before = PipePool(region: memory)
+        let before = Held(region: memory)
         let claimed = try #require(before.allocate())
         let forgotten = try #require(before.allocate())
         let empty = try #require(before.allocate())
@@ -54,7 +71,7 @@ struct PipePoolTests {
         #expect(Self.count(before.receive(second, into: empty, 400)) == nil)
         before.release(empty)
 
-        let after = PipePool(region: memory)
+        let after = Held(region: memory)
         after.rebuild(inUse: [claimed])
         #expect(after.used == 1)
         #expect(after.isWhole(claimed) && after.fill(claimed) == 600)
@@ -72,14 +89,14 @@ struct PipePoolTests {
     @Test("whose numbers are somebody else's by now are not touched")
     func strangers() throws {
         let memory = Self.memory()
-        let before = PipePool(region: memory)
+        let before = Held(region: memory)
         let number = try #require(before.allocate())
         let record = memory.load(Int(number) * 16 + 8, as: Int32.self)
         before.release(number)
         // As if the pipe had been closed, and its number given away.
         let (first, second) = try Self.pair(holding: 1)
         #expect(dup2(second, record) == record)
-        let after = PipePool(region: memory)
+        let after = Held(region: memory)
         after.rebuild(inUse: [])
         #expect(!after.isWhole(number))
         #expect(try Descriptor.read(record, limit: 10) == [7])
