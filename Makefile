@@ -7,7 +7,7 @@ RELEASE     := swift build -c release --static-swift-stdlib --product understudy
 DESTDIR     ?=
 PREFIX      ?= /usr
 
-.PHONY: build chaos demo test bench install dependencies format lint clean
+.PHONY: build chaos demo test bench install deb dependencies format lint clean
 
 # What runs on a host: one file, the Swift runtime inside.
 build:
@@ -44,6 +44,10 @@ install:
 	if test -z "$(DESTDIR)" && command -v systemd-sysusers >/dev/null; then systemd-sysusers understudy.conf; fi
 	test -e $(DESTDIR)/etc/understudy/understudy.conf || \
 	    install -D -m 644 conf/understudy.conf $(DESTDIR)/etc/understudy/understudy.conf
+
+# A package for Debian and its relatives, beside this file: dpkg -i understudy_*.deb
+deb: build
+	packaging/make-deb.sh $(BINARY)
 
 dependencies:
 	packaging/install-dependencies.sh

@@ -69,7 +69,7 @@ let package = Package(
                 "Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control", "Failover", "Proxy", "Supervisor",
                 "Lab", "Bench", "MQTT",
             ],
-            swiftSettings: house),
+            swiftSettings: house + chaos),
 
         tests("WireTests", ["Wire"]),
         tests("VRRPTests", ["Wire", "VRRP"]),

@@ -59,7 +59,7 @@ static void descriptor_path(char path[32], int number) {
 // other. NULL when they are not what is expected. Looked up before the copy is made.
 static volatile char *role_word(const struct cl_holder_plan *plan) {
     const char *role = plan->arguments[0] ? plan->arguments[1] : NULL;
-    if (!role || strcmp(program_invocation_name, plan->arguments[0]) != 0) return NULL;
+    if (!role || strlen(role) < sizeof "holder" - 1 || strcmp(program_invocation_name, plan->arguments[0]) != 0) return NULL;
     char *word = program_invocation_name + strlen(program_invocation_name) + 1;
     return strncmp(word, role, strlen(role) + 1) == 0 ? word : NULL;
 }
@@ -100,7 +100,9 @@ static int hold(struct cl_holder_plan *plan, long parent, volatile char *role, i
     syscall(SYS_prctl, PR_SET_NAME, "understudy-hold", 0, 0, 0);
     rename_role(role, plan->arguments[1], "holder");
     uint64_t death = 1ull << (SIGUSR1 - 1);
-    while (syscall(SYS_getppid) == parent) {
+    // A process that becomes another program in place has another holder from then on. It may not be in charge yet itself.
+    while (syscall(SYS_getppid) == parent
+           && __atomic_load_n(&plan->words->owner, __ATOMIC_ACQUIRE) <= plan->generation) {
         // The signal tells at once; the time is the net below it.
         struct timespec time = {0, 100000000};
         syscall(SYS_rt_sigtimedwait, &death, NULL, &time, sizeof death);

@@ -7,8 +7,8 @@
 /// nothing else. It drops its privileges first, before it reads a byte of a stranger. Its configuration arrives as
 /// `descriptors` messages and one `prepare`, as it does for every later reload. It beats from its start on.
 ///
-/// End of file on the control socket means that the supervisor is gone: `vip` sends priority 0, releases its addresses and
-/// exits; the balancer exits. The kernel's parent-death signal is the net below that.
+/// End of file on the control socket means that the supervisor is gone and nobody follows it: `vip` sends priority 0,
+/// releases its addresses and exits; the balancer exits. The keeper ends whom that does not reach.
 package enum ChildProcess {
     /// The two children of the supervisor.
     package enum Role: String, Hashable, Sendable, CaseIterable, Comparable {

@@ -44,9 +44,7 @@ extension SupervisorMessage {
         case .stop(let deadline):
             bytes.append(Kind.stop.rawValue)
             bytes.append(bigEndian: deadline.nanoseconds)
-        case .welcome(let supervisor):
-            bytes.append(Kind.welcome.rawValue)
-            bytes.append(bigEndian: UInt32(bitPattern: supervisor))
+        case .welcome: bytes.append(Kind.welcome.rawValue)
         case .handOver(let program):
             bytes.append(Kind.handOver.rawValue)
             bytes.append(text: program, limit: ControlLimits.path)
@@ -73,7 +71,7 @@ extension SupervisorMessage {
             case .admin: self = .admin(request: try reader.json())
             case .balancerLink: self = .balancerLink
             case .vipLink: self = .vipLink
-            case .welcome: self = .welcome(supervisor: Int32(bitPattern: try reader.u32()))
+            case .welcome: self = .welcome
             case .handOver: self = .handOver(program: try reader.text(limit: ControlLimits.path))
             case .believe: self = .believe
             case .drain:

@@ -66,8 +66,8 @@ package enum SupervisorMessage: ControlMessage, Hashable {
     /// To the balancer. Attached: the end of a new direct link to `vip` (see ``VipNotice``); the old one is void.
     case vipLink
     /// To a balancer that said ``ChildMessage/succeeded(pid:)``: what follows is for it; what came before was for the one
-    /// that died. With the supervisor's process number.
-    case welcome(supervisor: Int32)
+    /// that died.
+    case welcome
     /// To the balancer: end at once, with ``ChildProcess/handOverStatus``, so that this program takes its place with all its
     /// sessions. This one comes back should the other not take over, or die before ``believe``.
     case handOver(program: String)

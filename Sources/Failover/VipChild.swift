@@ -56,7 +56,6 @@ package enum VipChild {
         // The same for a real-time priority that a reload changes.
         if punctuality.isRealTime, (try? ResourceLimits.unlimitRealtimePriority()) == nil { rights.insert(.sysNice) }
         if Privileges.isRoot { try Privileges.drop(to: nil, keeping: rights) }
-        try ProcessSelf.setParentDeathSignal(Signals.terminate)
 
         let log = try Log(process: "vip", sink: .toStandardError)
         try log.start()

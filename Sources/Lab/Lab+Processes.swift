@@ -88,16 +88,16 @@ extension Lab {
         findings.add("hosts that hold the address", Double(try holders().count), .number, .always(1))
     }
 
-    /// kill -9 of the supervisor.
-    func killSupervisor(_ findings: inout Findings) throws(LabError) {
+    /// kill -9 of the keeper, which the service manager takes for the service.
+    func killKeeper(_ findings: inout Findings) throws(LabError) {
         let (active, standby) = try roles()
-        let prober = try probe("supervisor")
+        let prober = try probe("keeper")
         defer { prober.stop() }
-        let moment = try active.signal(.supervisor, SIGKILL)
+        let moment = try active.signal(.keeper, SIGKILL)
         try active.waitUntilEnded()
         _ = try waitForAnswer(prober, after: moment)
         try waitForHolder(standby)
-        try bench.pass(.seconds(1))
+        _ = try bench.wait(for: Self.serviceLimit) { (try? network.processes(on: active.host))?.isEmpty == true }
         findings.add("longest time without service", prober.longestGap(since: moment.before))
         findings.add("address left behind", try active.holdsAddress() ? 1 : 0, .number, .always(0))
         findings.add("processes left behind", Double(try network.processes(on: active.host).count), .number, .always(0))

@@ -21,6 +21,8 @@ package enum Scenario: String, CaseIterable, Sendable {
     case crashLoop = "crash-loop"
     case stopBalancer = "stop-balancer"
     case killSupervisor = "kill-supervisor"
+    case killKeeper = "kill-keeper"
+    case upgrade
     case brokerDeath = "broker-death"
     case brokerSilence = "broker-silence"
     case manyClients = "many-clients"
@@ -46,7 +48,9 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .killBalancer: "kill -9 of the balancer on the active host; nobody may have to reconnect, time without service"
         case .crashLoop: "each balancer on the active host is killed as soon as it is there; the other host must take the address"
         case .stopBalancer: "SIGSTOP of the balancer on the active host; time until the other host serves"
-        case .killSupervisor: "kill -9 of the supervisor on the active host; the address must not stay there"
+        case .killSupervisor: "kill -9 of the supervisor on the active host; nothing may move, nobody may have to reconnect"
+        case .killKeeper: "kill -9 of the process that was started on the active host; the address must not stay there"
+        case .upgrade: "another program on the active host, then on the other one; nothing may move, nobody may have to reconnect"
         case .brokerDeath: "kill -9 of a broker; time until its clients are served again, failed new CONNECTs"
         case .brokerSilence: "a broker's host is cut off and nothing tells; the same figures"
         case .manyClients: "5,000 clients at one time through one host"
@@ -98,6 +102,8 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .crashLoop: try lab.crashAgainAndAgain(&findings)
         case .stopBalancer: try lab.stopBalancer(&findings)
         case .killSupervisor: try lab.killSupervisor(&findings)
+        case .killKeeper: try lab.killKeeper(&findings)
+        case .upgrade: try lab.upgradePair(&findings)
         case .brokerDeath: try lab.loseBroker(&findings)
         case .brokerSilence: try lab.silenceBroker(&findings)
         case .manyClients: try lab.carryMany(5000, &findings)

@@ -93,6 +93,13 @@ package enum Descriptor {
         return unsafe poll(&wanted, 1, milliseconds) > 0 && Int32(wanted.revents) & POLLOUT != 0
     }
 
+    /// Whether there is something to read at this moment, or the end of it.
+    package static func isReadable(_ number: Int32) -> Bool {
+        var wanted = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        // Sound: the structure lives on the stack for the duration of the call.
+        return unsafe poll(&wanted, 1, 0) > 0
+    }
+
     /// Waits until there is something to read, or the end, at most until `deadline`.
     package static func waitReadable(_ number: Int32, until deadline: Instant) throws(Errno) {
         var wanted = pollfd(fd: number, events: Int16(POLLIN), revents: 0)

@@ -34,7 +34,10 @@ package struct Holder {
     ///   - region: a mapping that process, holder and successor share; zero at first.
     ///   - arguments: what the successor is started with, the program's name first.
     ///   - environment: its whole environment, `NAME=value`.
-    package init(region: MemoryRegion, arguments: [String], environment: [String]) {
+    ///   - patience: milliseconds the known program may take to take over.
+    package init(
+        region: MemoryRegion, arguments: [String], environment: [String], patience: Int32 = Bounds.known
+    ) {
         unsafe words = region.bind(to: cl_holder_words.self, count: 1)
         unsafe plan = UnsafeMutablePointer<cl_holder_plan>.allocate(capacity: 1)
         unsafe plan.initialize(to: cl_holder_plan())
@@ -43,7 +46,7 @@ package struct Holder {
         unsafe plan.pointee.arguments = Self.vector(arguments)
         unsafe plan.pointee.environment = Self.vector(environment)
         unsafe plan.pointee.next_patience = Bounds.next
-        unsafe plan.pointee.patience = Bounds.known
+        unsafe plan.pointee.patience = patience
         unsafe plan.pointee.tries = Bounds.tries
         unsafe plan.pointee.generation = words.pointee.owner + 1
     }
@@ -74,6 +77,14 @@ package struct Holder {
     /// This process is in charge from here on: the holder of its predecessor ends.
     package func commit() {
         unsafe words.pointee.owner = plan.pointee.generation
+    }
+
+    /// The number of this process in the row.
+    package var generation: UInt64 { unsafe plan.pointee.generation }
+
+    /// The number of the process that is in charge, whose holder starts the next one.
+    package static func generationInCharge(_ region: MemoryRegion) -> UInt64 {
+        unsafe region.bind(to: cl_holder_words.self, count: 1).pointee.owner
     }
 
     /// Whether this process is in charge, for those who must know before each step.
@@ -132,6 +143,13 @@ package struct Holder {
 
     /// Programs that were started and did not take over.
     package var failures: UInt32 { unsafe words.pointee.failures }
+
+    /// Ends a holder that was started here, and reaps it: nothing follows.
+    package static func dismiss(_ pid: Int32) {
+        guard pid > 0 else { return }
+        Glibc.kill(pid, SIGKILL)
+        _ = waitpid(pid, nil, 0)
+    }
 
     /// Whether a holder that was started here has ended; reaps it.
     package static func hasEnded(_ pid: Int32) -> Bool {

@@ -7,6 +7,8 @@ package import Wire
 package struct Notify: Sendable {
     /// Path of the socket; a leading `@` means the abstract namespace.
     private let path: String?
+    /// A message socket whose other end passes on what it hears; `nil`: the manager is told directly.
+    private let relay: Int32?
     /// How often the manager wants to hear from us, or it restarts us; `nil` when it does not watch.
     package let watchdogLimit: Duration?
 
@@ -14,20 +16,29 @@ package struct Notify: Sendable {
     ///   - socket: the value of `NOTIFY_SOCKET`.
     ///   - watchdogMicroseconds: the value of `WATCHDOG_USEC`.
     ///   - watchdogPID: the value of `WATCHDOG_PID`: whom the watchdog is meant for.
-    package init(socket: String?, watchdogMicroseconds: String? = nil, watchdogPID: String? = nil) {
+    ///   - relay: a message socket whose other end belongs to `process`, the one the manager knows, and passes on what
+    ///     it hears.
+    package init(
+        socket: String?, watchdogMicroseconds: String? = nil, watchdogPID: String? = nil, relay: Int32? = nil,
+        process: Int32 = ProcessSelf.pid
+    ) {
+        self.relay = relay
         path = socket.flatMap { $0.hasPrefix("/") || $0.hasPrefix("@") ? $0 : nil }
-        let isForUs = watchdogPID.map { $0 == String(ProcessSelf.pid) } ?? true
+        let isForUs = watchdogPID.map { $0 == String(process) } ?? true
         watchdogLimit = watchdogMicroseconds.flatMap(Int64.init).flatMap { value in
             value > 0 && isForUs ? .microseconds(value) : nil
         }
     }
 
     /// What the environment of this process says.
-    package static var fromEnvironment: Notify {
+    package static var fromEnvironment: Notify { fromEnvironment(relay: nil, process: ProcessSelf.pid) }
+
+    /// The same for a child of the process the manager knows, which passes on what it hears.
+    package static func fromEnvironment(relay: Int32?, process: Int32) -> Notify {
         Notify(
             socket: ProcessSelf.environment("NOTIFY_SOCKET"),
             watchdogMicroseconds: ProcessSelf.environment("WATCHDOG_USEC"),
-            watchdogPID: ProcessSelf.environment("WATCHDOG_PID"))
+            watchdogPID: ProcessSelf.environment("WATCHDOG_PID"), relay: relay, process: process)
     }
 
     /// Says that the service is up, or its reload done.
@@ -53,8 +64,14 @@ package struct Notify: Sendable {
     }
 
     /// Best effort: the manager judges by what it hears, and there is nobody else to tell.
-    private func send(_ lines: [String]) {
-        guard let path else { return }
-        try? UnixDatagram.send(Array(lines.joined(separator: "\n").utf8), to: path)
+    private func send(_ lines: [String]) { pass(Array(lines.joined(separator: "\n").utf8)) }
+
+    /// Passes on what another process of this service says. Best effort, too.
+    package func pass(_ words: [UInt8]) {
+        if let relay {
+            try? UnixSocket.send(relay, words)
+        } else if let path {
+            try? UnixDatagram.send(words, to: path)
+        }
     }
 }

@@ -14,6 +14,29 @@ package enum Orphans {
     /// Whether a process is a child of this one.
     package static func isChild(_ pid: Int32) -> Bool { pid > 0 && cl_is_child(pid) == 1 }
 
+    /// Reaps one child that has ended.
+    ///
+    /// - Returns: which, and what wait(2) says; `nil`: none has.
+    package static func next() -> (pid: Int32, status: Int32)? {
+        var status: Int32 = 0
+        // Sound: the status lives on the stack for the duration of the call.
+        let pid = unsafe waitpid(-1, &status, WNOHANG)
+        return pid > 0 ? (pid, status) : nil
+    }
+
+    /// Whether this process has children, ended or not.
+    package static var haveCome: Bool { cl_ended_child() >= 0 }
+
+    /// Octets of the kernel's list of a process's children.
+    private static let listLimit = 1 << 20
+
+    /// The children of the main thread of a process, ended or not (`/proc/PID/task/PID/children`); empty when the kernel
+    /// keeps no such list.
+    package static func children(of pid: Int32) -> [Int32] {
+        let list = (try? File.read("/proc/\(pid)/task/\(pid)/children", limit: listLimit)) ?? []
+        return String(decoding: list, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }
+    }
+
     /// Waits for all children to end, and reaps them.
     package static func reapAll(until deadline: Instant) {
         while cl_ended_child() >= 0, Clock.now < deadline {

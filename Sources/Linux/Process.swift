@@ -26,6 +26,12 @@ package final class Process {
             case .unknown: "nobody knows how"
             }
         }
+
+        /// What wait(2) said.
+        package init(status: Int32) {
+            let signal = status & 0x7F
+            self = signal == 0 ? .exited(status >> 8 & 0xFF) : .signaled(signal)
+        }
     }
 
     /// What to start.
@@ -58,7 +64,10 @@ package final class Process {
     }
 
     package let pid: Int32
+    /// A pidfd; of a process that is gone already, something that is readable as that would be.
     private let descriptor: FileDescriptor
+    /// Its parent is another process, which reaps it.
+    private let isForeign: Bool
     private var ending: Ending?
 
     /// Starts a program. It begins with default signal handlers and nothing blocked.
@@ -70,6 +79,7 @@ package final class Process {
             child = try Self.spawn(launch)
         }
         pid = child
+        isForeign = false
         // Not yet reaped, so the number is still that of our child.
         let number = cl_pidfd_open(child)
         guard number >= 0 else {
@@ -86,8 +96,28 @@ package final class Process {
     package init(adopting pid: Int32) throws(Errno) {
         guard Orphans.isChild(pid) else { throw Errno(ECHILD, "waitid \(pid)") }
         self.pid = pid
+        isForeign = false
         // A child that is not reaped yet keeps its number.
         descriptor = FileDescriptor(owning: try check("pidfd_open \(pid)") { cl_pidfd_open(pid) })
+    }
+
+    /// Takes over a process that another one of this host is the parent of, and reaps: how it ends is not learned.
+    ///
+    /// - Parameter parent: in a position to reap it; the number is believed only while it is a child of that process.
+    /// - Throws: `Errno`; `ECHILD` when it is none.
+    package init(following pid: Int32, childOf parent: Int32) throws(Errno) {
+        self.pid = pid
+        isForeign = true
+        descriptor = FileDescriptor(owning: try check("pidfd_open \(pid)") { cl_pidfd_open(pid) })
+        // Asked afterwards: what is in the list now is what the descriptor means.
+        guard Orphans.children(of: parent).contains(pid) else { throw Errno(ECHILD, "children of \(parent)") }
+    }
+
+    /// A process that is known to be gone: its end is reported as that of any other.
+    package init(departed pid: Int32) throws(Errno) {
+        self.pid = pid
+        isForeign = true
+        descriptor = FileDescriptor(owning: try check("eventfd") { eventfd(1, Int32(CL_EFD_CLOEXEC)) })
     }
 
     /// The pidfd, readable when the process has ended; valid as long as this is.
@@ -128,6 +158,10 @@ package final class Process {
 
     private func learn(reaping: Bool) -> Ending? {
         if let ending { return ending }
+        if isForeign {
+            if Descriptor.isReadable(descriptor.number) { ending = .unknown }
+            return ending
+        }
         var signal: Int32 = 0
         var status: Int32 = 0
         // Sound: both live on the stack for the duration of the call.
@@ -147,6 +181,8 @@ package final class Process {
     /// - Throws: `Errno`: `EPERM`; `ESRCH` when it has ended and somebody else has reaped it.
     package func send(_ signal: Int32) throws(Errno) {
         guard ending == nil else { return }
+        // Of a process that had departed before it was taken over there is no pidfd.
+        if isForeign, Descriptor.isReadable(descriptor.number) { return }
         try check("pidfd_send_signal \(pid)") { cl_pidfd_send_signal(descriptor.number, signal) }
     }
 

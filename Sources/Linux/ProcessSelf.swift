@@ -9,6 +9,19 @@ package enum ProcessSelf {
     package static var pid: Int32 { getpid() }
     package static var parent: Int32 { getppid() }
 
+    /// A pidfd: readable when that process has ended.
+    package static func descriptor(of pid: Int32) throws(Errno) -> Int32 {
+        try check("pidfd_open \(pid)") { cl_pidfd_open(pid) }
+    }
+
+    /// Whether a process of that number is there, ended but not reaped included.
+    package static func isThere(_ pid: Int32) -> Bool { pid > 0 && (Glibc.kill(pid, 0) == 0 || errno != ESRCH) }
+
+    /// Sends a signal to a process that may be gone by now.
+    package static func send(_ signal: Int32, to pid: Int32) {
+        if pid > 1 { Glibc.kill(pid, signal) }
+    }
+
     /// The file of the program that runs here, also when something else has its path by now. A process may always ask this of
     /// itself, and of one of another user only with rights that nobody here has.
     package static var program: File.Identity? { File.identity("/proc/self/exe") }
@@ -17,11 +30,6 @@ package enum ProcessSelf {
     package static func setName(_ name: String) {
         // Sound: the kernel copies at most 16 octets of the terminated string during the call. It cannot fail otherwise.
         _ = unsafe name.withCString { cl_prctl(Int32(PR_SET_NAME), UInt(bitPattern: $0), 0, 0, 0) }
-    }
-
-    /// Asks for a signal when the thread that started this process ends. A change of user clears it: ask afterwards.
-    package static func setParentDeathSignal(_ signal: Int32) throws(Errno) {
-        try check("prctl PR_SET_PDEATHSIG") { cl_prctl(Int32(PR_SET_PDEATHSIG), UInt(signal), 0, 0, 0) }
     }
 
     /// Keeps every page that is ever touched in memory.

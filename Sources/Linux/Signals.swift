@@ -55,6 +55,7 @@ package final class Signals {
     package static let stop = SIGSTOP
     package static let `continue` = SIGCONT
     package static let abort = SIGABRT
+    package static let childEnded = SIGCHLD
 
     /// `SIGKILL` for 9.
     package static func name(_ signal: Int32) -> String {

@@ -27,14 +27,19 @@ final class ChildHandle {
     private var given: Holdings.Named = [:]
     private var inPreparation: Holdings.Named = [:]
 
-    /// Takes over what the program before this one started.
+    /// Takes over what the program before this one, or a supervisor that died, started.
     ///
-    /// - Parameter holding: what is held under a descriptor's number.
+    /// - Parameters:
+    ///   - keeper: the parent of those whose own has died.
+    ///   - holding: what is held under a descriptor's number.
     init(
-        _ heritage: Heritage.Child, on loop: EventLoop, holding: (Int32) -> Holdings.Holding?
+        _ heritage: Heritage.Child, keeper: Int32, on loop: EventLoop, holding: (Int32) -> Holdings.Holding?
     ) throws(Errno) {
         role = heritage.role
-        process = try Process(adopting: heritage.pid)
+        process =
+            if let living = Self.process(heritage.pid, keeper: keeper) { living } else { try Process(departed: heritage.pid) }
+        claimant = heritage.claimant
+        program = heritage.program
         isHeld = heritage.isHeld
         started = heritage.started
         state = heritage.state
@@ -45,11 +50,16 @@ final class ChildHandle {
         channel = try Channel(FileDescriptor(owning: heritage.channel), on: loop)
     }
 
+    /// A process that is a child of this one, or of the keeper; `nil`: of neither, so it is gone.
+    static func process(_ pid: Int32, keeper: Int32) -> Process? {
+        (try? Process(adopting: pid)) ?? (try? Process(following: pid, childOf: keeper))
+    }
+
     /// What the next program is told of it.
     func bequest(restarts: UInt64, lastEnding: String?) -> Heritage.Child {
         Heritage.Child(
             role: role, pid: process.pid, channel: channel.descriptor, isHeld: isHeld, started: started, state: state,
-            restarts: restarts, lastEnding: lastEnding,
+            restarts: restarts, lastEnding: lastEnding, claimant: claimant, program: program,
             given: Dictionary(uniqueKeysWithValues: given.map { ($0.key.text, $0.value.descriptor.number) }))
     }
 
@@ -85,7 +95,7 @@ final class ChildHandle {
         inPreparation = [:]
         program = nil
         state = nil
-        channel.send(.welcome(supervisor: ProcessSelf.pid))
+        channel.send(.welcome)
     }
 
     /// Hands over what the child does not have yet, then the configuration to prepare.

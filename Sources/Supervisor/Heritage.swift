@@ -4,19 +4,22 @@ import Control
 import Linux
 import Wire
 
-/// The supervisor's state as it travels through `execve`: JSON in a memfd, whose number is in ``variable``.
+/// The supervisor's state as it travels through `execve`, or to who follows a supervisor that died: JSON in a memfd, whose
+/// number is in ``variable`` or in ``KeeperWords``.
 ///
-/// The new program has the same process number, the same children, and every descriptor that is named here. It is read by
-/// a program of another version, so the form has a version, which is compared before anything is stopped.
-struct Heritage {
+/// The new program has every descriptor that is named here. It may be of another version, so the form has a version, which
+/// is compared before anything is stopped.
+struct Heritage: Equatable {
     /// Name of the environment variable with the number of the memfd.
     static let variable = "UNDERSTUDY_HERITAGE"
     /// Name of the environment variable that says to read it, say so with exit status 0, and end.
     static let rehearsalVariable = "UNDERSTUDY_REHEARSAL"
     /// Name of the environment variable with a descriptor of the file of the program that wrote it.
     static let formerVariable = "UNDERSTUDY_FORMER"
-    /// Raised with every change of the form or of what it means.
-    static let version = 1
+    /// Name of the environment variable that says that the program in between could not begin.
+    static let returnedVariable = "UNDERSTUDY_RETURNED"
+    /// Raised with every change of the form, of ``KeeperWords``, or of what they mean.
+    static let version = 2
     /// Octets of the JSON.
     private static let limit = 32 << 20
 
@@ -43,6 +46,10 @@ struct Heritage {
         var state: String?
         var restarts: UInt64
         var lastEnding: String?
+        /// The process that says it took this one's place; 0: none.
+        var claimant: Int32
+        /// The file of its program, as it said itself.
+        var program: File.Identity?
         /// What it was given: the descriptors here, by the names there.
         var given: [String: Int32]
     }
@@ -59,6 +66,8 @@ struct Heritage {
     var ticketSecret: [UInt8]
     var holdings: [Holding]
     var children: [Child]
+    /// What operators ordered about servers.
+    var orders: [JSON]
     /// The admin socket, and who is to be told how the upgrade went.
     var admin: Int32?
     var asker: Int32?
@@ -92,7 +101,7 @@ struct Heritage {
             "version": JSON(Self.version), "program": .string(program), "started": JSON(started.nanoseconds),
             "generation": JSON(generation), "last_generation": JSON(lastGeneration), "loops": JSON(loops), "bundle": JSON(bundle),
             "ticket_secret": .array(ticketSecret.map { JSON($0) }), "holdings": .array(holdings.map(\.json)),
-            "children": .array(children.map(\.json)), "admin": admin.map { JSON($0) } ?? .null,
+            "children": .array(children.map(\.json)), "orders": .array(orders), "admin": admin.map { JSON($0) } ?? .null,
             "asker": asker.map { JSON($0) } ?? .null,
         ]
     }
@@ -100,7 +109,7 @@ struct Heritage {
     init(
         program: String, started: Instant, generation: UInt64, lastGeneration: UInt64, loops: Int,
         bundle: Int32,
-        ticketSecret: [UInt8], holdings: [Holding], children: [Child], admin: Int32?, asker: Int32?
+        ticketSecret: [UInt8], holdings: [Holding], children: [Child], orders: [JSON], admin: Int32?, asker: Int32?
     ) {
         self.program = program
         self.started = started
@@ -111,6 +120,7 @@ struct Heritage {
         self.ticketSecret = ticketSecret
         self.holdings = holdings
         self.children = children
+        self.orders = orders
         self.admin = admin
         self.asker = asker
     }
@@ -120,7 +130,7 @@ struct Heritage {
             let started = json["started"]?.integer, let generation = json["generation"]?.integer,
             let last = json["last_generation"]?.integer, let loops = json["loops"]?.integer, let bundle = json["bundle"]?.descriptor,
             let secret = json["ticket_secret"]?.array, let holdings = json["holdings"]?.array,
-            let children = json["children"]?.array
+            let children = json["children"]?.array, let orders = json["orders"]?.array
         else { return nil }
         let octets = secret.compactMap { $0.integer.flatMap { UInt8(exactly: $0) } }
         let knownHoldings = holdings.compactMap(Holding.init)
@@ -131,7 +141,7 @@ struct Heritage {
         self.init(
             program: program, started: Instant(nanoseconds: started), generation: UInt64(clamping: generation),
             lastGeneration: UInt64(clamping: last), loops: Int(loops), bundle: bundle, ticketSecret: octets, holdings: knownHoldings,
-            children: knownChildren, admin: json["admin"]?.descriptor, asker: json["asker"]?.descriptor)
+            children: knownChildren, orders: orders, admin: json["admin"]?.descriptor, asker: json["asker"]?.descriptor)
     }
 
     // MARK: Travel
@@ -146,8 +156,14 @@ struct Heritage {
     /// - Throws: ``MalformedMessage`` when there is something that makes no sense.
     static func found() throws(MalformedMessage) -> Heritage? {
         guard let text = ProcessSelf.environment(variable) else { return nil }
-        guard let number = Int32(text), number > 2, Memfd.isSealed(number),
-            let bytes = try? Memfd.contents(number, limit: limit), let json = try? JSON(parsing: bytes.span),
+        guard let number = Int32(text) else { throw MalformedMessage("\(variable)=\(text)") }
+        return try Heritage(reading: number)
+    }
+
+    /// - Parameter number: the memfd with the form; closed.
+    init(reading number: Int32) throws(MalformedMessage) {
+        guard number > 2, Memfd.isSealed(number),
+            let bytes = try? Memfd.contents(number, limit: Self.limit), let json = try? JSON(parsing: bytes.span),
             let heritage = Heritage(json)
         else { throw MalformedMessage("what the former program left cannot be read") }
         Descriptor.close(number)
@@ -155,7 +171,7 @@ struct Heritage {
         for number in heritage.descriptors where (try? Descriptor.setCloseOnExec(number, true)) == nil {
             throw MalformedMessage("descriptor \(number) was not handed over")
         }
-        return heritage
+        self = heritage
     }
 }
 
@@ -202,7 +218,8 @@ extension Heritage.Child {
         [
             "role": .string(role.rawValue), "pid": JSON(pid), "channel": JSON(channel), "held": JSON(isHeld),
             "started": JSON(started.nanoseconds), "state": JSON(state), "restarts": JSON(restarts),
-            "last_ending": JSON(lastEnding),
+            "last_ending": JSON(lastEnding), "claimant": JSON(claimant),
+            "program": .array((program.map { [$0.device, $0.number] } ?? []).map { JSON(Int64(bitPattern: $0)) }),
             "given": .object(given.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }),
         ]
     }
@@ -212,7 +229,7 @@ extension Heritage.Child {
             let pid = json["pid"]?.integer.flatMap({ Int32(exactly: $0) }), pid > 1,
             let channel = json["channel"]?.descriptor, let isHeld = json["held"]?.bool,
             let started = json["started"]?.integer, let restarts = json["restarts"]?.integer,
-            let members = json["given"]?.members
+            let claimant = json["claimant"]?.integer.flatMap({ Int32(exactly: $0) }), let members = json["given"]?.members
         else { return nil }
         var given: [String: Int32] = [:]
         for member in members {
@@ -222,6 +239,14 @@ extension Heritage.Child {
         self.init(
             role: role, pid: pid, channel: channel, isHeld: isHeld, started: Instant(nanoseconds: started),
             state: json["state"]?.string, restarts: UInt64(clamping: restarts),
-            lastEnding: json["last_ending"]?.string, given: given)
+            lastEnding: json["last_ending"]?.string, claimant: claimant,
+            program: File.Identity(json["program"]?.array ?? []), given: given)
+    }
+}
+
+extension File.Identity {
+    fileprivate init?(_ parts: [JSON]) {
+        guard parts.count == 2, let device = parts[0].integer, let number = parts[1].integer else { return nil }
+        self.init(device: UInt64(bitPattern: device), number: UInt64(bitPattern: number))
     }
 }

@@ -81,7 +81,7 @@ struct Holdings {
             case .memory(let name, let bytes): .memory(name: name, bytes: bytes, number)
             case .secret(let name, _): .secret(name: name, number)
             }
-        }
+        }.sorted { $0.descriptor < $1.descriptor }
     }
 
     /// The holding with this descriptor.

@@ -58,6 +58,11 @@ package struct Supervision: Sendable {
         case drained(Role)
         /// ``nextDeadline`` has come.
         case timeout
+
+        /// It happens all the time, and changes nothing that a successor of the supervisor should know.
+        var isRoutine: Bool {
+            if case .beat = self { true } else { false }
+        }
     }
 
     /// What to do about it, in this order.

@@ -47,13 +47,17 @@ extension SupervisorProcess {
             let reason = role == .vip ? "this daemon manages no virtual address" : "there is no \(role.rawValue)"
             return connection.answer(AdminConnection.refusal(reason))
         }
-        ask(role, request) { answer in
+        ask(role, request) { [unowned self] answer in
             guard case .object(let members) = answer else {
                 return connection.answer(AdminConnection.refusal("\(role.rawValue) does not answer"))
             }
             // The answer says whether it was done; where a child only says what went wrong, that is a no.
             let isDone = answer?["ok"]?.bool ?? (answer?["error"] == nil)
             let rest = members.filter { $0.name != "ok" }
+            if isDone, role == .balancer {
+                orders.add(request)
+                leave()
+            }
             connection.answer(.object([JSON.Member("ok", JSON(isDone))] + rest))
         }
     }
@@ -72,6 +76,18 @@ extension SupervisorProcess {
         else { return done(nil) }
         loop.schedule(at: Clock.now + Self.questionTime) { [unowned self] in questions.answered(id, nil) }
         if !child.channel.send(.query(id: id, request: request)) { questions.answered(id, nil) }
+    }
+
+    /// Tells a balancer that has just begun to serve what operators ordered about servers before it came.
+    func repeatOrders(_ left: ArraySlice<JSON>? = nil) {
+        var left = left ?? orders.all[...]
+        guard let order = left.popFirst() else { return }
+        // One after the other: so many questions may wait for their answers, and no more.
+        ask(.balancer, order) { [unowned self] answer in
+            // A reload has removed the server.
+            if answer?["ok"]?.bool == false { log.notice("An order about a server is void.", ["order": order.text]) }
+            if supervision.isServing(.balancer) { repeatOrders(left) }
+        }
     }
 
     // MARK: Status
@@ -97,7 +113,11 @@ extension SupervisorProcess {
             "ok": true,
             "version": .string(settings.layout.version),
             "node": JSON(configuration.node),
-            "pid": JSON(ProcessSelf.pid),
+            "pid": JSON(kept.words.keeper),
+            "supervisor": [
+                "pid": JSON(ProcessSelf.pid), "deaths": JSON(kept.words.deaths),
+                "last_ending": kept.words.deaths > 0 ? .string(lastSupervisorEnding) : .null,
+            ],
             "uptime_ms": JSON((now - started).wholeMilliseconds),
             "configuration": .string(settings.configurationPath),
             "generation": JSON(current.number),

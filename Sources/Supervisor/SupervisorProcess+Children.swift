@@ -102,7 +102,7 @@ extension SupervisorProcess {
     private func succeed(_ child: ChildHandle, pid: Int32, tries: Int = adoptionTries) {
         guard children[child.role] === child, child.channel.isOpen, child.claimant == pid else { return }
         let isDue = supervision.phase(child.role) == "succeeding"
-        if isDue, let process = try? Process(adopting: pid) {
+        if isDue, let process = ChildHandle.process(pid, keeper: kept.words.keeper) {
             child.succeeded(by: process)
             do throws(Errno) { try watch(child) } catch {
                 log.error("A successor cannot be watched.", ["pid": pid, "error": error])
@@ -129,7 +129,8 @@ extension SupervisorProcess {
     /// Reaps what came to us because its parent ended: holders, what tracking scripts left.
     func reapOrphans() {
         // What is watched is reaped by whoever watches it.
-        Orphans.reap(except: asked.union(children.values.map(\.process.pid)))
+        Orphans.reap(except: asked.union(children.values.map(\.process.pid) + [kept.words.holder]))
+        kept.keep()
         loop.schedule(at: Clock.now + .seconds(1)) { [unowned self] in reapOrphans() }
     }
 
@@ -189,14 +190,21 @@ extension SupervisorProcess {
         case .prepared(let generation): tell(.prepared(role, generation: generation))
         case .refused(let generation, let reason): tell(.refused(role, generation: generation, reason: reason))
         case .serving(let generation):
+            let isFirst = !supervision.isServing(role)
             tell(.serving(role, generation: generation))
+            if role == .balancer, isFirst, supervision.isServing(role) { repeatOrders() }
             if supervision.isServing(role) { tellUpgrade(.serving(role, isNew: isNewProgram(child))) }
-        case .program(let file): child.program = file
-        case .held: child.isHeld = true
+        case .held:
+            child.isHeld = true
+            leave()
+        case .program(let file):
+            child.program = file
+            leave()
         case .drained: tell(.drained(role))
         case .heartbeat(let thread): makePunctual(thread, of: child)
         case .succeeded(let pid):
             child.claimant = pid
+            leave()
             succeed(child, pid: pid)
         case .gaveUp(let reason): tell(.gaveUp(role, reason: reason))
         case .reply(let id, let answer): questions.answered(id, answer)

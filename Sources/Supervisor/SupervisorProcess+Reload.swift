@@ -17,7 +17,7 @@ extension SupervisorProcess {
             asker?.answer(AdminConnection.refusal(reason))
         }
         guard !supervision.isStopping else { return refuse("the daemon is stopping") }
-        guard upgrading == nil else { return refuse("an upgrade is going on") }
+        guard upgrading == nil, probation == nil else { return refuse("an upgrade is going on") }
         guard pending == nil else { return refuse("another reload is not finished yet") }
         let loaded: LoadedConfiguration
         do throws(LoadedConfiguration.Refusal) {
@@ -84,6 +84,9 @@ extension SupervisorProcess {
             answer = AdminConnection.refusal(reason)
         }
         holdings.keep(only: current.named)
+        if let reconciled {
+            if case .committed = outcome { reconciled(true) } else { reconciled(false) }
+        }
         for asker in reloadAskers { asker.answer(answer) }
         reloadAskers = []
         if !supervision.isStopping { notify.ready(statusLine) }

@@ -1,4 +1,4 @@
-// Ends the daemon in order, as slowly as its configuration allows; perhaps for another program, which follows in this process.
+// Ends the daemon in order, as slowly as its configuration allows; perhaps for another program, which follows in the keeper's.
 
 import Configuration
 import Control
@@ -56,7 +56,7 @@ extension SupervisorProcess {
 
     // MARK: Another program
 
-    /// Everything ends in order, sessions first; then the new program starts in this process. The operator is told that it
+    /// Everything ends in order, sessions first; then the new program starts in the keeper's process. The operator is told that it
     /// begins: what comes of it is seen in the status of the program that is there afterwards.
     func drainAndFollow(_ upgrading: Upgrading) {
         log.notice("Sessions are drained, then the new program starts.", ["program": upgrading.path])
@@ -65,23 +65,8 @@ extension SupervisorProcess {
         afterwards = upgrading.path
         end()
         upgrading.asker.answer([
-            "ok": true, "draining": true, "version": .string(upgrading.version), "pid": JSON(ProcessSelf.pid),
+            "ok": true, "draining": true, "version": .string(upgrading.version), "pid": JSON(kept.words.keeper),
             "within_ms": JSON(longestEnd.wholeMilliseconds),
         ])
-    }
-
-    /// The exit status, unless another program takes this one's place.
-    func finished(with status: Int32) throws(Errno) -> Int32 {
-        guard let afterwards else { return status }
-        let failure: Errno
-        do throws(Errno) {
-            try ProcessSelf.execute(afterwards, arguments: arguments(), environment: environment([]))
-        } catch {
-            failure = error
-        }
-        // The known program serves rather than nobody, and says why.
-        try ProcessSelf.execute(
-            "/proc/self/exe", arguments: arguments(),
-            environment: environment(["\(Self.returnedVariable)=\(failure)"]))
     }
 }

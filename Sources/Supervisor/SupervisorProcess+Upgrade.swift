@@ -24,7 +24,7 @@ extension SupervisorProcess {
             return refuse("the new program is to be named by its whole path")
         }
         guard !supervision.isStopping else { return refuse("the daemon is stopping") }
-        guard upgrading == nil else { return refuse("another upgrade is going on") }
+        guard upgrading == nil, probation == nil else { return refuse("another upgrade is going on") }
         guard pending == nil, !supervision.isReloading else { return refuse("a reload is going on") }
         let roles = Set(ChildProcess.Role.allCases.filter { supervision.phase($0) != "off" })
         guard roles.allSatisfy(supervision.isServing) else {
@@ -56,6 +56,7 @@ extension SupervisorProcess {
 
     /// Nothing comes of it: the daemon stops.
     func abandonUpgrade() {
+        abandonProbation()
         guard let upgrading, afterwards == nil else { return }
         finishUpgrade(upgrading)
         upgrading.asker.answer(AdminConnection.refusal("the daemon is stopping"))
@@ -169,43 +170,31 @@ extension SupervisorProcess {
 
     // MARK: Becoming the new program
 
-    /// What the next program is told; `nil` when that is not possible at this moment.
-    private func heritage(asker: AdminConnection?) -> Heritage? {
-        guard children.values.allSatisfy({ $0.channel.isOpen && !$0.channel.isBacklogged }) else { return nil }
-        return Heritage(
-            program: settings.layout.version, started: started, generation: current.number,
-            lastGeneration: lastGeneration, loops: holdings.loopsInForce ?? 1, bundle: current.bundle.descriptor.number,
-            ticketSecret: holdings.ownTicketSecret, holdings: holdings.bequest,
-            children: children.values.map {
-                $0.bequest(
-                    restarts: supervision.restarts($0.role), lastEnding: supervision.lastEnding($0.role))
-            }, admin: admin?.descriptor, asker: asker.flatMap { $0.descriptor > 2 ? $0.descriptor : nil })
-    }
-
     /// Lends what is left to the next program: everything named is not close-on-exec meanwhile.
     private func lend(_ heritage: Heritage, _ body: (Int32) throws(Errno) -> Void) throws(Errno) {
         let state = try heritage.sealed()
-        let numbers = heritage.descriptors.union([state.number])
-        defer { for number in numbers { try? Descriptor.setCloseOnExec(number, true) } }
-        for number in numbers { try Descriptor.setCloseOnExec(number, false) }
+        // Who follows this process should it die needs the rest at any time.
+        defer { if let asker = heritage.asker { try? Descriptor.setCloseOnExec(asker, true) } }
+        for number in heritage.descriptors.union([state.number]) { try Descriptor.setCloseOnExec(number, false) }
         try body(state.number)
     }
 
-    func arguments() -> [String] {
+    func arguments() -> [String] { Self.arguments(settings) }
+
+    /// What a supervisor is started with.
+    static func arguments(_ settings: Settings) -> [String] {
         var arguments = ["understudy", "run", "--config", settings.configurationPath]
         if let node = settings.node { arguments += ["--node", node] }
         return arguments
     }
 
-    func environment(_ added: [String]) -> [String] {
-        ProcessSelf.environment.filter { !$0.hasPrefix("UNDERSTUDY_") } + added
-    }
+    func environment(_ added: [String]) -> [String] { Kept.environment(added) }
 
     private func rehearse(_ upgrading: Upgrading) {
         func complain(_ reason: String) {
             loop.schedule(at: Clock.now) { [unowned self] in tellUpgrade(.rehearsed(reason)) }
         }
-        guard let heritage = heritage(asker: nil) else { return complain("a child does not read what it is told") }
+        guard let heritage = heritage(asker: nil, isOrderly: true) else { return complain("a child does not read what it is told") }
         do throws(Errno) {
             try lend(heritage) { state throws(Errno) in
                 var launch = Process.Launch(
@@ -228,34 +217,35 @@ extension SupervisorProcess {
             log.error("The supervisor stays the known program.", ["because": reason])
             upgrading.asker.answer(AdminConnection.refusal(reason))
         }
-        children[.balancer]?.channel.send(.believe)
-        guard let heritage = heritage(asker: upgrading.asker) else {
+        guard let heritage = heritage(asker: upgrading.asker, isOrderly: true) else {
             return giveUp("a child does not read what it is told")
         }
         log.notice("The supervisor becomes the new program.", ["program": upgrading.path])
         notify.reloading(at: Clock.now)
         do throws(Errno) {
-            // The way back for a program that cannot even begin.
+            // The way back for a program that dies, and for one that finds that it cannot begin.
+            try kept.publish(heritage)
+            try kept.beginProbation()
             let former = try File.open(reading: "/proc/self/exe")
             try Descriptor.setCloseOnExec(former.number, false)
             try lend(heritage) { state throws(Errno) in
                 try ProcessSelf.execute(
                     upgrading.path, arguments: arguments(),
                     environment: environment([
-                        "\(Heritage.variable)=\(state)", "\(Heritage.formerVariable)=\(former.number)",
+                        "\(Heritage.variable)=\(state)", "\(Heritage.formerVariable)=\(former.number)", kept.variable,
                     ]))
             }
         } catch {
+            kept.believe()
+            leave()
             notify.ready(statusLine)
             giveUp(error.description)
         }
     }
 
     /// Cannot begin with what was left: the program before this one can.
-    static func returnToFormer(with heritage: Heritage? = nil) {
-        guard ProcessSelf.environment(Heritage.rehearsalVariable) == nil,
-            let text = ProcessSelf.environment(Heritage.formerVariable), let number = Int32(text), number > 2,
-            let heritage
+    static func returnToFormer(with heritage: Heritage, _ kept: Kept) {
+        guard let text = ProcessSelf.environment(Heritage.formerVariable), let number = Int32(text), number > 2
         else { return }
         do throws(Errno) {
             let state = try heritage.sealed()
@@ -263,12 +253,14 @@ extension SupervisorProcess {
                 try Descriptor.setCloseOnExec(number, false)
             }
             try Descriptor.setCloseOnExec(number, true)
-            let rest = ProcessSelf.environment.filter { !$0.hasPrefix("UNDERSTUDY_") }
+            kept.believe()
             try ProcessSelf.execute(
                 "/proc/self/fd/\(number)", arguments: CommandLine.arguments,
-                environment: rest + ["\(Heritage.variable)=\(state.number)"])
+                environment: Kept.environment([
+                    "\(Heritage.variable)=\(state.number)", "\(Heritage.returnedVariable)=1", kept.variable,
+                ]))
         } catch {
-            // There is no third way; the daemon ends, and the service manager starts it again.
+            // The holder, which is that program, brings it when this process is gone.
             return
         }
     }
@@ -278,28 +270,5 @@ extension SupervisorProcess {
         if let text = ProcessSelf.environment(Heritage.formerVariable), let number = Int32(text), number > 2 {
             Descriptor.close(number)
         }
-    }
-
-    /// Takes the children over from the program before this one.
-    func resume(_ heritage: Heritage) throws(Errno) {
-        var past: [Supervision.Role: (restarts: UInt64, lastEnding: String?)] = [:]
-        for known in heritage.children {
-            let child = try ChildHandle(known, on: loop) { holdings.holding($0) }
-            children[known.role] = child
-            past[known.role] = (known.restarts, known.lastEnding)
-            try attend(child)
-        }
-        supervision = Supervision(resuming: past, generation: heritage.generation, at: Clock.now)
-        adoptStopTimes()
-        arm()
-        holdings.keep(only: current.named)
-        notify.ready(statusLine)
-        log.notice(
-            "This program goes on where another was.",
-            ["version": settings.layout.version, "from": heritage.program, "children": children.count])
-        guard let asker = heritage.asker, let connection = admin?.take(asker) else { return }
-        connection.answer([
-            "ok": true, "version": .string(settings.layout.version), "from": .string(heritage.program),
-        ])
     }
 }

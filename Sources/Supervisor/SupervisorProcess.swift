@@ -58,10 +58,20 @@ package final class SupervisorProcess {
     let settings: Settings
     let loop: EventLoop
     let log: Log
-    let notify = Notify.fromEnvironment
+    /// Its place in the row of supervisors.
+    let kept: Kept
+    let notify: Notify
     let started: Instant
     /// What the program before this one left.
-    private var heritage: Heritage?
+    var heritage: Heritage?
+    /// The supervisor before this one died.
+    var isSuccessor = false
+    /// This program may still be left for the one before it.
+    var probation: Probation?
+    /// A pidfd of the keeper.
+    var keeperEnd: Int32 = -1
+    /// What is done when the children have voted on the configuration that the supervisor before this one had committed.
+    var reconciled: ((Bool) -> Void)?
     /// The upgrade that is going on.
     var upgrading: Upgrading?
     /// The program that is started when this one has ended in order.
@@ -82,6 +92,8 @@ package final class SupervisorProcess {
     var stopAskers: [AdminConnection] = []
     var children: [ChildProcess.Role: ChildHandle] = [:]
     let questions = Questions()
+    /// What the balancer was told about servers.
+    var orders = OperatorOrders()
     /// The files of tls blocks, watched.
     var certificates: CertificateWatch
     var admin: AdminServer?
@@ -98,19 +110,46 @@ package final class SupervisorProcess {
     /// - Returns: the exit status: 0 after a stop, 1 when the children cannot live by the first configuration.
     /// - Throws: ``Refusal`` when it cannot start; nothing was changed then.
     package static func run(_ settings: Settings) throws(Refusal) -> Int32 {
+        if ProcessSelf.environment(Heritage.rehearsalVariable) != nil { return try rehearse(settings) }
+        guard let text = ProcessSelf.environment(Kept.variable) else {
+            do throws(Errno) { return try KeeperProcess.run() } catch { throw Refusal(description: error.description) }
+        }
+        ProcessSelf.setName("understudy-sup")
+        let kept: Kept
+        do throws(Errno) { kept = try Kept(text, arguments: arguments(settings)) } catch {
+            throw Refusal(description: error.description)
+        }
         let heritage: Heritage?
-        do throws(MalformedMessage) { heritage = try Heritage.found() } catch {
-            returnToFormer()
+        let isSuccessor: Bool
+        do throws(MalformedMessage) {
+            if let upgraded = try Heritage.found() {
+                (heritage, isSuccessor) = (upgraded, false)
+            } else {
+                heritage = try kept.inheritance.map { number throws(MalformedMessage) in try Heritage(reading: number) }
+                isSuccessor = true
+            }
+        } catch {
             throw Refusal(description: error.description)
         }
         if let heritage {
             do throws(Refusal) {
-                return try run(settings, heritage)
+                return try run(settings, kept, heritage, isSuccessor: isSuccessor)
             } catch {
-                returnToFormer(with: heritage)
+                // Who follows one that died is tried again by the holder.
+                if !isSuccessor { returnToFormer(with: heritage, kept) }
                 throw error
             }
         }
+        do throws(Refusal) {
+            return try begin(settings, kept)
+        } catch {
+            kept.end()
+            throw error
+        }
+    }
+
+    /// Starts where nothing was.
+    private static func begin(_ settings: Settings, _ kept: Kept) throws(Refusal) -> Int32 {
         let loaded: LoadedConfiguration
         do throws(LoadedConfiguration.Refusal) {
             loaded = try LoadedConfiguration(path: settings.configurationPath, node: settings.node)
@@ -119,34 +158,50 @@ package final class SupervisorProcess {
         }
         do throws(Errno) {
             try refuseSecond(at: loaded.configuration.admin.socketPath)
-            let process = try SupervisorProcess(settings, loaded)
-            return try process.finished(with: process.run())
+            return try SupervisorProcess(settings, kept, loaded).run()
         } catch {
             throw Refusal(description: error.description)
         }
     }
 
-    /// Goes on where the program before this one was, or only sees whether it could.
-    private static func run(_ settings: Settings, _ heritage: Heritage) throws(Refusal) -> Int32 {
-        let isRehearsal = ProcessSelf.environment(Heritage.rehearsalVariable) != nil
-        let loaded: LoadedConfiguration
+    /// Sees whether this program could go on where another one is, as supervisor or as keeper, and does nothing.
+    private static func rehearse(_ settings: Settings) throws(Refusal) -> Int32 {
+        do {
+            if let text = ProcessSelf.environment(KeeperProcess.variable) {
+                try KeeperProcess.rehearse(text)
+            } else if let heritage = try Heritage.found() {
+                _ = try load(heritage)
+                _ = try Holdings(loops: settings.loops, tableBytes: settings.tableBytes, heritage: heritage)
+            }
+            return 0
+        } catch {
+            throw Refusal(description: "\(error)")
+        }
+    }
+
+    private static func load(_ heritage: Heritage) throws(Refusal) -> LoadedConfiguration {
         do throws(LoadedConfiguration.Refusal) {
             let bundle: ConfigurationBundle
             do throws(MalformedMessage) { bundle = try ConfigurationBundle(reading: heritage.bundle) } catch {
                 throw LoadedConfiguration.Refusal(description: error.description)
             }
-            loaded = try LoadedConfiguration(bundle)
+            return try LoadedConfiguration(bundle)
         } catch {
             throw Refusal(description: error.description)
         }
+    }
+
+    /// Goes on where the program before this one was, or a supervisor that died.
+    private static func run(
+        _ settings: Settings, _ kept: Kept, _ heritage: Heritage, isSuccessor: Bool
+    ) throws(Refusal) -> Int32 {
+        if isSuccessor, !kept.follow() { throw Refusal(description: "supervisors die one after another") }
+        let loaded = try load(heritage)
         do throws(Errno) {
-            if isRehearsal {
-                _ = try Holdings(loops: settings.loops, tableBytes: settings.tableBytes, heritage: heritage)
-                return 0
-            }
-            let process = try SupervisorProcess(settings, loaded, heritage)
+            let process = try SupervisorProcess(settings, kept, loaded, heritage)
+            process.isSuccessor = isSuccessor
             forgetFormer()
-            return try process.finished(with: process.run())
+            return try process.run()
         } catch {
             throw Refusal(description: error.description)
         }
@@ -160,14 +215,16 @@ package final class SupervisorProcess {
         throw inUse(path)
     }
 
-    private static func inUse(_ path: String) -> Errno {
+    static func inUse(_ path: String) -> Errno {
         Errno(Errno.addressInUse, "another daemon answers at \(path)")
     }
 
     private init(
-        _ settings: Settings, _ loaded: LoadedConfiguration, _ heritage: Heritage? = nil
+        _ settings: Settings, _ kept: Kept, _ loaded: LoadedConfiguration, _ heritage: Heritage? = nil
     ) throws(Errno) {
         self.settings = settings
+        self.kept = kept
+        notify = kept.notify
         self.heritage = heritage
         started = heritage?.started ?? Clock.now
         Signals.ignorePipe()
@@ -211,7 +268,8 @@ package final class SupervisorProcess {
         try Orphans.adopt()
         reapOrphans()
         try openAdmin()
-        if let limit = notify.watchdogLimit { pingWatchdog(every: limit / 3) }
+        sayAlive(every: min(notify.watchdogLimit.map { $0 / 3 } ?? Keeping.Limits.word, Keeping.Limits.word))
+        watchKeeper()
         let roles = roles(of: current.loaded.configuration)
         if roles.count == 1, !current.loaded.configuration.routers.isEmpty {
             log.warning("The virtual address is not managed: that needs root.")
@@ -225,10 +283,16 @@ package final class SupervisorProcess {
             log.notice(
                 "Understudy starts.",
                 ["version": settings.layout.version, "node": current.loaded.configuration.node ?? "alone"])
+            leave()
+            try kept.takeCharge()
             tell(.start(roles: roles, generation: current.number))
         }
+        loop.schedule(at: Clock.now + Supervision.Limits.stable) { [unowned self] in kept.hasServed() }
         watchCertificates()
         try loop.run()
+        // The keeper executes it. A path that is too long was refused when it was ordered.
+        if let afterwards { _ = kept.words.setAfterwards(afterwards) }
+        kept.end()
         // The last holder sees its balancer's end and follows it at once.
         Orphans.reapAll(until: Clock.now + .milliseconds(500))
         return status
@@ -242,73 +306,10 @@ package final class SupervisorProcess {
         loop.stop()
     }
 
-    // MARK: Before the start
-
-    /// The children a configuration wants on this host.
-    func roles(of configuration: Configuration) -> Set<ChildProcess.Role> {
-        let hasAddress = !configuration.routers.isEmpty && configuration.node != nil && Privileges.isRoot
-        return hasAddress ? [.balancer, .vip] : [.balancer]
-    }
-
-    /// Whom the balancer becomes when we are root, and what is to be said about it.
-    private static func user(for configuration: Configuration) throws(Errno) -> (String?, warning: String?) {
-        guard Privileges.isRoot else { return (nil, nil) }
-        if try User.named(configuration.user) != nil { return (configuration.user, nil) }
-        let warning = "There is no user \(configuration.user); the balancer runs as nobody."
-        guard try User.named("nobody") != nil else { throw Errno(Errno.noEntry, "getpwnam nobody") }
-        return ("nobody", warning)
-    }
-
-    /// Raises the limit of open files while we may: the balancer has no right to.
-    private func makeRoom(for configuration: Configuration) {
-        let most = (try? File.read("/proc/sys/fs/nr_open", limit: 64)).flatMap { bytes in
-            UInt64(String(decoding: bytes, as: UTF8.self).filter(\.isNumber))
-        }
-        // Two sockets a session, and some for everything else.
-        let wanted = min(UInt64(max(configuration.maximumSessions, 1_000_000)) * 2 + 1024, most ?? 1_048_576)
-        do throws(Errno) {
-            try ResourceLimits.raiseOpenFiles(to: wanted)
-        } catch {
-            log.info("Fewer files may be open than the sessions could need.", ["error": error])
-            let hard = (try? ResourceLimits.openFiles())?.hard
-            if let hard { _ = try? ResourceLimits.raiseOpenFiles(to: hard) }
-        }
-    }
-
-    private func openAdmin() throws(Errno) {
-        let settings = current.loaded.configuration.admin
-        do throws(Errno) {
-            var group: UInt32?
-            if let name = settings.group, Privileges.isRoot {
-                group = try User.group(named: name)
-                if group == nil { log.warning("There is no such group; only root may ask.", ["group": name]) }
-            }
-            if let slash = settings.socketPath.lastIndex(of: "/"), slash > settings.socketPath.startIndex {
-                do throws(Errno) {
-                    try FileTree.makeDirectory(String(settings.socketPath[..<slash]))
-                } catch {
-                    guard error.code == Errno.exists else { throw error }
-                }
-            }
-            if heritage == nil || heritage?.admin != nil {
-                admin = try AdminServer(
-                    path: settings.socketPath, group: group, heritage: heritage?.admin, on: loop
-                ) { [unowned self] in answer($0, $1) }
-            }
-        } catch {
-            if error.code == Errno.addressInUse {
-                throw Self.inUse(settings.socketPath)
-            }
-            // Serving matters more than being asked; and a first try without root has no /run/understudy.
-            log.warning(
-                "Nobody can ask this daemon anything; set admin { socket PATH }.",
-                ["path": settings.socketPath, "error": error])
-        }
-    }
-
-    private func pingWatchdog(every interval: Duration) {
+    /// To the keeper, who passes it on to the service manager.
+    private func sayAlive(every interval: Duration) {
         notify.watchdog()
-        loop.schedule(at: Clock.now + interval) { [unowned self] in pingWatchdog(every: interval) }
+        loop.schedule(at: Clock.now + interval) { [unowned self] in sayAlive(every: interval) }
     }
 
     private func receive(_ signal: Int32) {
@@ -321,6 +322,7 @@ package final class SupervisorProcess {
     /// Tells the supervision what happened, and does what it says.
     func tell(_ event: Supervision.Event) {
         let wasStopping = supervision.isStopping
+        defer { if !event.isRoutine { leave() } }
         let actions = supervision.handle(event, at: Clock.now)
         if supervision.isStopping, !wasStopping {
             abandonUpgrade()

@@ -26,6 +26,8 @@ package struct Upgrade: Sendable, Hashable {
         package static let replacement: Duration = .seconds(15)
         /// The new program serves so long before it is believed.
         package static let probation: Duration = .seconds(2)
+        /// It has been the supervisor so long before the one before it is let go.
+        package static let supervision: Duration = .seconds(3)
         /// It reads the supervisor's state within this time.
         package static let rehearsal: Duration = .seconds(5)
     }

@@ -115,6 +115,9 @@ struct StatusSummary {
 
     private mutating func attention() {
         var notes: [String] = []
+        if let supervisor = status["supervisor"], let deaths = supervisor["deaths"]?.integer, deaths > 0 {
+            notes.append("supervisor was followed \(deaths) times, last after \(word("last_ending", of: supervisor))")
+        }
         for process in status["processes"]?.array ?? [] {
             if process["crash_loop"]?.bool == true { notes.append("\(word("role", of: process)) is in a crash loop") }
             if let restarts = process["restarts"]?.integer, restarts > 0 {

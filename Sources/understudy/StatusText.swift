@@ -15,6 +15,9 @@ struct StatusText {
                 + "generation \(TextTable.text("", status["generation"] ?? .null))")
         if status["stopping"]?.bool == true { line("stopping") }
         if status["reloading"]?.bool == true { line("a reload is being prepared") }
+        if let deaths = status["supervisor"]?["deaths"]?.integer, deaths > 0 {
+            line("the supervisor was followed \(deaths) times, last after \(status["supervisor"]?["last_ending"]?.string ?? "-")")
+        }
         table(status["processes"]?.array ?? [])
         certificates(status)
         for role in ["vip", "balancer"] {

@@ -29,6 +29,7 @@ enum UpgradeCommand {
             }
             let version = answer["version"]?.string ?? "?"
             guard answer["draining"] == true else {
+                if let warning = answer["warning"]?.string { Understudy.complain("understudy: \(warning)\n") }
                 print("upgraded to version \(version) from \(answer["from"]?.string ?? "?")")
                 return Understudy.Status.done
             }

@@ -189,14 +189,19 @@ class Understudy:
     def __init__(self):
         self.file = house.SCRATCH / "understudy.conf"
         self.change(0)
-        # Another file with the same program is another program for the kernel; only root may write beside it.
+        # Two programs: another build, with other code and another version, which the tests of deaths use as well; without one,
+        # another file with the same program, which is another one for the kernel. Only root may write beside them.
         self.folder = house.ROOT / ".build" / f"changes-{os.getpid()}-{int(time.time())}"
         self.folder.mkdir()
         self.builds = [self.folder / "one" / "understudy", self.folder / "two" / "understudy"]
-        for build in self.builds:
+        other = os.environ.get("UNDERSTUDY_CHAOS_BINARY")
+        for build, source in zip(self.builds, [other or house.BINARY, house.BINARY]):
             build.parent.mkdir()
-            shutil.copy(house.BINARY, build)
+            shutil.copy(source, build)
             build.chmod(0o755)
+        versions = {house.run(build, "version") for build in self.builds}
+        house.expect(len(versions) == (2 if other else 1), "two builds with different versions:", versions)
+        print("ok builds:", ", ".join(sorted(version.strip() for version in versions)))
         self.started = house.start("understudy", [house.BINARY, "run", "--config", self.file])
 
     def change(self, number):
@@ -225,7 +230,10 @@ class Understudy:
             stderr=subprocess.STDOUT, text=True)
         while asking.poll() is None:
             turn(0.02)
-        house.expect(asking.returncode == 0, "upgrade", number, asking.stdout.read(), house.log_of("understudy"))
+        words = asking.stdout.read()
+        house.expect(asking.returncode == 0, "upgrade", number, words, house.log_of("understudy"))
+        version = house.run(self.builds[number % 2], "version").split()[1]
+        house.expect(f"to version {version} " in words, "the new version is told:", words)
 
     def balancers(self):
         return sum(1 for pid, _ in processes(self.word) if open(f"/proc/{pid}/comm").read() == "understudy-bal\n")

@@ -37,6 +37,7 @@ listen ws-client { bind 127.0.0.1:1902; protocol mqtt over websocket path /mqtt;
 listen ws-server { bind 127.0.0.1:1903; use ws-server }
 listen edited { bind 127.0.0.1:1904; proxy-protocol accept from 127.0.0.0/8; use edited }
 listen edited-ws { bind 127.0.0.1:1905; protocol mqtt over websocket path /mqtt; proxy-protocol accept from 127.0.0.0/8; use edited-ws }
+listen rewritten { bind 127.0.0.1:1911; proxy-protocol accept from 127.0.0.0/8; use rewritten; rewrite username from client-id; rewrite password from source-address }
 listen real { bind 127.0.0.1:1906; use real }
 listen tls { bind 127.0.0.1:1907; bind 127.0.0.1:1908; use tls; tls { certificate @/combined.pem } }
 listen tls-both { bind 127.0.0.1:1910; use tls-both; tls { certificate @/combined.pem } }
@@ -46,6 +47,7 @@ backend behind-ws { server one 127.0.0.1:2902; check none }
 backend ws-server { server one 127.0.0.1:2903 websocket /mqtt; check none }
 backend edited { server one 127.0.0.1:2904; check none; proxy-protocol v2 }
 backend edited-ws { server one 127.0.0.1:2905; check none; proxy-protocol v2 }
+backend rewritten { server one 127.0.0.1:2911; check none; proxy-protocol v2 }
 backend real { server one 127.0.0.1:2906; check none }
 backend tls { server one 127.0.0.1:2907; check none }
 backend tls-both { server one 127.0.0.1:2910; check none
@@ -54,7 +56,7 @@ backend wss { server one 127.0.0.1:2909; check none }
 stick-table sessions { key client-id; size 10000 }
 """
 KINDS = {"plain": (1901, 2901), "ws-client": (1902, 2902), "ws-server": (1903, 2903), "edited": (1904, 2904),
-         "edited-ws": (1905, 2905)}
+         "edited-ws": (1905, 2905), "edited-head": (1911, 2911)}
 # The server of both is one listener of ours: whose session it is, the CONNECT says.
 SECURE = {"tls13": (1907, 2907), "tls12": (1908, 2907), "wss": (1909, 2909), "renewing": (1907, 2907), "tls-both": (1910, 2910)}
 
@@ -78,7 +80,7 @@ class Patient:
         self.contexts["tls12"].maximum_version = house.ssl.TLSVersion.TLSv1_2
         self.daemon = house.Balancer(CONFIGURATION.replace("@", str(folder)))
         self.state = self.open_state()
-        self.killed = 0
+        self.killed = self.supervisors = 0
 
     def balancer(self):
         """The number of the process that is the balancer now."""
@@ -115,6 +117,16 @@ class Patient:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
+                pass
+
+    def kill_supervisor(self):
+        """The supervisor dies, too; its keeper, this script's own child, stays."""
+        for entry in os.listdir("/proc"):
+            try:
+                if entry.isdigit() and open(f"/proc/{entry}/comm").read() == "understudy-sup\n":
+                    os.kill(int(entry), signal.SIGKILL)
+                    self.supervisors += 1
+            except OSError:
                 pass
 
     def counters(self):
@@ -215,6 +227,9 @@ def drive(world, patient, deaths, seconds, mode=0, pause=0.25, patience=None):
         now = time.monotonic()
         if now > following:
             patient.kill()
+            # Now and then both at once, or the supervisor while the balancer's successor comes.
+            if random.random() < 0.1:
+                patient.kill_supervisor()
             following = now + pause * random.uniform(0.5, 1.5)
         if patience and world.hung(patience):
             break
@@ -266,12 +281,16 @@ def run(deaths, seconds):
     struck = patient.struck()
     silent = [name for name, count in struck.items() if count == 0]
     figures = dict(
-        deaths=done, killed=patient.killed, bytes=world.moved(), sessions=len(world.sessions), pingpong=len(world.pongs),
+        deaths=done, killed=patient.killed, supervisors=patient.supervisors, bytes=world.moved(), kinds=world.moved_by_kind(),
+        sessions=len(world.sessions), pingpong=len(world.pongs),
         rounds=sum(s["rounds"] for s in world.pongs), longest_ms=round(world.longest * 1000, 1), short=world.short,
         messages=messages, spared=spared, renewals=world.renewals(), points=len(struck), silent=silent)
     print(f"figures {json.dumps(figures)}")
     if CHAOS:
         print(f"points {json.dumps(struck)}")
+    still = [kind for kind, moved in world.moved_by_kind().items() if moved < 100_000]
+    if still:
+        found.append(f"hardly a byte went through {still}")
     expect(not found, f"{len(found)} wrong: {found[:10]}", house.log_of(patient.daemon.name)[-1500:] if found else "")
     expect(done >= deaths or seconds < 600, done, "deaths of", deaths)
     print(f"ok {done} deaths")

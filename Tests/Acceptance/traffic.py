@@ -115,12 +115,17 @@ class World:
         data = state["bytes"]
         if len(data) < 2 or len(data) < 2 + data[1]:
             return
-        name = data[14:2 + data[1]].decode()
+        size = struct.unpack(">H", data[12:14])[0]
+        name, fields = data[14:14 + size].decode(), data[14 + size:2 + data[1]]
+        if kind == "edited-head":
+            # Username and password that the client did not say: its client ID, and where it came from.
+            expect(data[9] & 0xC0 == 0xC0, "the CONNECT was not rewritten:", data)
+            texts = [name.encode(), b"10.1.2.3"]
+            expect(fields == b"".join(struct.pack(">H", len(text)) + text for text in texts), "rewritten to", data)
         rest = data[2 + data[1]:]
         self.unwatch(sock)
         answer = b"\x20\x02\x00\x00"
         sock.send(frame(answer, False) if kind == "ws-server" else answer)
-        name = name.removeprefix("renamed-")
         if name in self.expected:
             client, number = self.expected.pop(name)
             end = End(self, sock, 2 * number + 1, 2 * number, state["frames"])
@@ -388,6 +393,13 @@ class World:
         found += [f"ping-pong: {state['failure']}" for state in self.pongs if state["failure"]]
         return found
 
+    def moved_by_kind(self):
+        """Bytes that arrived at either end, by kind of session."""
+        told = dict.fromkeys(self.ports, 0)
+        for client in self.sessions:
+            for end in (client, client.server):
+                told[client.kind] += end.received if end else 0
+        return told
     def renewals(self):
         """Times that new keys were announced by ends, and to them."""
         sockets = [end.socket for client in self.sessions for end in (client, client.server) if end]

@@ -126,7 +126,13 @@ final class Daemon {
         return String(decoding: try File.read(path, limit: 1 << 22), as: UTF8.self)
     }
 
-    /// The supervisor's process and the balancer's.
+    /// The supervisor's process.
+    func supervisor() throws -> Int32 {
+        let pid = try #require(try ask(["command": "status"])["supervisor"]?["pid"]?.integer)
+        return try #require(Int32(exactly: pid))
+    }
+
+    /// The keeper's process, which the service manager knows, and the balancer's.
     func processes() throws -> [Int64] {
         [Int64(process.pid), try #require(try balancer()["pid"]?.integer)]
     }

@@ -91,9 +91,17 @@ struct UpgradingTests {
 
         /// The programs of the daemon's processes, and of everything they left running.
         func programs() throws -> Set<String> {
-            let pids = try daemon.processes()
-            let holders = try SuccessionTests.children(of: [pids[1]], named: "understudy-hold")
+            let pids = try daemon.processes() + [Int64(daemon.supervisor())]
+            let holders = try SuccessionTests.children(of: Set(pids.dropFirst()), named: "understudy-hold")
             return Set(try (pids + holders).map { try #require(FileTree.target("/proc/\($0)/exe")) })
+        }
+
+        /// Everything is the program it was started as.
+        func isKnown() throws -> Bool {
+            let pids = try daemon.processes() + [Int64(daemon.supervisor())]
+            let holders = try SuccessionTests.children(of: Set(pids.dropFirst()), named: "understudy-hold")
+            let programs = (pids + holders).map { FileTree.target("/proc/\($0)/exe") }
+            return holders.count == 2 && Set(programs) == Set(known.map(Optional.init))
         }
 
         func finish() throws {
@@ -167,7 +175,7 @@ struct UpgradingTests {
         #expect(answer["error"]?.string?.contains(bad.reason) == true, "\(bad.name): \(answer.text)")
         try scene.daemon.turn {
             for _ in 0..<5 { try scene.broker.turn(limit: .milliseconds(2)) }
-            return try scene.daemon.balancer()["phase"] == "serving" && scene.programs() == scene.known
+            return try scene.daemon.balancer()["phase"] == "serving" && scene.isKnown()
         }
         try scene.finish()
         #expect(try scene.daemon.accepts())
@@ -200,9 +208,58 @@ struct UpgradingTests {
         #expect(answer["error"]?.string?.contains("died after it had taken over") == true, "\(answer.text)")
         try scene.daemon.turn {
             for _ in 0..<5 { try scene.broker.turn(limit: .milliseconds(2)) }
-            return try scene.daemon.balancer()["phase"] == "serving" && scene.programs() == scene.known
+            return try scene.daemon.balancer()["phase"] == "serving" && scene.isKnown()
         }
         try scene.finish()
+    }
+
+    /// What a program does that is good until it is the supervisor.
+    static let badSupervisors: [(name: String, code: String)] = [
+        ("exits", "_exit(1);"), ("aborts", "abort();"), ("hangs", "for (;;) pause();"),
+        ("dies after a second", "if (fork() == 0) { sleep(1); kill(self, SIGABRT); _exit(0); }"),
+        ("is killed just before it is believed", "if (fork() == 0) { usleep(2800000); kill(self, SIGKILL); _exit(0); }"),
+        ("hangs after a second", "if (fork() == 0) { sleep(1); kill(self, SIGSTOP); _exit(0); }"),
+    ]
+
+    @Test("to a program that fails as the supervisor brings the known one back", arguments: badSupervisors.indices)
+    func badSupervisor(index: Int) throws {
+        let bad = Self.badSupervisors[index]
+        let workshop = try Workshop()
+        let other = try workshop.build("other")
+        let program = try workshop.compile(
+            "bad",
+            """
+            #include <signal.h>
+            #include <stdlib.h>
+            #include <string.h>
+            #include <unistd.h>
+            int main(int count, char **arguments) {
+                pid_t self = getpid();
+                int is_supervisor = count > 1 && !strcmp(arguments[1], "run") && getenv("UNDERSTUDY_HERITAGE");
+                if (is_supervisor && !getenv("UNDERSTUDY_REHEARSAL")) { \(bad.code) }
+                execv("\(other)", arguments);
+                return self > 0;
+            }
+            """)
+        let scene = try Scene()
+        let pids = try scene.daemon.processes()
+        let answer = try scene.upgrade(program)
+        #expect(
+            answer["error"]?.string?.contains("failed as the supervisor") == true,
+            "\(bad.name): \(answer.text) \(scene.daemon.log)")
+        try scene.daemon.turn {
+            for _ in 0..<5 { try scene.broker.turn(limit: .milliseconds(2)) }
+            return try scene.daemon.balancer()["phase"] == "serving" && scene.isKnown()
+        }
+        #expect(try scene.daemon.processes()[0] == pids[0])
+        // It is whole: it reloads, and takes a good program.
+        try scene.daemon.write(scene.daemon.file.replacing("size 1000", with: "size 1000; expire 25m"))
+        try scene.daemon.turn {
+            for _ in 0..<5 { try scene.broker.turn(limit: .milliseconds(2)) }
+            return try scene.daemon.ask(["command": "reload"])["ok"] == true
+        }
+        try scene.finish()
+        #expect(scene.daemon.ending == nil)
     }
 
     @Test("to another layout is refused, or drained and started anew")

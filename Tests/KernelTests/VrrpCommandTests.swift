@@ -9,20 +9,24 @@ import Wire
 
 @Suite(.enabled(if: canMakeNamespaces, "needs root for network namespaces"), .serialized)
 struct VrrpCommandTests {
-    /// A daemon that holds 10.9.0.10, alone on its link.
+    /// Where the pair's secret is: only root may write beside it.
+    private static let folder = "/run/understudy-test-\(ProcessSelf.pid)"
+
+    /// A daemon that holds 10.9.0.10, alone on its link. The secret is gone when it serves: it is read once.
     private static func active() throws -> Daemon {
+        defer { try? FileTree.remove(folder) }
         let daemon = try Daemon({ file in
             """
             user nobody
             node left { address 10.9.0.1; priority 150 }
             node right { address 10.9.0.2; priority 100 }
-            pair { secret /run/understudy-test-\(ProcessSelf.pid)/pair.key }
+            pair { secret \(folder)/pair.key }
             vrrp mqtt { interface left; router-id 51; address 10.9.0.10/24; without-servers ignored }
 
             """ + file
         }) { _ in
-            try shell("mkdir -p -m 755 /run/understudy-test-\(ProcessSelf.pid)")
-            let key = "/run/understudy-test-\(ProcessSelf.pid)/pair.key"
+            try shell("mkdir -p -m 755 \(folder)")
+            let key = "\(folder)/pair.key"
             try shell("rm -f \(key)")
             var generator = SystemRandomNumberGenerator()
             let digits = (0..<32).map { _ in String(UInt8.random(in: 16 ... 255, using: &generator), radix: 16) }

@@ -58,8 +58,14 @@ extension TwoHosts {
         @Test("SIGSTOP of the balancer: the other host serves within 1.5 s", .timeLimit(.minutes(4)))
         func stopped() throws { try Setting.demand(.stopBalancer) }
 
-        @Test("kill -9 of the supervisor: no address is left behind", .timeLimit(.minutes(4)))
+        @Test("kill -9 of the supervisor: nothing moves, and nobody reconnects", .timeLimit(.minutes(4)))
         func supervisor() throws { try Setting.demand(.killSupervisor) }
+
+        @Test("kill -9 of everything's parent: no address is left behind", .timeLimit(.minutes(4)))
+        func keeper() throws { try Setting.demand(.killKeeper) }
+
+        @Test("another program on both hosts: nothing moves, and nobody reconnects", .timeLimit(.minutes(4)))
+        func upgrade() throws { try Setting.demand(.upgrade, runs: 1) }
     }
 
     @Suite("When a broker dies", .serialized)

@@ -30,6 +30,31 @@ struct FeatureTests {
         }
     }
 
+    /// The promises of other pages: which page, and the tests.
+    private static func promises() throws -> [(what: String, page: String, tests: String)] {
+        let page = try String(
+            contentsOf: Repository.root.appendingPathComponent("docs/features.md"), encoding: .utf8)
+        return page.split(separator: "\n").compactMap { line in
+            let cells = line.split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast()
+                .map { $0.trimmingCharacters(in: .whitespaces) }
+            guard cells.count == 3, cells[0] != "promise", !cells[0].hasPrefix("---") else { return nil }
+            return (cells[0], cells[1], cells[2])
+        }
+    }
+
+    @Test("names pages that are there, and a test for each of their promises")
+    func promised() throws {
+        let promises = try Self.promises()
+        #expect(promises.count > 10)
+        for promise in promises {
+            #expect(!Row.code(promise.tests).isEmpty, "\(promise.what): nothing shows it")
+            for name in Row.code(promise.page) {
+                let path = Repository.root.appendingPathComponent("docs/\(name)").path
+                #expect(FileManager.default.fileExists(atPath: path), "\(promise.what): there is no page \(name)")
+            }
+        }
+    }
+
     @Test("has each of the 154 rows once, and each says how it is shown or that it is not there yet")
     func whole() throws {
         let rows = try Self.rows()
@@ -65,7 +90,8 @@ struct FeatureTests {
     @Test("names test functions of the tree")
     func tests() throws {
         let tests = try Repository.swiftTests()
-        for row in try Self.rows() {
+        let promises = try Self.promises().map { (place: $0.what, tests: $0.tests) }
+        for row in try Self.rows().map({ (place: "row \($0.number)", tests: $0.tests) }) + promises {
             for name in Row.code(row.tests) {
                 let parts = name.split(separator: ":", maxSplits: 1)
                 guard parts.count == 2, let function = parts.last?.dropFirst() else { continue }
@@ -75,7 +101,7 @@ struct FeatureTests {
                 let isThere = files.contains { file in
                     file.text.contains("func \(function)(") || file.text.contains("func `\(function)`(")
                 }
-                #expect(isThere, "row \(row.number): there is no \(name)")
+                #expect(isThere, "\(row.place): there is no \(name)")
             }
         }
     }

@@ -42,6 +42,55 @@ struct PackagingTests {
         }
     }
 
+    @Test("is a package that dpkg installs, keeps the configuration of, and removes")
+    func debian() throws {
+        guard Self.run("command -v dpkg dpkg-deb dpkg-query") == 0 else { return }
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("understudy-\(UUID().uuidString)")
+        let root = folder.appendingPathComponent("root")
+        for part in ["updates", "info"] {
+            try FileManager.default.createDirectory(
+                at: root.appendingPathComponent("var/lib/dpkg/\(part)"), withIntermediateDirectories: true)
+        }
+        try Data().write(to: root.appendingPathComponent("var/lib/dpkg/status"))
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let program = folder.appendingPathComponent("program")
+        /// Makes the package of a program that says it is of that version, and installs it.
+        func install(_ version: String) throws {
+            try Data("#!/bin/sh\necho understudy \(version)\n".utf8).write(to: program)
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path)
+            #expect(Self.run("packaging/make-deb.sh '\(program.path)' '\(folder.path)'") == 0)
+            #expect(Self.dpkg(root, "--install '\(folder.path)'/understudy_\(version)_*.deb") == 0)
+        }
+        func isThere(_ path: String) -> Bool {
+            FileManager.default.fileExists(atPath: root.appendingPathComponent(path).path)
+        }
+        try install("1.0")
+        let files = [
+            "usr/sbin/understudy", "lib/systemd/system/understudy.service", "usr/lib/sysusers.d/understudy.conf",
+            "usr/share/doc/understudy/README.md",
+        ]
+        for file in files { #expect(isThere(file), "\(file)") }
+        #expect(FileManager.default.isExecutableFile(atPath: root.appendingPathComponent("usr/sbin/understudy").path))
+        // What the operator wrote is his, also after the next version.
+        let configuration = root.appendingPathComponent("etc/understudy/understudy.conf")
+        let written = Data("listen mqtt { bind *:1883; use brokers }\n".utf8)
+        try written.write(to: configuration)
+        try install("1.1")
+        #expect(try Data(contentsOf: configuration) == written)
+        #expect(Self.dpkg(root, "--remove understudy") == 0)
+        #expect(!isThere("usr/sbin/understudy") && isThere("etc/understudy/understudy.conf"))
+        #expect(Self.dpkg(root, "--purge understudy") == 0)
+        #expect(!isThere("etc/understudy/understudy.conf"))
+        // Without a version there is no package.
+        try Data("#!/bin/sh\necho something else\n".utf8).write(to: program)
+        #expect(Self.run("packaging/make-deb.sh '\(program.path)' '\(folder.path)'") != 0)
+    }
+
+    /// dpkg in a directory of its own, whose scripts are told so.
+    private static func dpkg(_ root: URL, _ words: String) -> Int32 {
+        run("PATH=$PATH:/usr/sbin:/sbin dpkg --root='\(root.path)' --force-not-root --force-script-chrootless --force-confold \(words)")
+    }
+
     @Test("makes the user and the group that the example configuration names")
     func user() throws {
         let users = try Self.text("systemd/understudy.sysusers")

@@ -73,14 +73,11 @@ extension BalancerProcess {
         }
         // For the keys of TLS sessions, which must never be swapped out; without the right to it the limit stays.
         if Privileges.isRoot { try? ResourceLimits.unlimitLockedMemory() }
-        try ProcessSelf.setParentDeathSignal(Signals.kill)
         var user: User?
         if Privileges.isRoot, let name = ProcessSelf.environment(ChildProcess.userVariable) {
             user = try User.named(name)
         }
         try Privileges.drop(to: user, keeping: [])
-        // A change of user clears it.
-        try ProcessSelf.setParentDeathSignal(Signals.kill)
     }
 
     /// Bounds what this process, its holder and its successors may ask the kernel for.

@@ -7,20 +7,10 @@ import Telemetry
 import Wire
 
 extension BalancerProcess {
-    /// The supervisor takes this process for its balancer, and is its parent or will be.
-    func welcomed(_ supervisor: Int32) {
+    /// The supervisor takes this process for its balancer.
+    func welcomed() {
         isWelcome = true
         Chaos.point(.welcomed)
-        awaitParent(supervisor)
-    }
-
-    /// Sets the net below the end of the control socket, once the holder that started this process is gone.
-    func awaitParent(_ supervisor: Int32) {
-        if ProcessSelf.parent == supervisor {
-            try? ProcessSelf.setParentDeathSignal(Signals.kill)
-        } else {
-            loop.schedule(at: Clock.now + .milliseconds(100)) { [unowned self] in awaitParent(supervisor) }
-        }
     }
 
     /// Ends here, so that another program goes on with everything: what a death does, wanted.

@@ -130,7 +130,7 @@ package final class BalancerProcess {
 
     private func receive(_ message: SupervisorMessage, _ bag: DescriptorBag) {
         guard isWelcome else {
-            if case .welcome(let supervisor) = message { welcomed(supervisor) }
+            if case .welcome = message { welcomed() }
             return
         }
         switch message {
