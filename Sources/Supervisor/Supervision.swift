@@ -288,9 +288,11 @@ package struct Supervision: Sendable {
 
     /// How long the end may take, with children that hang.
     ///
+    /// The keeper may wait as long as this process for who has to be killed.
+    ///
     /// - Parameter drain: what ``Event/drain(_:)`` is told; `nil`: nothing waits for sessions.
     package func longestEnd(drain: Duration?) -> Duration {
-        (drain.map { $0 + Limits.drainGrace } ?? .zero) + vipStop + balancerStop + Limits.reaping * 2
+        (drain.map { $0 + Limits.drainGrace } ?? .zero) + vipStop + balancerStop + Limits.reaping * 4
     }
 
     /// Whether its end is wanted, and another process follows.

@@ -291,7 +291,8 @@ package final class SupervisorProcess {
         watchCertificates()
         try loop.run()
         // The keeper executes it. A path that is too long was refused when it was ordered.
-        if let afterwards { _ = kept.words.setAfterwards(afterwards) }
+        // None is written down, too: a supervisor that died here before may have named one.
+        _ = kept.words.setAfterwards(afterwards ?? "")
         kept.end()
         // The last holder sees its balancer's end and follows it at once.
         Orphans.reapAll(until: Clock.now + .milliseconds(500))
