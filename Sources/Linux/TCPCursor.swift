@@ -35,6 +35,9 @@ package enum TCPCursor {
         return taken <= counts.received ? taken : nil
     }
 
+    /// Whether the connection is over on both sides: closed in order, or reset.
+    package static func isClosed(_ number: Int32) -> Bool { counts(number)?.state == State.closed }
+
     /// Bytes that were given to the socket since the connection began.
     ///
     /// `bytes_acked + SIOCOUTQ`, less the SYN, which is counted on the connecting side only, and the FIN. `nil`: the kernel

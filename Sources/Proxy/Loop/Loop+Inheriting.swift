@@ -134,7 +134,11 @@ extension Loop {
         else { return .inheritedHomeless }
         let isOpaque = slot.phase == .orphaned || isLost(index)
         if !isOpaque {
-            guard recover(index, isUp: true), recover(index, isUp: false), hasKeys(index) else { return .inheritedBroken }
+            guard recover(index, isUp: true), recover(index, isUp: false), hasKeys(index) else {
+                // A connection that was reset does not tell any more how far it had come, and goes nowhere.
+                let isOver = TCPCursor.isClosed(slot.client) || TCPCursor.isClosed(slot.server)
+                return isOver ? .inheritedEnding : .inheritedBroken
+            }
         }
         if index == suspect, !isOpaque, isMidway(index) {
             // Two deaths in a row over the same bytes are no chance.

@@ -93,6 +93,6 @@ extension Loop {
         guard flow.pipe != 0 else { return }
         slots[index][isUp: isUp].pipe = 0
         Chaos.point(.pipeForgotten)
-        if flow.isEmpty { pipes.release(flow.pipe) } else { pipes.destroy(flow.pipe) }
+        if flow.isEmpty, !Chaos.wastesPipes { pipes.release(flow.pipe) } else { pipes.destroy(flow.pipe) }
     }
 }

@@ -37,6 +37,8 @@ enum Chaos {
         private static let reasons: [ProxyCounter] = [.inheritedBroken, .inheritedHomeless, .inheritedOpaque, .inheritedPoison]
         /// How this process is followed: by a program that is started anew, or by its holder. Both have their turns.
         static var startsAnew: Bool { Bool.random() }
+        /// Empty pipes are closed now and then, so that others are made.
+        static var wastesPipes: Bool { Int.random(in: 0..<4) == 0 }
         /// A point that is not passed in this time makes room for another.
         private static let patience: Duration = .milliseconds(150)
         /// A point is passed at most so many times before it strikes.
@@ -125,6 +127,7 @@ enum Chaos {
     #else
         static let hasCrashLoops = true
         static let startsAnew = false
+        static let wastesPipes = false
         @inline(__always) static func begin(_ region: MemoryRegion) {}
         @inline(__always) static func has(_ mode: Mode) -> Bool { false }
         @inline(__always) static func point(_ point: ChaosPoint) {}
