@@ -370,7 +370,7 @@ def poison():
     expect(not world.failures() and not world.hung(2), world.failures())
     status = patient.daemon.status()["balancer"]
     expect(status["counters"]["poison-refused"] == 2 and status["poisoned_clients"] == 1, status["counters"])
-    expect(status["counters"]["inherited"] == 10, status["counters"])
+    expect(status["counters"]["inherited"] == len(KINDS) + 5, status["counters"])
     print("ok the trap is refused after the second death")
 
 

@@ -9,6 +9,7 @@ import hashlib
 import os
 import random
 import re
+import select
 import shutil
 import socket
 import ssl
@@ -63,34 +64,42 @@ def echo():
 
 
 def conversation(connection, count, seed):
-    """Sends so many bytes in pieces of any size and reads them back, both at once."""
+    """Sends so many bytes in pieces of any size and reads them back, both at once; in one thread, for a TLS connection is one
+    thread's."""
     source = random.Random(seed)
     block = source.randbytes(1 << 20)
-    sent, received, wrong = hashlib.sha256(), hashlib.sha256(), []
-
-    def send():
-        left = count
-        try:
-            while left:
-                size = min(left, source.choice([1, 13, 100, 1500, 16384, 16385, 70000]))
-                start = source.randrange(len(block) - size)
-                piece = block[start:start + size]
-                connection.sendall(piece)
-                sent.update(piece)
-                left -= size
-        except OSError as error:
-            wrong.append(error)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    left = count
+    sent, received = hashlib.sha256(), hashlib.sha256()
+    waits = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError)
+    unsent, left, piece = count, count, b""
+    connection.settimeout(0)
     while left:
-        data = connection.recv(min(left, 65536))
-        expect(data, "the stream ended", left, "bytes early", wrong)
-        received.update(data)
-        left -= len(data)
-    thread.join()
-    expect(not wrong and sent.digest() == received.digest(), "other bytes came back", wrong)
+        moved = False
+        if not piece and unsent:
+            size = min(unsent, source.choice([1, 13, 100, 1500, 16384, 16385, 70000]))
+            start = source.randrange(len(block) - size)
+            piece = block[start:start + size]
+            unsent -= size
+        if piece:
+            try:
+                size = connection.send(piece)
+                sent.update(piece[:size])
+                piece = piece[size:]
+                moved = True
+            except waits:
+                pass
+        try:
+            data = connection.recv(min(left, 65536))
+            expect(data, "the stream ended", left, "bytes early")
+            received.update(data)
+            left -= len(data)
+            moved = True
+        except waits:
+            pass
+        if not moved:
+            ready = select.select([connection], [connection] if piece else [], [], house.PATIENCE)
+            expect(ready[0] or ready[1], "nothing moves,", left, "bytes are missing")
+    connection.settimeout(house.PATIENCE)
+    expect(sent.digest() == received.digest(), "other bytes came back")
 
 
 # Python
