@@ -182,13 +182,22 @@ package final class LabNetwork {
             ], log: "tcpdump.log")
     }
 
+    /// How often those who are still in a namespace are killed.
+    private static let mostKills = 50
+
     /// Ends every process in the lab's namespaces and removes them.
     static func remove(prefix: String, _ bench: Workbench) throws(LabError) {
         let names = (try? FileTree.list("/run/netns")) ?? []
         let own = names.filter { $0.hasPrefix(prefix) }
         for name in own {
-            let text = try bench.run(["ip", "netns", "pids", name]).output
-            for process in text.split(separator: "\n").compactMap({ Int32($0) }) { _ = kill(process, SIGKILL) }
+            // Who is killed may be followed by another, until nobody is left who would.
+            for _ in 0..<mostKills {
+                let text = try bench.run(["ip", "netns", "pids", name]).output
+                let left = text.split(separator: "\n").compactMap { Int32($0) }
+                if left.isEmpty { break }
+                for process in left { _ = kill(process, SIGKILL) }
+                ProcessSelf.pause(.milliseconds(20))
+            }
         }
         for name in own { try bench.run(["ip", "netns", "delete", name]) }
     }
