@@ -19,7 +19,7 @@ import time
 
 import house
 from crowd import answer_everybody, herd
-from house import expect, named
+from house import expect, memory_of, named
 
 CONFIGURATION = """
 user nobody
@@ -33,25 +33,6 @@ PACKET = b"\x10\x12\x00\x04MQTT\x04\x02\x00\x00\x00\x06"
 
 def balancer():
     return (named(b"understudy\0balancer\0") or [None])[0]
-
-
-def memory():
-    """Bytes: anonymous memory of balancer and holder, and the memory files they share, but for the stick table's."""
-    pid, total, seen = balancer(), 0, set()
-    for process in [pid] + named(b"understudy\0holder\0\0\0"):
-        for line in open(f"/proc/{process}/smaps_rollup"):
-            if line.startswith("Anonymous:"):
-                total += int(line.split()[1]) * 1024
-    for number in os.listdir(f"/proc/{pid}/fd"):
-        path = f"/proc/{pid}/fd/{number}"
-        try:
-            target, info = os.readlink(path), os.stat(path)
-        except OSError:
-            continue
-        if "memfd:understudy-" in target and "table" not in target and info.st_ino not in seen:
-            seen.add(info.st_ino)
-            total += info.st_blocks * 512
-    return total
 
 
 def die(probe, number):
@@ -98,7 +79,7 @@ def main():
     answer_everybody("10.77.0.1")
     house.wait_for(lambda: house.is_open("10.77.0.1", 1883), "the broker")
     daemon = house.Balancer(CONFIGURATION)
-    before = memory()
+    before = memory_of(balancer())
     for wave, first in enumerate(range(0, count, 1000)):
         go = house.SCRATCH / f"go-{wave}"
         part = min(1000, count - first)
@@ -108,7 +89,7 @@ def main():
         expect(int(up) == part, up, "of", part, "are connected")
     probe = house.Client(1884, "probe").socket
     time.sleep(2)
-    full = memory()
+    full = memory_of(balancer())
     relay, accept = [], []
     for number in range(deaths):
         one, two = die(probe, number)
@@ -117,7 +98,7 @@ def main():
         # Deaths in a row are another matter: this one has settled.
         time.sleep(0.7)
     time.sleep(1)
-    after = memory()
+    after = memory_of(balancer())
     status = daemon.status()["balancer"]
     counters = status["counters"]
     figures = {

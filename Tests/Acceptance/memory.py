@@ -20,7 +20,7 @@ import time
 
 import house
 from crowd import answer_everybody, dismiss, herd
-from house import expect, named
+from house import expect, memory_of
 
 UNDERSTUDY = """
 listen plain { bind *:1084; use broker; backlog 16384 }
@@ -85,32 +85,6 @@ def private(pid):
     return total
 
 
-def ours(pid):
-    """Bytes of what a balancer of ours and its holder have: their own, the files in memory that outlive them, and the keys, whose
-    pages are no blocks of a file."""
-    total, seen = 0, set()
-    for process in [pid] + named(b"understudy\0holder\0\0\0"):
-        for line in open(f"/proc/{process}/smaps_rollup"):
-            if line.startswith("Anonymous:"):
-                total += int(line.split()[1]) * 1024
-    is_secret = False
-    for line in open(f"/proc/{pid}/smaps"):
-        if "-" in line.split()[0]:
-            is_secret = "secretmem" in line
-        elif is_secret and line.startswith("Rss:"):
-            total += int(line.split()[1]) * 1024
-    for number in os.listdir(f"/proc/{pid}/fd"):
-        path = f"/proc/{pid}/fd/{number}"
-        try:
-            target, info = os.readlink(path), os.stat(path)
-        except OSError:
-            continue
-        if "memfd:understudy-" in target and "table" not in target and info.st_ino not in seen:
-            seen.add(info.st_ino)
-            total += info.st_blocks * 512
-    return total
-
-
 def outlive(balancer, count, deaths, tls, few, added):
     """What the sessions weigh after deaths, and after an upgrade. `added`: how many came since `few` was weighed."""
     probe = house.Client(8883, "probe", tls=house.client_context(tls))
@@ -126,13 +100,13 @@ def outlive(balancer, count, deaths, tls, few, added):
         # Deaths in a row are another matter: this one has settled.
         time.sleep(0.5)
     time.sleep(2)
-    print(f"understudy TLS after {deaths} deaths: {(ours(balancer.pid()) - few) / added:.0f} bytes a session")
+    print(f"understudy TLS after {deaths} deaths: {(memory_of(balancer.pid()) - few) / added:.0f} bytes a session")
     other = house.SCRATCH / "another-understudy"
     shutil.copy(house.BINARY, other)
     print(balancer.tell("upgrade", other).strip())
     settle("it does not serve after the upgrade")
     time.sleep(2)
-    print(f"understudy TLS after an upgrade: {(ours(balancer.pid()) - few) / added:.0f} bytes a session")
+    print(f"understudy TLS after an upgrade: {(memory_of(balancer.pid()) - few) / added:.0f} bytes a session")
     status = balancer.status()["balancer"]
     expect(status["sessions"] == count + 1, status["sessions"], "sessions are left of", count + 1)
     probe.close()
@@ -171,7 +145,7 @@ def main():
                 continue
             # A process for each figure: what one kind has freed does not hide what the other takes.
             pid, stop, balancer = begin(program, kind, port, tls)
-            weigh = ours if balancer else private
+            weigh = memory_of if balancer else private
             name = f"{label.replace(', records ', '-')}-{kind}"
             folder = tls if kind == "TLS" else None
             connect(count // 10, port, folder, f"{name}-some")
