@@ -30,19 +30,7 @@ struct SupervisorReloadTests {
 
     @Test("refuses another pair secret, which half of the daemon would go on without")
     func secret() throws {
-        let daemon = try Daemon {
-            $0 + """
-                node lb1 { address 127.0.0.1 }
-                node lb2 { address 127.9.9.9 }
-                pair { secret DIRECTORY/pair.key; port 17946 }
-
-                """
-        } prepare: { directory in
-            let file = try File.read("\(directory)/understudy.conf", limit: 65_536)
-            let text = String(decoding: file, as: UTF8.self).replacing("DIRECTORY", with: directory)
-            try FileTree.write("\(directory)/understudy.conf", Array(text.utf8))
-            try FileTree.write("\(directory)/pair.key", PairSecret.generate().fileContents, mode: 0o600)
-        }
+        let daemon = try Daemon.ofPair(port: 17946)
         try daemon.turn { daemon.isTold("READY=1") }
         #expect(try daemon.ask(["command": "reload"])["ok"] == true)
         let secret = try File.read("\(daemon.directory)/pair.key", limit: 4096)

@@ -55,19 +55,7 @@ struct UpgradingSecretTests {
     @Test("a pair secret waits for its restart, also in what later balancers are given")
     func pairSecret() throws {
         let workshop = try UpgradingTests.Workshop()
-        let daemon = try Daemon {
-            $0 + """
-                node lb1 { address 127.0.0.1 }
-                node lb2 { address 127.9.9.9 }
-                pair { secret DIRECTORY/pair.key; port 17947 }
-
-                """
-        } prepare: { directory in
-            let file = try File.read("\(directory)/understudy.conf", limit: 65_536)
-            let text = String(decoding: file, as: UTF8.self).replacing("DIRECTORY", with: directory)
-            try FileTree.write("\(directory)/understudy.conf", Array(text.utf8))
-            try FileTree.write("\(directory)/pair.key", PairSecret.generate().fileContents, mode: 0o600)
-        }
+        let daemon = try Daemon.ofPair(port: 17947)
         try daemon.turn { daemon.isTold("READY=1") }
         let secret = try File.read("\(daemon.directory)/pair.key", limit: 4096)
         try FileTree.write("\(daemon.directory)/pair.key", PairSecret.generate().fileContents, mode: 0o600)
