@@ -72,9 +72,12 @@ package final class EdgePoller {
     /// Whether a number that a former process left is one of such a set.
     package static func isSet(_ number: Int32) -> Bool {
         var event = cl_epoll_event()
-        // It holds no set, so a set says that it knows no such descriptor, and everything else that it is none.
+        // A set says that it knows no such descriptor, and everything else that it is none (EINVAL), but both only of a descriptor that
+        // can be waited for: /dev/null cannot.
+        guard let stranger = try? makeLasting() else { return false }
+        defer { Descriptor.close(stranger) }
         // Sound: the event lives on the stack for the duration of the call.
-        return unsafe cl_epoll_ctl(number, EPOLL_CTL_DEL, 0, &event) < 0 && [ENOENT, EPERM].contains(cl_errno())
+        return unsafe cl_epoll_ctl(number, EPOLL_CTL_DEL, stranger, &event) < 0 && cl_errno() == ENOENT
     }
 
     /// The set's own number: one set may wait on another.

@@ -48,6 +48,7 @@ package enum Socket {
         // What accepted sockets inherit: the CONNECT is acknowledged by the CONNACK, not by a segment of its own. The kernel
         // takes it back when an answer does not come in time.
         try set(socket.number, Int32(IPPROTO_TCP), TCP_QUICKACK, 0, "TCP_QUICKACK")
+        try setUrgentInline(socket.number)
         // And small packets are sent at once: an MQTT PINGREQ has two bytes.
         try setNoDelay(socket.number)
         // The virtual address may not be here yet: both hosts listen on it, hot.
@@ -68,6 +69,7 @@ package enum Socket {
         let socket = FileDescriptor(
             owning: try check("socket") { Glibc.socket(family, Int32(CL_SOCK_STREAM) | flags, 0) })
         try set(socket.number, Int32(IPPROTO_TCP), TCP_NODELAY, 1, "TCP_NODELAY")
+        try setUrgentInline(socket.number)
         if speaksFirst { try set(socket.number, Int32(IPPROTO_TCP), TCP_QUICKACK, 0, "TCP_QUICKACK") }
         if let source {
             try set(socket.number, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1, "IP_BIND_ADDRESS_NO_PORT")
@@ -128,6 +130,19 @@ package enum Socket {
     /// Small packets are sent at once: an MQTT PINGREQ has two bytes.
     package static func setNoDelay(_ number: Int32) throws(Errno) {
         try set(number, Int32(IPPROTO_TCP), TCP_NODELAY, 1, "TCP_NODELAY")
+    }
+
+    /// Urgent bytes are bytes of the stream like all others. As the kernel has it by default, they are left out of what is received
+    /// and counted all the same: a successor would believe that bytes were read which nobody has (``TCPCursor/received(_:)``).
+    private static func setUrgentInline(_ number: Int32) throws(Errno) {
+        try set(number, SOL_SOCKET, SO_OOBINLINE, 1, "SO_OOBINLINE")
+    }
+
+    /// Whether something waits to be received.
+    package static func hasBytes(_ number: Int32) -> Bool {
+        var waiting: Int32 = 0
+        // Sound: the number lives on the stack for the duration of the call.
+        return unsafe cl_ioctl(number, UInt(CL_FIONREAD), &waiting) == 0 && waiting > 0
     }
 
     /// Lets the kernel find out that a silent peer is gone: probes after 60 s of silence, four at 15 s.

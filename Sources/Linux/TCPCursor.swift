@@ -25,7 +25,7 @@ package enum TCPCursor {
     /// Bytes that were taken from the socket since the connection began.
     ///
     /// `bytes_received − SIOCINQ`, less the FIN, which the first counts and the second never does. `nil`: the kernel does
-    /// not say.
+    /// not say. True for sockets that have urgent bytes in line, as ours have (``Socket``).
     package static func received(_ number: Int32) -> UInt64? {
         guard let (counts, waiting) = settled(number, UInt(CL_FIONREAD), \.received) else { return nil }
         var hasFin = State.finReceived.contains(counts.state)

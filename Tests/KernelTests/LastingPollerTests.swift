@@ -50,6 +50,8 @@ struct LastingPollerTests {
         let bell = try Bell()
         #expect(EdgePoller.isSet(first.number))
         #expect(!EdgePoller.isSet(bell.number))
+        let null = try File.open(device: "/dev/null")
+        #expect(!EdgePoller.isSet(null.number), "what cannot be waited for is no set")
         #expect(!EdgePoller.isSet(-1))
     }
 

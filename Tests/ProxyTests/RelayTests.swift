@@ -1,6 +1,7 @@
 // Bytes in, bytes out: the same ones, at any speed, to the end.
 
 import Configuration
+import Dispatch
 import Glibc
 import Linux
 import MQTT
@@ -136,6 +137,53 @@ struct RelayTests {
         #expect(try reading.join() == 8 << 20)
         #expect(try first.receiveSome() == [])
         rig.reaches(clientFirst ? .clientClosed : .serverClosed, 1)
+        rig.finish()
+    }
+
+    @Test("What a server said before its reset reaches a client whose bytes can go nowhere any more")
+    func lastWordsBeforeReset() throws {
+        let server = try Listener()
+        let rig = try Rig([server.address])
+        let (client, broker) = try pair(rig, server)
+        // While the loop stands still, both sockets get ready, the client's first.
+        let (reached, goes) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        rig.post(
+            .passed(
+                Fence(loops: 1) {
+                    reached.signal()
+                    goes.wait()
+                }))
+        reached.wait()
+        try client.send(pingreq)
+        let takenOver: [UInt8] = [0xE0, 2, 0x8E, 0]
+        try broker.send(takenOver)
+        broker.reset()
+        goes.signal()
+        #expect(try client.receiveToEnd() == (takenOver, .closed))
+        client.close()
+        rig.reaches(.serverReset, 1)
+        rig.finish()
+    }
+
+    @Test("Urgent bytes are bytes of the stream, also in bulk, and the kernel's counts are what was received")
+    func urgent() throws {
+        let server = try Listener()
+        let rig = try Rig([server.address])
+        let (client, broker) = try pair(rig, server)
+        let pattern = Pattern(seed: 5)
+        let (first, second) = (4 << 20, 1 << 20)
+        let reading = try Worker { try broker.receive(pattern, count: first + 1 + second, seed: 1) }
+        try client.send(pattern, count: first, seed: 2)
+        let urgent = pattern.bytes(at: first, most: 1)
+        // Sound: the byte's memory is lent to the call.
+        #expect(unsafe urgent.withUnsafeBytes { unsafe Glibc.send(client.number, $0.baseAddress, 1, Int32(MSG_OOB.rawValue)) } == 1)
+        try client.send(pattern.bytes(at: first + 1, most: second))
+        client.shutdown()
+        #expect(try reading.join() == first + 1 + second)
+        #expect(try broker.receiveSome() == [])
+        broker.close()
+        client.close()
+        rig.reaches(.clientClosed, 1)
         rig.finish()
     }
 

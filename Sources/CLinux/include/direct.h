@@ -48,6 +48,10 @@ static inline int64_t cl_receive(int fd, void *bytes, uint64_t count) {
 static inline int64_t cl_give(int fd, const void *bytes, uint64_t count) {
     return cl_call6(SYS_sendto, fd, (int64_t)(intptr_t)bytes, (int64_t)count, MSG_NOSIGNAL, 0, 0);
 }
+// The same where the end of the stream follows at once: bytes and FIN go as one segment.
+static inline int64_t cl_give_last(int fd, const void *bytes, uint64_t count) {
+    return cl_call6(SYS_sendto, fd, (int64_t)(intptr_t)bytes, (int64_t)count, MSG_NOSIGNAL | MSG_MORE, 0, 0);
+}
 // splice(2) between a socket and a pipe, neither of which is waited for. SPLICE_F_MOVE is 1, SPLICE_F_NONBLOCK 2.
 static inline int64_t cl_splice(int from, int to, uint64_t count) {
     return cl_call6(SYS_splice, from, 0, to, 0, (int64_t)count, 3);

@@ -64,6 +64,11 @@ extension BalancerProcess {
                 memory = known
                 room = max(room, memory.capacity * count)
             } else {
+                if number < inherited.count {
+                    log.error(
+                        "The memory of a loop could not be taken over: its sessions are lost.",
+                        ["loop": "\(number)", "sessions": survival.lost[number].map { "\($0)" } ?? "unknown"])
+                }
                 memory = try LoopMemory(capacity: max(1, (sessions + count - 1) / count), chunkSize: chunkSize)
                 survival.state.store(memory.record, loop: number)
             }
@@ -78,6 +83,7 @@ extension BalancerProcess {
                     number: number, memory: memory, snapshot: snapshot, inheritance: inheritance,
                     poison: survival.state.poison, isFiltered: true))
         }
+        for (number, sessions) in survival.lost { loops[number].counters.add(.inheritedBroken, UInt64(sessions)) }
         let bell = readyBell
         let fence = Fence(loops: loops.count) { bell.ring() }
         for handle in loops { handle.mailbox.post(.passed(fence)) }
@@ -99,7 +105,8 @@ extension BalancerProcess {
     /// known. Before there are loops.
     private func blame(_ loops: [LoopMemory]) {
         guard !survival.wasHandedOver else {
-            for memory in loops { SlotArena(capacity: memory.capacity, region: memory.slots).inHand = 0 }
+            // Nobody is to blame; but who was in hand may have been taken off the queue for it, and is owed a turn.
+            for memory in loops { SlotArena(capacity: memory.capacity, region: memory.slots).queueInHand() }
             return
         }
         for memory in loops {

@@ -161,11 +161,16 @@ struct ChunkPool: ~Copyable {
 
     /// Sends a part of a chunk.
     @inline(__always)
-    func send(_ socket: Int32, from chunk: UInt32, _ start: Int, _ end: Int) -> Transfer {
+    ///
+    /// - Parameter isLast: The end of the stream follows at once, so the kernel may wait for it (`MSG_MORE`, at most 200 ms).
+    func send(_ socket: Int32, from chunk: UInt32, _ start: Int, _ end: Int, isLast: Bool = false) -> Transfer {
         precondition(start >= 0 && start < end && end <= size)
         while true {
             // Sound: the range lies inside the chunk.
-            let result = unsafe cl_give(socket, address(chunk) + start, UInt64(end - start))
+            let result =
+                unsafe isLast
+                ? cl_give_last(socket, address(chunk) + start, UInt64(end - start))
+                : cl_give(socket, address(chunk) + start, UInt64(end - start))
             if result >= 0 { return .moved(Int(result)) }
             if result == -Int64(EAGAIN) { return .wouldBlock }
             if result != -Int64(EINTR) { return .failed(Int32(-result)) }

@@ -35,7 +35,7 @@ extension Loop {
         case .drained: return true
         case .unfinished: return false
         case .sourceLost: end(index, isServer ? .serverReset : .clientReset)
-        case .destinationLost: end(index, isServer ? .clientReset : .serverReset)
+        case .destinationLost: destinationFailed(index, isUp: !isServer)
         }
         return true
     }

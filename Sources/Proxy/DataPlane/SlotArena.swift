@@ -1,6 +1,7 @@
 // The sessions of one loop, in memory that other processes may map.
 
 import Linux
+import Synchronization
 import Wire
 
 /// A fixed number of ``Slot``s in a mapped memfd, with a free list.
@@ -60,6 +61,16 @@ struct SlotArena: ~Copyable {
     var inHand: UInt32 {
         @inline(__always) get { unsafe base[0].previous }
         @inline(__always) nonmutating set { unsafe base[0].previous = newValue }
+    }
+
+    /// Who was in hand when a former process ended is owed a turn: it may have been taken off the queue for it.
+    func queueInHand() {
+        let index = inHand
+        if index > 0, index < end {
+            self[index].isQueued = true
+            atomicMemoryFence(ordering: .acquiringAndReleasing)
+        }
+        inHand = 0
     }
 
     /// Finds the free slots again, after everything that is not to live on was given the phase ``Phase/free``.

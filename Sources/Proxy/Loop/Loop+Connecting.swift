@@ -5,6 +5,7 @@ import Configuration
 import Glibc
 import Linux
 import MQTT
+import Synchronization
 import Wire
 
 extension Loop {
@@ -281,6 +282,12 @@ extension Loop {
         // Only records tell of these from here on.
         if snapshot.recording == nil, !facts.isEmpty { facts[index] = nil }
         keepBeyondProcess(index)
+        // A successor takes the session as it is from the phase on: no deadline of its beginning may stand there any more.
+        slots[index].lastActivity = now
+        slots[index].connackAfter = slots[index].after(now)
+        slots[index].idle = idle
+        slots[index].deadline = .max
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
         slots[index].phase = .relaying
         Chaos.point(.relaying)
         if slots[index].edge != 0 {
@@ -288,16 +295,12 @@ extension Loop {
         } else if slots[index].down.chunk != 0 {
             followDown(index, slots[index].down.chunk, Int(slots[index].down.received - slots[index].down.base))
         }
-        slots[index].lastActivity = now
-        slots[index].connackAfter = slots[index].after(now)
         recordConnack(index)
-        slots[index].idle = idle
-        if slots[index].idle == .max {
+        if idle == .max {
             // Nobody speaks regularly: only probes tell a silent end from a dead one.
             Socket.setKeepAlive(slots[index].client)
             Socket.setKeepAlive(slots[index].server)
         }
-        slots[index].deadline = .max
         armIdle(index)
         // What was read to its end is not read again: whatever comes from now on is told.
         let (client, server) = (slots[index].isClientUnread, slots[index].isServerUnread)

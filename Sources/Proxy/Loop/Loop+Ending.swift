@@ -114,6 +114,11 @@ extension Loop {
         } else if isHeld(index, isUp: true) {
             slots[index].lastActivity = now
             armIdle(index)
+        } else if slots[index].isQueued || Socket.hasBytes(slots[index].client) {
+            // It spoke, and it was us who did not listen: the machine stood still, or more happened than one turn serves.
+            slots[index].lastActivity = now
+            armIdle(index)
+            queue(index)
         } else {
             end(index, .idle)
         }

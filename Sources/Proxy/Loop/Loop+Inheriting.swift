@@ -53,11 +53,7 @@ extension Loop {
     /// - Parameter inheritance: What the numbers in the slots mean; `nil`: nobody knows, and nothing lives on.
     func inherit(_ inheritance: SurvivalDirectory.Translation?) {
         let suspect = slots.inHand
-        if suspect > 0, suspect < slots.end {
-            slots[suspect].isQueued = true
-            atomicMemoryFence(ordering: .acquiringAndReleasing)
-        }
-        slots.inHand = 0
+        slots.queueInHand()
         edges.beginAdoption()
         // Keys first: sessions are judged by those in force.
         settleKeys()

@@ -45,6 +45,11 @@ extension Loop {
         }
         record(slots[index], index, cause)
         slots[index].isRecorded = true
+        lingerPlain(index, cause, saying: packet)
+    }
+
+    /// Leaves the server of a relayed session, says a last packet, and waits until the client has read what it was given.
+    func lingerPlain(_ index: UInt32, _ cause: EndCause, saying packet: [UInt8]? = nil) {
         let down = slots[index].down
         leaveServer(index)
         releaseChunks(index)

@@ -12,21 +12,24 @@ extension Loop {
     ///
     /// - Parameters:
     ///   - ending: A short read does not mean that the source is empty.
+    ///   - isOver: The kernel has said that the source ended: behind what can be read stands its end.
     ///   - isDrained: The source is empty; what is in flight is sent.
     /// - Returns: `false` when the session has ended.
-    func pump(_ index: UInt32, isUp: Bool, ending: Bool, isDrained: Bool = false) -> Bool {
+    func pump(_ index: UInt32, isUp: Bool, ending: Bool, isOver: Bool = false, isDrained: Bool = false) -> Bool {
         if slots[index].edge != 0 { return pumpEdge(index, isUp: isUp, ending: ending) }
         let source = isUp ? slots[index].client : slots[index].server
         let destination = isUp ? slots[index].server : slots[index].client
         var isDrained = isDrained
         var share = Share.chunks
+        // The chunk holds the last bytes of the stream.
+        var isLast = false
         while true {
             if slots[index][isUp: isUp].chunk != 0 {
-                switch flush(index, isUp: isUp, to: destination) {
+                switch flush(index, isUp: isUp, to: destination, isLast: isLast) {
                 case .done: break
                 case .blocked: return true
                 case .failed:
-                    end(index, isUp ? .serverReset : .clientReset)
+                    destinationFailed(index, isUp: isUp)
                     return false
                 }
             }
@@ -35,7 +38,7 @@ extension Loop {
                 case .done: break
                 case .blocked: return true
                 case .failed:
-                    end(index, isUp ? .serverReset : .clientReset)
+                    destinationFailed(index, isUp: isUp)
                     return false
                 }
             }
@@ -59,12 +62,10 @@ extension Loop {
                 case .moved:
                     share = max(0, share - Bulk.share)
                     continue
-                case .ended: continue
-                case .wouldBlock: return true
                 case .failed:
                     end(index, isUp ? .clientReset : .serverReset)
                     return false
-                case nil: break
+                case .wouldBlock, .ended, nil: break
                 }
             }
             guard let chunk = chunks.allocate() else {
@@ -87,6 +88,7 @@ extension Loop {
                 slots[index][isUp: isUp].received += UInt64(count)
                 Chaos.point(.receivedStored)
                 isDrained = count < most && !ending
+                isLast = isOver && count < most
                 if slots[index][isUp: isUp].streak < Bulk.streak || count < chunks.size {
                     slots[index][isUp: isUp].streak = count == chunks.size ? slots[index][isUp: isUp].streak + 1 : 0
                 }
@@ -119,11 +121,22 @@ extension Loop {
         if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
     }
 
+    /// The destination of a direction is gone, and the session with it. What a server said before, why it goes perhaps (MQTT 5.0, 3.14),
+    /// is still to be read: a reset leaves it in our socket.
+    func destinationFailed(_ index: UInt32, isUp: Bool) {
+        guard isUp else { return end(index, .clientReset) }
+        guard pump(index, isUp: false, ending: true) else { return }
+        guard slots[index].edge == 0, slots[index].down.isEmpty else { return end(index, .serverReset) }
+        record(slots[index], index, .serverReset)
+        slots[index].isRecorded = true
+        lingerPlain(index, .serverReset)
+    }
+
     enum Flushed { case done, blocked, failed }
 
     /// Sends what the direction's chunk holds.
     @inline(__always)
-    private func flush(_ index: UInt32, isUp: Bool, to destination: Int32) -> Flushed {
+    private func flush(_ index: UInt32, isUp: Bool, to destination: Int32, isLast: Bool) -> Flushed {
         let chunk = slots[index][isUp: isUp].chunk
         while true {
             let flow = slots[index][isUp: isUp]
@@ -133,7 +146,9 @@ extension Loop {
                 chunks.release(chunk)
                 return .done
             }
-            switch chunks.send(destination, from: chunk, Int(flow.sent - flow.base), Int(flow.received - flow.base)) {
+            switch chunks.send(
+                destination, from: chunk, Int(flow.sent - flow.base), Int(flow.received - flow.base), isLast: isLast)
+            {
             case .moved(let count):
                 Chaos.point(.sent)
                 slots[index][isUp: isUp].sent += UInt64(count)

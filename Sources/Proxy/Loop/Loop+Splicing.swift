@@ -19,7 +19,7 @@ extension Loop {
     /// Moves bytes of a direction in bulk into its pipe, which is empty, and takes one first if it has none.
     ///
     /// - Parameter most: at most so many bytes.
-    /// - Returns: `nil`: it has to be copied.
+    /// - Returns: What was moved, or why the source failed; `nil`: it has to be copied, if there is anything.
     func fillPipe(_ index: UInt32, isUp: Bool, from source: Int32, most: Int) -> Transfer? {
         var most = min(most, PipePool.width)
         if !isUp, let missing = missing(index) {
@@ -49,12 +49,11 @@ extension Loop {
             Chaos.point(.splicedInStored)
             heard(index, isUp: isUp)
             if count < Bulk.least { slots[index][isUp: isUp].streak = 0 }
-        case .wouldBlock: leavePipe(index, isUp: isUp)
-        case .ended:
+        case .wouldBlock, .ended:
+            // Only receiving tells whether there is nothing, or nothing any more: splicing stops at an urgent byte, and where the kernel
+            // has no page to spare, and says the same then (tcp_splice_read).
             leavePipe(index, isUp: isUp)
-            Chaos.point(.endHeard)
-            slots[index][isUp: isUp].isEnded = true
-            Chaos.point(.endStored)
+            return nil
         case .failed(let code):
             leavePipe(index, isUp: isUp)
             guard SplicePipe.isIncapacity(code) else { return result }

@@ -168,14 +168,17 @@ final class Loop {
 
     private func turn() throws(Errno) {
         let isCrowded = !waitingHandshakes.isEmpty
+        let start = isCrowded ? Clock.now.nanoseconds : 0
+        let used = isCrowded ? Clock.threadTime : 0
+        // Before events are fetched: a handshake that fails leaves its server for another one, and the events of both have one tag.
+        if isCrowded { now = start }
+        continueHandshakes()
         let idle = queued.isEmpty && waitingHandshakes.isEmpty && chores.isEmpty && unsettled.isEmpty && !isLate
         let count = try poller.wait(nanoseconds: idle ? Self.longestWait : isStarved ? Self.starvedWait : 0)
         isStarved = false
         now = Clock.now.nanoseconds
         pulse.beat(at: now)
         if count > 0 { Chaos.point(.told) }
-        let used = isCrowded ? Clock.threadTime : 0
-        continueHandshakes()
         for index in 0..<count {
             dispatch(poller[index])
             Chaos.point(.eventServed)
@@ -193,14 +196,14 @@ final class Loop {
         counters.set(.chunks, chunks.used)
         counters.set(.pipes, pipes.used)
         counters.set(.orphaned, orphans)
-        countTurn(isCrowded ? Clock.threadTime - used : nil)
+        countTurn(since: isCrowded ? start : now, isCrowded ? Clock.threadTime - used : nil)
     }
 
     /// Counts turns that were long: by the clock, and by the time this thread was at work while handshakes waited.
     ///
     /// - Parameter work: nanoseconds of the processor; `nil`: no handshake waited when the turn began.
-    private func countTurn(_ work: Int64?) {
-        let length = Clock.now.nanoseconds - now
+    private func countTurn(since start: Int64, _ work: Int64?) {
+        let length = Clock.now.nanoseconds - start
         counters.raise(.longestTurn, to: length / 1000)
         if length > Share.longTurn { counters.add(.turnsLong) }
         guard let work else { return }
@@ -220,7 +223,10 @@ final class Loop {
     private func openDoors() {
         // Who dies here dies of none of the sessions.
         slots.inHand = 0
-        guard let count = try? doors.wait(nanoseconds: 0) else { return }
+        let count: Int
+        do { count = try doors.wait(nanoseconds: 0) } catch {
+            preconditionFailure("the loop cannot wait for its listeners: \(error)")
+        }
         for index in 0..<count {
             let tag = doors[index].tag
             if tag == Tag.bell { obey(mailbox.fetch()) } else { accept(on: Int32(truncatingIfNeeded: tag)) }
@@ -244,7 +250,7 @@ final class Loop {
     private func clientEvent(_ index: UInt32, _ event: EdgePoller.Event) {
         switch slots[index].phase {
         case .relaying:
-            if event.isReadable, !pump(index, isUp: true, ending: event.isEnding) { return }
+            if event.isReadable, !pump(index, isUp: true, ending: event.isEnding, isOver: event.isEnding) { return }
             if event.isWritable, isHeld(index, isUp: false), !pump(index, isUp: false, ending: true) { return }
             if event.isDead { endIfReset(index, slots[index].client, .clientReset) }
         case .securing, .upgrading: clientEdgeEvent(index, event)
@@ -270,7 +276,7 @@ final class Loop {
     private func serverEvent(_ index: UInt32, _ event: EdgePoller.Event) {
         switch slots[index].phase {
         case .relaying:
-            if event.isReadable, !pump(index, isUp: false, ending: event.isEnding) { return }
+            if event.isReadable, !pump(index, isUp: false, ending: event.isEnding, isOver: event.isEnding) { return }
             if event.isWritable, isHeld(index, isUp: true), !pump(index, isUp: true, ending: true) { return }
             if event.isDead { endIfReset(index, slots[index].server, .serverReset) }
         case .connecting:

@@ -120,6 +120,15 @@ struct LoopMemory: Sendable {
         isAdopted = true
     }
 
+    /// Established sessions in the memory that a record names, where it can be read at all.
+    static func sessions(in record: Record) -> Int? {
+        guard record.capacity > 0, record.capacity <= maximumCapacity,
+            let region = map(record.slots, SlotArena.bytes(capacity: Int(record.capacity)))
+        else { return nil }
+        let slots = SlotArena(capacity: Int(record.capacity), region: region)
+        return (1..<max(1, slots.end)).count { slots[$0].phase == .relaying }
+    }
+
     private static func map(_ number: Int32, _ size: Int) -> MemoryRegion? {
         guard number > 2, (try? Memfd.size(number)) == size else { return nil }
         return try? Memfd.map(number)

@@ -35,6 +35,8 @@ final class Survival {
     private(set) var replacements: UInt64 = 0
     /// The memory of each loop the predecessor had; `nil` for one that makes no sense.
     private(set) var loops: [LoopMemory?] = []
+    /// Loops whose memory could not be taken over, and how many sessions are lost with each, where that could be read.
+    private(set) var lost: [Int: Int] = [:]
 
     /// Begins the row, or takes the place of the process that died. On the main thread, before there is another, and before anything is
     /// opened: in a successor it returns once more, in a process that was the holder.
@@ -89,7 +91,9 @@ final class Survival {
         for loop in 0..<LoopCount.maximum {
             let record = state.record(loop)
             guard record.capacity > 0 else { break }
-            loops.append(LoopMemory(adopting: record))
+            let memory = LoopMemory(adopting: record)
+            if memory == nil { lost[loop] = LoopMemory.sessions(in: record) }
+            loops.append(memory)
         }
         var kept = DescriptorSet()
         for number in [0, 1, 2, ChildProcess.controlDescriptor, state.number, holder.previous ?? 0] { kept.insert(number) }
