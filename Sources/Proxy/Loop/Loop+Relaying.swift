@@ -27,6 +27,12 @@ extension Loop {
             if slots[index][isUp: isUp].chunk != 0 {
                 switch flush(index, isUp: isUp, to: destination, isLast: isLast) {
                 case .done: break
+                case .stopped:
+                    switch look(index, ending: ending, isDrained: &isDrained, share: &share) {
+                    case .passed: continue
+                    case .more: return true
+                    case .over: return false
+                    }
                 case .blocked: return true
                 case .failed:
                     destinationFailed(index, isUp: isUp)
@@ -35,7 +41,7 @@ extension Loop {
             }
             if slots[index][isUp: isUp].pipe != 0 {
                 switch flushPipe(index, isUp: isUp, to: destination) {
-                case .done: break
+                case .done, .stopped: break
                 case .blocked: return true
                 case .failed:
                     destinationFailed(index, isUp: isUp)
@@ -118,6 +124,7 @@ extension Loop {
     @inline(__always)
     func heard(_ index: UInt32, isUp: Bool) {
         if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
+        if !isUp, slots[index].awaitsConnack { awaitConnackLonger(index) }
         if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
     }
 
@@ -127,12 +134,14 @@ extension Loop {
         guard isUp else { return end(index, .clientReset) }
         guard pump(index, isUp: false, ending: true) else { return }
         guard slots[index].edge == 0, slots[index].down.isEmpty else { return end(index, .serverReset) }
-        record(slots[index], index, .serverReset)
-        slots[index].isRecorded = true
-        lingerPlain(index, .serverReset)
+        depart(index, .serverReset, nil)
     }
 
-    enum Flushed { case done, blocked, failed }
+    enum Flushed {
+        case done, blocked, failed
+        /// What is left begins with a packet that is to be looked at.
+        case stopped
+    }
 
     /// Sends what the direction's chunk holds.
     @inline(__always)
@@ -146,8 +155,11 @@ extension Loop {
                 chunks.release(chunk)
                 return .done
             }
+            let end = isUp ? flow.received : flow.received - unlooked(index)
+            if end == flow.sent { return .stopped }
             switch chunks.send(
-                destination, from: chunk, Int(flow.sent - flow.base), Int(flow.received - flow.base), isLast: isLast)
+                destination, from: chunk, Int(flow.sent - flow.base), Int(end - flow.base),
+                isLast: isLast && end == flow.received)
             {
             case .moved(let count):
                 Chaos.point(.sent)
