@@ -70,7 +70,7 @@ struct StickTableAdoptionTests {
         var bytes: [UInt8] = []
         sample.region.read(0, length: sample.region.count, into: &bytes)
         let digest = SipHash(1, 2).hash(bytes.span)
-        #expect(StickTable.format == 2 && digest == 16339430935280643618, "format \(StickTable.format): \(digest)")
+        #expect(StickTable.format == 2 && digest == 16_339_430_935_280_643_618, "format \(StickTable.format): \(digest)")
     }
 
     @Test("a write torn anywhere costs at most its own entry", arguments: StickTableSeeds.all(40))
