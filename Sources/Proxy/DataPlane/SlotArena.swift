@@ -60,7 +60,7 @@ struct SlotArena: ~Copyable {
     /// The slot whose event is being served: who dies, dies of it. 0: none.
     var inHand: UInt32 {
         @inline(__always) get { unsafe base[0].previous }
-        @inline(__always) nonmutating set { unsafe base[0].previous = newValue }
+        @inline(__always) nonmutating set { if !Mortality.isMortal { unsafe base[0].previous = newValue } }
     }
 
     /// Who was in hand when a former process ended is owed a turn: it may have been taken off the queue for it.

@@ -49,6 +49,8 @@ final class Loop {
     static let longestWait: Int64 = 25_000_000
     /// The pause between turns while all chunks are in use.
     static let starvedWait: Int64 = 1_000_000
+    /// The pause before more inherited sessions are looked at once more.
+    static let settlementWait: Int64 = 1_000_000
     /// How long a refused client may take to read its refusal.
     static let lingerTime: Int64 = 1_000_000_000
     /// How long one side may stay silent after the other ended its stream.
@@ -114,26 +116,27 @@ final class Loop {
     var orphans = 0
     /// Inherited sessions whose sockets' identities were not looked at yet, and that their stick tables do not know of yet.
     var unsettled: [UInt32] = []
+    /// When some of them are looked at.
+    var settlesAt: Int64 = 0
     /// More deadlines have passed than one turn serves.
     var isLate = false
     /// A session waits for a chunk: a turn without a pause would not bring one.
     var isStarved = false
+    var appetite = Appetite(most: LoopMemory.batch)
     var isStopping = false
     /// Nothing new is taken any more: connections are closed as soon as they come.
     var isDraining = false
 
+    /// - Parameter gate: Behind it comes what the loop serves; everything else is done before.
     init(
-        number: Int, memory: LoopMemory, snapshot: Snapshot, counters: ProxyCounters, mailbox: LoopMailbox,
-        pulse: Pulse, inheritance: SurvivalDirectory.Translation? = nil, poison: PoisonList? = nil
+        number: Int, memory: LoopMemory, counters: ProxyCounters, mailbox: LoopMailbox, pulse: Pulse, poison: PoisonList?,
+        behind gate: LoopGate
     ) throws(Errno) {
         self.number = number
         self.counters = counters
         self.mailbox = mailbox
         self.pulse = pulse
-        self.snapshot = snapshot
         self.poison = poison
-        let start = Clock.now
-        now = start.nanoseconds
         poller = EdgePoller(number: memory.record.poller, events: memory.events, batch: LoopMemory.batch)
         doors = try EdgePoller(batch: Share.doors)
         slots = SlotArena(capacity: memory.capacity, region: memory.slots)
@@ -146,10 +149,14 @@ final class Loop {
         do throws(TLSError) { cipher = try RecordCipher() } catch { throw Errno(ENOTSUP, "RecordCipher: \(error)") }
         charge = memory.charge
         recordLimit = memory.recordLimit
-        wheel = TimerWheel(at: start)
+        let start = gate.pass()
+        let time = Clock.now
+        snapshot = start.snapshot
+        now = time.nanoseconds
+        wheel = TimerWheel(at: time)
         try doors.addLevel(mailbox.bell.number, tag: Tag.bell)
         try poller.addLevel(doors.number, tag: Tag.doors)
-        if memory.isAdopted { inherit(inheritance) }
+        if memory.isAdopted { inherit(start.inheritance) }
         listen()
         Chaos.point(.listening)
     }
@@ -173,8 +180,9 @@ final class Loop {
         // Before events are fetched: a handshake that fails leaves its server for another one, and the events of both have one tag.
         if isCrowded { now = start }
         continueHandshakes()
-        let idle = queued.isEmpty && waitingHandshakes.isEmpty && chores.isEmpty && unsettled.isEmpty && !isLate
-        let count = try poller.wait(nanoseconds: idle ? Self.longestWait : isStarved ? Self.starvedWait : 0)
+        let isBusy = !queued.isEmpty || !waitingHandshakes.isEmpty || !chores.isEmpty || isLate
+        let pause = unsettled.isEmpty ? Self.longestWait : Self.settlementWait
+        let count = try poller.wait(nanoseconds: !isBusy ? pause : isStarved ? Self.starvedWait : 0, most: appetite.events)
         isStarved = false
         now = Clock.now.nanoseconds
         pulse.beat(at: now)
@@ -196,14 +204,15 @@ final class Loop {
         counters.set(.chunks, chunks.used)
         counters.set(.pipes, pipes.used)
         counters.set(.orphaned, orphans)
-        countTurn(since: isCrowded ? start : now, isCrowded ? Clock.threadTime - used : nil)
+        countTurn(since: isCrowded ? start : now, events: count, isCrowded ? Clock.threadTime - used : nil)
     }
 
     /// Counts turns that were long: by the clock, and by the time this thread was at work while handshakes waited.
     ///
     /// - Parameter work: nanoseconds of the processor; `nil`: no handshake waited when the turn began.
-    private func countTurn(since start: Int64, _ work: Int64?) {
+    private func countTurn(since start: Int64, events: Int, _ work: Int64?) {
         let length = Clock.now.nanoseconds - start
+        appetite.digest(events, took: length)
         counters.raise(.longestTurn, to: length / 1000)
         if length > Share.longTurn { counters.add(.turnsLong) }
         guard let work else { return }
@@ -215,6 +224,7 @@ final class Loop {
     /// An event was served; not before everything it led to is written down.
     @inline(__always)
     func forgetEvent(_ index: Int) {
+        if Mortality.isMortal { return }
         atomicMemoryFence(ordering: .acquiringAndReleasing)
         poller.forget(index)
     }
