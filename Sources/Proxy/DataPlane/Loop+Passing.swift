@@ -47,7 +47,8 @@ extension Loop {
     private func pass(
         _ slot: UnsafeMutablePointer<Slot>, isUp: Bool, from source: Int32, to destination: Int32
     ) -> Passage {
-        guard let chunk = chunks.takeHot() else { return .unfinished }
+        // It is in use only as long as this runs, and is taken from the pool only if something stays in it.
+        guard let chunk = chunks.nextHot() else { return .unfinished }
         Chaos.point(.chunkTaken)
         let base = unsafe slot.pointee[isUp: isUp].received
         unsafe slot.pointee[isUp: isUp].base = base
@@ -60,7 +61,6 @@ extension Loop {
         guard count > 0 else {
             Chaos.point(.readNothing)
             unsafe slot.pointee[isUp: isUp].chunk = 0
-            chunks.putHot(chunk)
             if count == -Int64(EAGAIN) { return .drained }
             // The end of a stream is read again, and so is what a signal interrupted.
             return count == 0 || count == -Int64(EINTR) ? .unfinished : .sourceLost
@@ -82,18 +82,21 @@ extension Loop {
         }
         // Sound: these bytes were just received into the chunk.
         let given = unsafe cl_give(destination, chunk.address, UInt64(truncatingIfNeeded: count))
-        guard given == count else { return unsafe interrupted(slot, isUp: isUp, given) }
+        guard given == count else {
+            chunks.takeHot(chunk)
+            return unsafe interrupted(slot, isUp: isUp, given)
+        }
         Chaos.point(.sent)
         unsafe slot.pointee[isUp: isUp].sent = base &+ UInt64(truncatingIfNeeded: count)
         Chaos.point(.sentStored)
         unsafe slot.pointee[isUp: isUp].chunk = 0
         Chaos.point(.chunkForgotten)
-        chunks.putHot(chunk)
         // A short read of a stream that goes on means that the source is empty.
         return Int(count) < chunks.size ? .drained : .unfinished
     }
 
     /// The destination took less than everything.
+    @inline(never)
     private func interrupted(_ slot: UnsafeMutablePointer<Slot>, isUp: Bool, _ given: Int64) -> Passage {
         // Sound: the slot of the session in hand.
         if given > 0 {
