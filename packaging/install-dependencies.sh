@@ -26,6 +26,7 @@ if [[ ${1:-} != build ]]; then needed+=(
     "mosquitto mosquitto"
     "mosquitto-clients mosquitto_pub"
     "keepalived keepalived"
+    "systemd /lib/systemd/systemd"
     "python3-paho-mqtt /usr/share/doc/python3-paho-mqtt"
     "rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server"
     "sslscan sslscan"

@@ -103,19 +103,24 @@ def named(name):
 
 
 def memory_of(pid):
-    """Bytes of what a balancer of ours and its holder have: their own, the files in memory that outlive them, and the keys, whose
-    pages are no blocks of a file."""
-    total, seen = 0, set()
-    for process in [pid] + named(b"understudy\0holder\0\0\0"):
+    """Bytes of what a balancer of ours and its holder have; see `memory_parts`."""
+    return sum(memory_parts(pid).values())
+
+
+def memory_parts(pid):
+    """The same by where it is: what the balancer and its holder have of their own, the files in memory that outlive them, and the keys,
+    whose pages are no blocks of a file."""
+    parts, seen = {}, set()
+    for name, process in [("balancer", pid)] + [("holder", holder) for holder in named(b"understudy\0holder\0\0\0")]:
         for line in open(f"/proc/{process}/smaps_rollup"):
             if line.startswith("Anonymous:"):
-                total += int(line.split()[1]) * 1024
+                parts[name] = parts.get(name, 0) + int(line.split()[1]) * 1024
     is_secret = False
     for line in open(f"/proc/{pid}/smaps"):
         if "-" in line.split()[0]:
             is_secret = "secretmem" in line
         elif is_secret and line.startswith("Rss:"):
-            total += int(line.split()[1]) * 1024
+            parts["secret"] = parts.get("secret", 0) + int(line.split()[1]) * 1024
     for number in os.listdir(f"/proc/{pid}/fd"):
         path = f"/proc/{pid}/fd/{number}"
         try:
@@ -124,8 +129,9 @@ def memory_of(pid):
             continue
         if "memfd:understudy-" in target and "table" not in target and info.st_ino not in seen:
             seen.add(info.st_ino)
-            total += info.st_blocks * 512
-    return total
+            name = target.split("understudy-")[1].split(" ")[0]
+            parts[name] = parts.get(name, 0) + info.st_blocks * 512
+    return parts
 
 
 def command_lines():
@@ -233,14 +239,15 @@ class Balancer:
     """`understudy run` with a configuration, until `stop`."""
     number = 0
 
-    def __init__(self, text, node=None, wait=True):
+    def __init__(self, text, node=None, wait=True, own=False, before=()):
+        """`own`: in a session of its own, as a service is. `before`: words before the command."""
         Balancer.number += 1
         self.name = f"understudy-{Balancer.number}"
         self.socket = SCRATCH / f"{self.name}.sock"
         self.file = SCRATCH / f"{self.name}.conf"
         self.file.write_text(text + f"\nadmin {{ socket {self.socket} }}\n")
-        words = [BINARY, "run", "--config", self.file] + (["--node", node] if node else [])
-        self.process = start(self.name, words)
+        words = [*before, BINARY, "run", "--config", self.file] + (["--node", node] if node else [])
+        self.process = start(self.name, words, start_new_session=own)
         if wait:
             self.settled()
 

@@ -178,6 +178,12 @@ struct Acceptance {
         func idle() throws { try Script.run(["deaths.py", "2000", "5"]) }
     }
 
+    @Suite("Under systemd", .serialized)
+    struct UnitTests {
+        @Test("the package is installed, started, reloaded, killed piece by piece, upgraded, stopped and removed, with the unit's rights")
+        func life() throws { #expect(try Script.run(["systemd.py"]).filter { $0.hasPrefix("ok ") }.count == 13) }
+    }
+
     @Suite("Reloads and upgrades", .serialized)
     struct ChangeTests {
         // The figures of 1,000 sessions, and HAProxy's, are in docs/measured.md.

@@ -51,16 +51,13 @@ extension Loop {
         guard let chunk = chunks.nextHot() else { return .unfinished }
         Chaos.point(.chunkTaken)
         let base = unsafe slot.pointee[isUp: isUp].received
-        unsafe slot.pointee[isUp: isUp].base = base
-        Chaos.point(.baseStored)
-        atomicMemoryFence(ordering: .acquiringAndReleasing)
-        unsafe slot.pointee[isUp: isUp].chunk = chunk.number
+        if !Mortality.isMortal { unsafe hold(chunk.number, from: base, slot, isUp: isUp) }
         Chaos.point(.chunkStored)
         // Sound: the chunk has `size` bytes, and nobody else has it.
         let count = unsafe cl_receive(source, chunk.address, UInt64(truncatingIfNeeded: chunks.size))
         guard count > 0 else {
             Chaos.point(.readNothing)
-            unsafe slot.pointee[isUp: isUp].chunk = 0
+            if !Mortality.isMortal { unsafe slot.pointee[isUp: isUp].chunk = 0 }
             if count == -Int64(EAGAIN) { return .drained }
             // The end of a stream is read again, and so is what a signal interrupted.
             return count == 0 || count == -Int64(EINTR) ? .unfinished : .sourceLost
@@ -72,27 +69,51 @@ extension Loop {
             unsafe slot.pointee.lastActivity = now
         } else {
             // Sound: of at least two bytes the second was received; of one, what it is does not matter.
+            let first = unsafe chunk.address.load(as: UInt8.self)
             let second = unsafe chunk.address.load(fromByteOffset: 1, as: UInt8.self)
             if unsafe slot.pointee.isOpaque {
                 unsafe slot.pointee.lastActivity = now
-            } else if unsafe !slot.pointee.boundary.followWhole(count: Int(count), second: second, at: base) {
+            } else if unsafe !slot.pointee.boundary.followWhole(count: Int(count), first: first, second: second, at: base) {
                 let bytes = unsafe UnsafeRawBufferPointer(start: chunk.address, count: Int(count))
-                unsafe slot.pointee.boundary.follow(bytes.assumingMemoryBound(to: UInt8.self).span, at: base)
+                let stops = unsafe slot.pointee.stops
+                unsafe slot.pointee.boundary.follow(bytes.assumingMemoryBound(to: UInt8.self).span, at: base, stopping: stops)
+                if !stops.isEmpty, unsafe slot.pointee.boundary.unfollowed(to: slot.pointee.down.received) > 0 {
+                    unsafe keep(chunk, from: base, slot, isUp: isUp)
+                    return .unfinished
+                }
             }
         }
         // Sound: these bytes were just received into the chunk.
         let given = unsafe cl_give(destination, chunk.address, UInt64(truncatingIfNeeded: count))
         guard given == count else {
-            chunks.takeHot(chunk)
+            unsafe keep(chunk, from: base, slot, isUp: isUp)
             return unsafe interrupted(slot, isUp: isUp, given)
         }
         Chaos.point(.sent)
         unsafe slot.pointee[isUp: isUp].sent = base &+ UInt64(truncatingIfNeeded: count)
         Chaos.point(.sentStored)
-        unsafe slot.pointee[isUp: isUp].chunk = 0
+        if !Mortality.isMortal { unsafe slot.pointee[isUp: isUp].chunk = 0 }
         Chaos.point(.chunkForgotten)
         // A short read of a stream that goes on means that the source is empty.
         return Int(count) < chunks.size ? .drained : .unfinished
+    }
+
+    /// Writes down that a chunk holds what comes from `base` on, before anything comes.
+    @inline(__always)
+    private func hold(_ chunk: UInt32, from base: UInt64, _ slot: UnsafeMutablePointer<Slot>, isUp: Bool) {
+        // Sound: the slot of the session in hand.
+        unsafe slot.pointee[isUp: isUp].base = base
+        Chaos.point(.baseStored)
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+        unsafe slot.pointee[isUp: isUp].chunk = chunk
+    }
+
+    /// Takes the chunk after all: what was received stays in it, for the long way.
+    @inline(never)
+    private func keep(_ chunk: HotChunk, from base: UInt64, _ slot: UnsafeMutablePointer<Slot>, isUp: Bool) {
+        chunks.takeHot(chunk)
+        // Sound: the slot of the session in hand.
+        if Mortality.isMortal { unsafe hold(chunk.number, from: base, slot, isUp: isUp) }
     }
 
     /// The destination took less than everything.

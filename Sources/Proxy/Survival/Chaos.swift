@@ -31,14 +31,16 @@ enum Chaos {
         /// The CONNECT with this client ID traps.
         static let trap = Array("understudy-trap".utf8)
         static let deaths = 16
-        static let passed = 380
-        static let lost = 480
+        static let passed = 396
+        static let lost = 492
         /// Why an established session cannot be kept, in the order of ``lost``.
         private static let reasons: [ProxyCounter] = [.inheritedBroken, .inheritedHomeless, .inheritedOpaque, .inheritedPoison]
         /// How this process is followed: by a program that is started anew, or by its holder. Both have their turns.
         static var startsAnew: Bool { Bool.random() }
         /// Empty pipes are closed now and then, so that others are made.
         static var wastesPipes: Bool { Int.random(in: 0..<4) == 0 }
+        /// Bytes that are kept for a look move to a chunk's front now and then without need.
+        static var movesEarly: Bool { Bool.random() }
         /// A point that is not passed in this time makes room for another.
         private static let patience: Duration = .milliseconds(150)
         /// A point is passed at most so many times before it strikes.
@@ -128,6 +130,7 @@ enum Chaos {
         static let hasCrashLoops = true
         static let startsAnew = false
         static let wastesPipes = false
+        static let movesEarly = false
         @inline(__always) static func begin(_ region: MemoryRegion) {}
         @inline(__always) static func has(_ mode: Mode) -> Bool { false }
         @inline(__always) static func point(_ point: ChaosPoint) {}
