@@ -133,10 +133,14 @@ package final class EdgePoller {
 
     /// Whether a number that a former process left is one of such a set.
     package static func isSet(_ number: Int32) -> Bool {
-        var event = cl_epoll_event()
-        // It holds no set, so a set says that it knows no such descriptor, and everything else that it is none.
-        // Sound: the event lives on the stack for the duration of the call.
-        return unsafe cl_epoll_ctl(number, EPOLL_CTL_DEL, 0, &event) < 0 && [ENOENT, EPERM].contains(cl_errno())
+        // Asked to forget a descriptor that it does not hold but could, a set says that it knows none such, and everything else that it
+        // is none. Of one that cannot be waited on, as of /dev/null, both would say just that.
+        guard let bell = try? Bell() else { return false }
+        return withExtendedLifetime(bell) {
+            var event = cl_epoll_event()
+            // Sound: the event lives on the stack for the duration of the call.
+            return unsafe cl_epoll_ctl(number, EPOLL_CTL_DEL, bell.number, &event) < 0 && cl_errno() == ENOENT
+        }
     }
 
     /// The set's own number: one set may wait on another.
