@@ -32,6 +32,8 @@ final class LoadLoop: @unchecked Sendable {
         /// Where the PUBLISH stream goes on.
         var offset = 0
         var isAsking = false
+        /// It has a former session to resume, and said so.
+        var isResuming = false
     }
 
     /// How long a turn without work lasts.
@@ -188,9 +190,9 @@ final class LoadLoop: @unchecked Sendable {
         do {
             let socket = try Socket.connect(target, from: settings.source(attempts))
             try poller.add(socket.number, tag: UInt64(sessions[index].generation) << 32 | UInt64(index))
-            let session = try context.map {
-                try TLSSession($0, resuming: settings.resumes ? shared.resumption : nil)
-            }
+            let former = settings.resumes ? shared.resumption : nil
+            sessions[index].isResuming = former != nil
+            let session = try context.map { try TLSSession($0, resuming: former) }
             sessions[index].stream = BenchStream(socket, .client(offer: upgradeOffer), tls: session)
         } catch let error as Errno {
             fail(index, "connect: " + Errno.text(error.code))
@@ -290,7 +292,8 @@ final class LoadLoop: @unchecked Sendable {
         underWay -= 1
         shared.up.add(1, ordering: .relaxed)
         if context != nil, settings.resumes {
-            if stream.isResumed { tally.resumed += 1 } else if let found = stream.resumption { shared.offer(found) }
+            if stream.isResumed { tally.resumed += 1 } else if sessions[index].isResuming { tally.notResumed += 1 }
+            if !stream.isResumed, let found = stream.resumption { shared.offer(found) }
         }
         let time = Clock.now.nanoseconds
         switch (settings.scenario, phase) {

@@ -26,6 +26,7 @@ package struct LoadReport: Sendable {
     package var count: UInt64 { tally.count }
     package var lost: Int { tally.lost }
     package var resumed: Int { tally.resumed }
+    package var notResumed: Int { tally.notResumed }
     package var failures: [String: Int] { tally.failures }
 
     init(_ settings: LoadSettings) { self.settings = settings }
@@ -60,6 +61,7 @@ package struct LoadReport: Sendable {
             .init("loops", JSON(settings.loops)), .init("payload", JSON(settings.payload)),
             .init("question", .string(settings.question.rawValue)),
             .init("up", JSON(up)), .init("lost", JSON(tally.lost)), .init("resumed", JSON(tally.resumed)),
+            .init("not_resumed", JSON(tally.notResumed)),
             .init("opened_seconds", Self.json(Double(opened) / 1e9)), .init("seconds", Self.json(seconds)),
             .init("unit", .string(unit)), .init("count", JSON(tally.count)), .init("rate", Self.json(rate)),
             .init("bytes", JSON(tally.bytes)),

@@ -49,8 +49,9 @@ struct LoadTally: Sendable {
     var openings = Histogram()
     /// Sessions that ended before they were asked to.
     var lost = 0
-    /// TLS sessions that were resumed.
+    /// TLS sessions that were resumed, and those that offered to be and were not.
     var resumed = 0
+    var notResumed = 0
     /// Failures by their reasons; at most ``maximumReasons``.
     var failures: [String: Int] = [:]
 
@@ -68,6 +69,7 @@ struct LoadTally: Sendable {
         openings.merge(other.openings)
         lost += other.lost
         resumed += other.resumed
+        notResumed += other.notResumed
         for (reason, number) in other.failures { failures[reason, default: 0] += number }
     }
 }

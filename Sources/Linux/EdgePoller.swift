@@ -18,6 +18,12 @@ package final class EdgePoller {
         @usableFromInline package let bits: UInt32
         @usableFromInline package let tag: UInt64
 
+        @inlinable @inline(__always)
+        init(bits: UInt32, tag: UInt64) {
+            self.bits = bits
+            self.tag = tag
+        }
+
         // The kernel's numbers (epoll_ctl(2)) as they are: what is inlined in other modules cannot name the header's.
         // EPOLLIN 1, EPOLLOUT 4, EPOLLERR 8, EPOLLHUP 16, EPOLLRDHUP 8192.
 
@@ -32,10 +38,57 @@ package final class EdgePoller {
         @inlinable @inline(__always) package var isDead: Bool { bits & 0x18 != 0 }
     }
 
+    /// The events of one turn, as they stand in the poller's memory.
+    ///
+    /// A value of its own, so that the loop over them has their place and number at hand; valid until the poller waits again.
+    @safe
+    package struct Told {
+        // Sound: `count` events, which are not more than the poller's memory holds; each access checks its index.
+        @usableFromInline let memory: UnsafeMutableRawPointer
+        /// How many there are.
+        @usableFromInline package let count: Int
+
+        @usableFromInline
+        init(memory: UnsafeMutableRawPointer, count: Int) {
+            unsafe self.memory = unsafe memory
+            self.count = count
+        }
+
+        // struct epoll_event, which what is inlined in other modules cannot name: its bits first, its tag behind them, packed on
+        // x86-64 alone (epoll_event(3type)). `EdgePoller.checkShape` compares this with the header's.
+        #if arch(x86_64)
+            @inlinable static var stride: Int { @inline(__always) get { 12 } }
+            @inlinable static var tagOffset: Int { @inline(__always) get { 4 } }
+        #else
+            @inlinable static var stride: Int { @inline(__always) get { 16 } }
+            @inlinable static var tagOffset: Int { @inline(__always) get { 8 } }
+        #endif
+
+        /// What was told, in no order.
+        @inlinable @inline(__always)
+        package subscript(_ index: Int) -> Event {
+            precondition(index >= 0 && index < count)
+            // Sound: an event within their number.
+            let place = unsafe memory + index &* Self.stride
+            return unsafe Event(
+                bits: place.loadUnaligned(as: UInt32.self), tag: place.loadUnaligned(fromByteOffset: Self.tagOffset, as: UInt64.self))
+        }
+
+        /// The event was served: should this process die, its successor need not serve it.
+        @inlinable @inline(__always)
+        package func forget(_ index: Int) {
+            precondition(index >= 0 && index < count)
+            // Sound: as above.
+            unsafe memory.storeBytes(of: 0, toByteOffset: index &* Self.stride &+ Self.tagOffset, as: UInt64.self)
+        }
+    }
+
     private let epoll: FileDescriptor
-    // Sound: `batch` events of a mapping that is never unmapped, or of memory that is freed with this; each access checks its index.
+    // Sound: `batch` events of a mapping that is never unmapped, or of memory that is freed with this.
     private let events: UnsafeMutablePointer<cl_epoll_event>
     private let isShared: Bool
+    /// The kernel knows no timeouts in nanoseconds (before Linux 5.11): it is asked once.
+    private var isCoarse = false
     /// Most events of one turn.
     package let batch: Int
 
@@ -48,6 +101,7 @@ package final class EdgePoller {
         unsafe events.initialize(repeating: cl_epoll_event(), count: batch)
         isShared = false
         self.batch = batch
+        Self.checkShape()
     }
 
     /// A set of ``makeLasting()``, or one that a former process left, with the events it had been told of and had not served.
@@ -58,6 +112,14 @@ package final class EdgePoller {
         unsafe events = region.bind(to: cl_epoll_event.self, count: batch)
         isShared = true
         self.batch = batch
+        Self.checkShape()
+    }
+
+    private static func checkShape() {
+        precondition(
+            MemoryLayout<cl_epoll_event>.stride == Told.stride
+                && MemoryLayout<cl_epoll_event>.offset(of: \.data) == Told.tagOffset,
+            "the kernel's events have another shape here")
     }
 
     // Sound: made by `init`, used by this object alone.
@@ -71,13 +133,14 @@ package final class EdgePoller {
 
     /// Whether a number that a former process left is one of such a set.
     package static func isSet(_ number: Int32) -> Bool {
-        var event = cl_epoll_event()
-        // A set says that it knows no such descriptor, and everything else that it is none (EINVAL), but both only of a descriptor that
-        // can be waited for: /dev/null cannot.
-        guard let stranger = try? makeLasting() else { return false }
-        defer { Descriptor.close(stranger) }
-        // Sound: the event lives on the stack for the duration of the call.
-        return unsafe cl_epoll_ctl(number, EPOLL_CTL_DEL, stranger, &event) < 0 && cl_errno() == ENOENT
+        // Asked to forget a descriptor that it does not hold but could, a set says that it knows none such, and everything else that it
+        // is none. Of one that cannot be waited on, as of /dev/null, both would say just that.
+        guard let bell = try? Bell() else { return false }
+        return withExtendedLifetime(bell) {
+            var event = cl_epoll_event()
+            // Sound: the event lives on the stack for the duration of the call.
+            return unsafe cl_epoll_ctl(number, EPOLL_CTL_DEL, bell.number, &event) < 0 && cl_errno() == ENOENT
+        }
     }
 
     /// The set's own number: one set may wait on another.
@@ -106,25 +169,32 @@ package final class EdgePoller {
         try check("epoll_ctl") { unsafe cl_epoll_ctl(epoll.number, EPOLL_CTL_ADD, number, &event) }
     }
 
-    /// Waits at most `nanoseconds`; how many events ``subscript(_:)`` holds now. All former ones must have been served.
+    /// Waits at most `nanoseconds`; how many events ``told(_:)`` and ``subscript(_:)`` hold now. All former ones must have been served.
     ///
     /// - Parameter most: events that are told of now, 1 or more; the others are told of first the next time.
     package func wait(nanoseconds: Int64, most: Int = .max) throws(Errno) -> Int {
+        let room = Int32(truncatingIfNeeded: min(batch, most))
         // Sound: the events are this poller's own memory, lent with their number for the duration of the call.
-        let count = unsafe cl_epoll_wait(epoll.number, events, Int32(min(batch, most)), nanoseconds)
-        if count >= 0 { return Int(count) }
-        if cl_errno() == EINTR { return 0 }
-        throw .last("epoll_wait")
+        var count =
+            unsafe isCoarse
+            ? cl_epoll_wait_coarse(epoll.number, events, room, nanoseconds)
+            : cl_epoll_wait_fine(epoll.number, events, room, nanoseconds)
+        if count >= 0 { return Int(truncatingIfNeeded: count) }
+        if count == -Int64(ENOSYS), !isCoarse {
+            isCoarse = true
+            count = unsafe cl_epoll_wait_coarse(epoll.number, events, room, nanoseconds)
+            if count >= 0 { return Int(truncatingIfNeeded: count) }
+        }
+        if count == -Int64(EINTR) { return 0 }
+        throw Errno(Int32(truncatingIfNeeded: -count), "epoll_wait")
     }
 
-    package subscript(_ index: Int) -> Event {
-        precondition(index >= 0 && index < batch)
-        return unsafe Event(bits: events[index].events, tag: events[index].data)
+    /// The first `count` events: those of the last turn, or all that a former process left.
+    package func told(_ count: Int) -> Told {
+        precondition(count >= 0 && count <= batch)
+        return unsafe Told(memory: UnsafeMutableRawPointer(events), count: count)
     }
 
-    /// The event was served: should this process die, its successor need not serve it.
-    package func forget(_ index: Int) {
-        precondition(index >= 0 && index < batch)
-        unsafe events[index].data = 0
-    }
+    /// One of the events, where their number does not matter.
+    package subscript(_ index: Int) -> Event { told(batch)[index] }
 }

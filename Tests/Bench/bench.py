@@ -140,7 +140,7 @@ def memory(names):
 
 def scaling(repetitions, seconds):
     """One loop and two: how much more gets through."""
-    scenarios = [("TLS 1.3, full handshake, RSA of 4,096 bits, CONNECT, CONNACK, close", RSA, "mqtts", "connect -c 20"),
+    scenarios = [(f"TLS 1.3, full handshake, RSA of {programs.RSA_BITS:,} bits, CONNECT, CONNACK, close", RSA, "mqtts", "connect -c 20"),
                  ("small messages, 1,000 active sessions", Understudy, "mqtt", "ping -c 1000")]
     lines = []
     for meaning, kind, scheme, words in scenarios:

@@ -17,8 +17,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Acceptance
 import house
 from house import expect
 
-# What it costs today, and a tenth: so that it does not grow unseen. The aim is 400 (docs/benchmarks.md).
-MOST_INSTRUCTIONS = 500
+# What is demanded. It costs 354 (docs/benchmarks.md); how many messages come in one turn of the loop varies.
+MOST_INSTRUCTIONS = 400
 # What is left of a turn's own work when nothing is allocated: far below one for a message.
 MOST_ALLOCATIONS = 0.001
 SESSIONS = 10

@@ -14,6 +14,7 @@ LOOPS = 1
 BROKERS = ("127.0.1.1", "127.0.1.2")
 SCHEMES = {"mqtt": 1883, "mqtts": 8883, "ws": 8083}
 PROXY_CORE, LOAD_CORE = "0", "1"
+RSA_BITS = 6144
 
 UNDERSTUDY = """
 loops LOOPS
@@ -137,7 +138,8 @@ class Understudy(Program):
 
 
 class RSA(Understudy):
-    """Handshakes that cost the server a hundred times what they cost the client: no generator is in the way."""
+    """Handshakes that cost the server far more than the client. Generator and broker have to find room on the two cores, too: with
+    4,096 bits (4.7 ms here, 0.9 ms there) both cores are full at 1.5 times as many as one loop makes."""
     def fill(self, text, **more):
         return super().fill(text.replace("combined.pem", "rsa.pem"), **more)
 
@@ -213,8 +215,12 @@ def bench(program, scheme, words, seconds):
     expect(done.stdout, program.name, words, "ended with", done.returncode, done.stderr)
     found = json.loads(done.stdout)
     expect(not found["lost"], program.name, words, "lost sessions:", found)
+    expect(not found["failures"], program.name, words, "not every connection succeeded:", found)
+    expect(verb == "connect" or found["up"] == found["connections"], program.name, words, "not every session came up:", found)
     expect(found["count"] or verb == "hold", program.name, words, "nothing came of it:", found)
-    expect("--resume" not in words or found["resumed"] > found["count"] / 2, program.name, "did not resume", found)
+    if "--resume" in words:
+        expect(found["not_resumed"] == 0 and found["resumed"] >= found["count"], program.name, words,
+               "not every session was resumed:", found)
     return found
 
 
@@ -243,7 +249,7 @@ def certificate():
     house.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
               "/CN=mqtt.example.com", "-days", "30", "-keyout", tls / "key.pem", "-out", tls / "cert.pem")
     (tls / "combined.pem").write_text((tls / "cert.pem").read_text() + (tls / "key.pem").read_text())
-    house.run("openssl", "req", "-x509", "-newkey", "rsa:4096", "-nodes", "-subj", "/CN=mqtt.example.com", "-days", "30",
+    house.run("openssl", "req", "-x509", "-newkey", f"rsa:{RSA_BITS}", "-nodes", "-subj", "/CN=mqtt.example.com", "-days", "30",
               "-keyout", tls / "rsa-key.pem", "-out", tls / "rsa-cert.pem")
     (tls / "rsa.pem").write_text((tls / "rsa-cert.pem").read_text() + (tls / "rsa-key.pem").read_text())
     for name in ("combined.pem", "rsa.pem"):

@@ -124,7 +124,9 @@ struct DataPlaneTests {
         while now < start + 62_000_000_000 {
             // Mostly short turns, now and then a pause longer than the wheel.
             now += Int64.random(in: 0...10, using: &random) == 0 ? 25_000_000_000 : 7_000_000
+            let isQuiet = now < wheel.quietUntil
             while let index = wheel.popDue(slots, at: now) {
+                #expect(!isQuiet, "a loop would not have looked")
                 let deadline = try #require(wanted[index], "\(index) came twice or after it was disarmed")
                 if deadline <= now { wanted[index] = nil } else { wheel.arm(index, slots, deadline: deadline) }
             }

@@ -133,6 +133,16 @@ static inline int cl_epoll_wait(int epoll, struct cl_epoll_event *events, int ro
     return epoll_pwait(epoll, (struct epoll_event *)events, room,
                        nanoseconds < 0 ? -1 : (int)((nanoseconds + 999999) / 1000000), NULL);
 }
+// Each of the two calls by itself and directly (direct.h): the number of events, or an errno, negative.
+static inline int64_t cl_epoll_wait_fine(int epoll, struct cl_epoll_event *events, int room, int64_t nanoseconds) {
+    struct timespec timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    return cl_call6(SYS_epoll_pwait2, epoll, (int64_t)(intptr_t)events, room,
+                    nanoseconds < 0 ? 0 : (int64_t)(intptr_t)&timeout, 0, 0);
+}
+static inline int64_t cl_epoll_wait_coarse(int epoll, struct cl_epoll_event *events, int room, int64_t nanoseconds) {
+    return cl_call6(SYS_epoll_pwait, epoll, (int64_t)(intptr_t)events, room,
+                    nanoseconds < 0 ? -1 : (nanoseconds + 999999) / 1000000, 0, 0);
+}
 
 // CMSG_* are macros: one message with up to CL_MAXIMUM_DESCRIPTORS descriptors.
 enum { CL_MAXIMUM_DESCRIPTORS = 64 };

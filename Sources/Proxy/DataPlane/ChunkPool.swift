@@ -5,7 +5,7 @@ import Glibc
 import Linux
 import Wire
 
-/// A chunk that was taken, and where it is.
+/// A chunk that is used, and where it is.
 @safe
 struct HotChunk {
     let number: UInt32
@@ -112,27 +112,25 @@ struct ChunkPool: ~Copyable {
         unsafe state.pointee.hot += 1
     }
 
-    /// The chunk that is given out next, taken; `nil` when none is free that kept its memory.
+    /// The chunk that is given out next, for the shortest way: it is used at once and stays free, or is taken after all
+    /// (``takeHot(_:)``) before the pool is asked for anything else. `nil` when none is free that kept its memory.
     @inline(__always)
-    func takeHot() -> HotChunk? {
+    func nextHot() -> HotChunk? {
         let hot = unsafe state.pointee.hot
         guard hot > 0 else { return nil }
         // Sound: `hot` entries at the list's beginning were written by `release`, which took numbers of this pool alone.
         let number = unsafe free[hot - 1]
-        unsafe state.pointee.hot = hot - 1
         return unsafe HotChunk(number: number, address: address(number))
     }
 
-    /// Gives back the chunk that was taken last.
-    @inline(__always)
-    func putHot(_ chunk: HotChunk) {
-        let hot = unsafe state.pointee.hot
-        guard hot < Self.hotLimit else { return cool(chunk.number) }
-        // Sound: the list's beginning has room for `hotLimit` chunks.
-        unsafe free[hot] = chunk.number
-        unsafe state.pointee.hot = hot + 1
+    /// Takes the chunk of ``nextHot()``: something of a message stays in it.
+    func takeHot(_ chunk: HotChunk) {
+        // Sound: as above.
+        precondition(unsafe state.pointee.hot > 0 && free[state.pointee.hot - 1] == chunk.number, "another chunk was taken meanwhile")
+        unsafe state.pointee.hot -= 1
     }
 
+    @inline(never)
     private func cool(_ chunk: UInt32) {
         // Sound: the whole chunk is free; its pages read as zero when it is used again.
         _ = unsafe madvise(address(chunk), size, Int32(MADV_REMOVE))
@@ -142,7 +140,8 @@ struct ChunkPool: ~Copyable {
     @inline(__always)
     private func address(_ chunk: UInt32) -> UnsafeMutableRawPointer {
         precondition(chunk >= 1 && Int(chunk) <= count)
-        return unsafe base + (Int(chunk) - 1) * size
+        // What `count` × `size` bytes are was checked at the beginning.
+        return unsafe base + (Int(chunk) &- 1) &* size
     }
 
     /// Receives into a chunk, from `offset` to its end, at most `most` bytes.

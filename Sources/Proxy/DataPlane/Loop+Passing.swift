@@ -47,7 +47,8 @@ extension Loop {
     private func pass(
         _ slot: UnsafeMutablePointer<Slot>, isUp: Bool, from source: Int32, to destination: Int32
     ) -> Passage {
-        guard let chunk = chunks.takeHot() else { return .unfinished }
+        // It is in use only as long as this runs, and is taken from the pool only if something stays in it.
+        guard let chunk = chunks.nextHot() else { return .unfinished }
         Chaos.point(.chunkTaken)
         let base = unsafe slot.pointee[isUp: isUp].received
         if !Mortality.isMortal { unsafe hold(chunk.number, from: base, slot, isUp: isUp) }
@@ -57,7 +58,6 @@ extension Loop {
         guard count > 0 else {
             Chaos.point(.readNothing)
             if !Mortality.isMortal { unsafe slot.pointee[isUp: isUp].chunk = 0 }
-            chunks.putHot(chunk)
             if count == -Int64(EAGAIN) { return .drained }
             // The end of a stream is read again, and so is what a signal interrupted.
             return count == 0 || count == -Int64(EINTR) ? .unfinished : .sourceLost
@@ -77,13 +77,16 @@ extension Loop {
                 let bytes = unsafe UnsafeRawBufferPointer(start: chunk.address, count: Int(count))
                 let stops = unsafe slot.pointee.stops
                 unsafe slot.pointee.boundary.follow(bytes.assumingMemoryBound(to: UInt8.self).span, at: base, stopping: stops)
-                if !stops.isEmpty, unsafe slot.pointee.boundary.unfollowed(to: slot.pointee.down.received) > 0 { return .unfinished }
+                if !stops.isEmpty, unsafe slot.pointee.boundary.unfollowed(to: slot.pointee.down.received) > 0 {
+                    unsafe keep(chunk, from: base, slot, isUp: isUp)
+                    return .unfinished
+                }
             }
         }
         // Sound: these bytes were just received into the chunk.
         let given = unsafe cl_give(destination, chunk.address, UInt64(truncatingIfNeeded: count))
         guard given == count else {
-            if Mortality.isMortal { unsafe hold(chunk.number, from: base, slot, isUp: isUp) }
+            unsafe keep(chunk, from: base, slot, isUp: isUp)
             return unsafe interrupted(slot, isUp: isUp, given)
         }
         Chaos.point(.sent)
@@ -91,7 +94,6 @@ extension Loop {
         Chaos.point(.sentStored)
         if !Mortality.isMortal { unsafe slot.pointee[isUp: isUp].chunk = 0 }
         Chaos.point(.chunkForgotten)
-        chunks.putHot(chunk)
         // A short read of a stream that goes on means that the source is empty.
         return Int(count) < chunks.size ? .drained : .unfinished
     }
@@ -106,7 +108,16 @@ extension Loop {
         unsafe slot.pointee[isUp: isUp].chunk = chunk
     }
 
+    /// Takes the chunk after all: what was received stays in it, for the long way.
+    @inline(never)
+    private func keep(_ chunk: HotChunk, from base: UInt64, _ slot: UnsafeMutablePointer<Slot>, isUp: Bool) {
+        chunks.takeHot(chunk)
+        // Sound: the slot of the session in hand.
+        if Mortality.isMortal { unsafe hold(chunk.number, from: base, slot, isUp: isUp) }
+    }
+
     /// The destination took less than everything.
+    @inline(never)
     private func interrupted(_ slot: UnsafeMutablePointer<Slot>, isUp: Bool, _ given: Int64) -> Passage {
         // Sound: the slot of the session in hand.
         if given > 0 {

@@ -38,16 +38,9 @@ enum Phase: UInt8 {
 /// happened before: `skipped + received` bytes were read from the source's socket, and `sent - replaced + added` bytes were
 /// written to the destination's. A process that adopts the session compares both with what the kernel has counted.
 struct Flow: BitwiseCopyable {
-    /// The chunk's number, counted from 1; 0 when none is attached.
-    var chunk: UInt32 = 0
-    /// The source will send no more.
-    var isEnded = false
-    /// The end was passed on to the destination.
-    var isShut = false
-    /// Number of the pipe it goes through, counted from 1; 0: none. There is never a chunk too.
-    var pipe: UInt8 = 0
-    /// Reads in a row that filled a chunk, up to ``Loop/Bulk/streak``: then it is bulk.
-    var streak: UInt8 = 0
+    /// ``chunk``, ``isEnded``, ``isShut``, ``pipe`` and ``streak``, from the lowest bit on: one look tells whether all are 0, as they
+    /// are for nearly every message (``isFlowing``).
+    private var state: UInt64 = 0
     /// The stream offset at the chunk's first byte.
     var base: UInt64 = 0
     /// Bytes taken from the source since the beginning.
@@ -64,9 +57,35 @@ struct Flow: BitwiseCopyable {
 
     var isEmpty: Bool { received == sent }
 
+    /// The chunk's number, counted from 1; 0 when none is attached.
+    var chunk: UInt32 {
+        @inline(__always) get { UInt32(truncatingIfNeeded: state) }
+        @inline(__always) set { state = state & ~0xFFFF_FFFF | UInt64(newValue) }
+    }
+    /// The source will send no more.
+    var isEnded: Bool {
+        @inline(__always) get { state & 0xFF << 32 != 0 }
+        @inline(__always) set { state = state & ~(0xFF << 32) | (newValue ? 1 << 32 : 0) }
+    }
+    /// The end was passed on to the destination.
+    var isShut: Bool {
+        @inline(__always) get { state & 0xFF << 40 != 0 }
+        @inline(__always) set { state = state & ~(0xFF << 40) | (newValue ? 1 << 40 : 0) }
+    }
+    /// Number of the pipe it goes through, counted from 1; 0: none. There is never a chunk too.
+    var pipe: UInt8 {
+        @inline(__always) get { UInt8(truncatingIfNeeded: state >> 48) }
+        @inline(__always) set { state = state & ~(0xFF << 48) | UInt64(newValue) << 48 }
+    }
+    /// Reads in a row that filled a chunk, up to ``Loop/Bulk/streak``: then it is bulk.
+    var streak: UInt8 {
+        @inline(__always) get { UInt8(truncatingIfNeeded: state >> 56) }
+        @inline(__always) set { state = state & ~(0xFF << 56) | UInt64(newValue) << 56 }
+    }
+
     /// Nothing is in flight, the source has not ended, and it is no bulk.
     var isFlowing: Bool {
-        @inline(__always) get { chunk == 0 && !isEnded && pipe == 0 && streak == 0 }
+        @inline(__always) get { state == 0 }
     }
 }
 
@@ -218,10 +237,11 @@ extension Slot {
         return awaitsConnack ? [.disconnect, .allButAuth] : .disconnect
     }
 
-    /// Untouched bytes, both directions empty and open, and no end in sight: what comes goes the shortest way.
+    /// Untouched bytes, both directions empty and open, and no end in sight: what comes goes the shortest way. Where both are open
+    /// ``firstToEnd`` is 0.
     var isPassing: Bool {
         @inline(__always) get {
-            phase == .relaying && edge == 0 && watch == 0 && firstToEnd == 0 && !isQueued && up.isFlowing && down.isFlowing
+            phase == .relaying && edge == 0 && watch == 0 && !isQueued && up.isFlowing && down.isFlowing
         }
     }
 

@@ -17,6 +17,8 @@ struct TimerWheel {
     private var heads = [UInt32](repeating: 0, count: TimerWheel.buckets)
     /// The tick that was served last.
     private var current: Int64
+    /// Before this moment, in nanoseconds, no deadline comes up: the tick that was served last goes on, and nothing is put on it.
+    private(set) var quietUntil: Int64 = 0
 
     init(at now: Instant) { current = now.nanoseconds / Self.tick }
 
@@ -54,7 +56,10 @@ struct TimerWheel {
                 disarm(head, slots)
                 return head
             }
-            guard current < target else { return nil }
+            guard current < target else {
+                quietUntil = (current + 1) * Self.tick
+                return nil
+            }
             // After a pause longer than a turn of the wheel, one whole turn visits every bucket.
             if target - current > Int64(Self.buckets) { current = target - Int64(Self.buckets) }
             current += 1

@@ -10,20 +10,23 @@ struct HandshakeQueue {
     /// How many at the front of each were taken already.
     private var taken = (begun: 0, new: 0)
 
-    var count: Int { begun.count - taken.begun + new.count - taken.new }
+    private(set) var count = 0
     var isEmpty: Bool { count == 0 }
 
     mutating func append(_ index: UInt32, hasBegun: Bool) {
+        count += 1
         if hasBegun { begun.append(index) } else { new.append(index) }
     }
 
     /// The next one; `nil` when nobody waits.
     mutating func popFirst() -> UInt32? {
         if taken.begun < begun.count {
+            count -= 1
             taken.begun += 1
             return begun[taken.begun - 1]
         }
         guard taken.new < new.count else { return nil }
+        count -= 1
         taken.new += 1
         return new[taken.new - 1]
     }

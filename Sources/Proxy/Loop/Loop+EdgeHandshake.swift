@@ -25,8 +25,6 @@ extension Loop {
 
     /// Serves those that have waited for longest.
     func continueHandshakes() {
-        handshakeTime = 0
-        guard !waitingHandshakes.isEmpty else { return }
         while handshakeTime < Share.handshakeTime, let index = waitingHandshakes.popFirst() {
             guard slots[index].isQueued else { continue }
             slots[index].isQueued = false

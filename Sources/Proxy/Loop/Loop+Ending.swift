@@ -77,6 +77,7 @@ extension Loop {
     }
 
     /// Ends what is due, and looks later at what has been active meanwhile.
+    @inline(never)
     func serveDeadlines() {
         isLate = false
         var limit: Int64?

@@ -102,14 +102,15 @@ extension Loop {
     private func replay() {
         // Negative control of a chaos build.
         let areLost = Chaos.has(.losesEvents)
-        for index in 0..<poller.batch where poller[index].tag != 0 {
-            let tag = Tag(poller[index].tag)
+        let told = poller.told(poller.batch)
+        for index in 0..<told.count where told[index].tag != 0 {
+            let tag = Tag(told[index].tag)
             if !areLost, tag.isSession, tag.index < slots.end {
                 counters.add(.inheritedEvents)
-                dispatch(poller[index])
+                dispatch(told[index])
             }
             Chaos.point(.replayed)
-            forgetEvent(index)
+            forget(told, index)
         }
         slots.inHand = 0
     }

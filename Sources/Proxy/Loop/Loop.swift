@@ -120,6 +120,10 @@ final class Loop {
     var settlesAt: Int64 = 0
     /// More deadlines have passed than one turn serves.
     var isLate = false
+    /// What the counters show of what the loop holds: sessions, chunks, pipes, orphans.
+    private var shown = (0, 0, 0, 0)
+    /// The longest turn so far, in nanoseconds.
+    private var longest: Int64 = 0
     /// A session waits for a chunk: a turn without a pause would not bring one.
     var isStarved = false
     var appetite = Appetite(most: LoopMemory.batch)
@@ -178,8 +182,11 @@ final class Loop {
         let start = isCrowded ? Clock.now.nanoseconds : 0
         let used = isCrowded ? Clock.threadTime : 0
         // Before events are fetched: a handshake that fails leaves its server for another one, and the events of both have one tag.
-        if isCrowded { now = start }
-        continueHandshakes()
+        handshakeTime = 0
+        if isCrowded {
+            now = start
+            continueHandshakes()
+        }
         let isBusy = !queued.isEmpty || !waitingHandshakes.isEmpty || !chores.isEmpty || isLate
         let pause = unsettled.isEmpty ? Self.longestWait : Self.settlementWait
         let count = try poller.wait(nanoseconds: !isBusy ? pause : isStarved ? Self.starvedWait : 0, most: appetite.events)
@@ -187,24 +194,34 @@ final class Loop {
         now = Clock.now.nanoseconds
         pulse.beat(at: now)
         if count > 0 { Chaos.point(.told) }
-        for index in 0..<count {
-            dispatch(poller[index])
+        let told = poller.told(count)
+        for index in 0..<told.count {
+            dispatch(told[index])
             Chaos.point(.eventServed)
-            forgetEvent(index)
+            forget(told, index)
         }
-        continueQueued()
+        if !queued.isEmpty { continueQueued() }
         slots.inHand = 0
-        serveDeadlines()
+        if now >= wheel.quietUntil { serveDeadlines() }
         slots.inHand = 0
         if !resting.isEmpty { wakeListeners() }
         if !chores.isEmpty { work() }
         if !unsettled.isEmpty { settleInherited() }
         cipher.rest(at: now)
-        counters.set(.sessions, slots.used)
-        counters.set(.chunks, chunks.used)
-        counters.set(.pipes, pipes.used)
-        counters.set(.orphaned, orphans)
+        showHoldings()
         countTurn(since: isCrowded ? start : now, events: count, isCrowded ? Clock.threadTime - used : nil)
+    }
+
+    /// Shows what the loop holds, where that is another number than before.
+    @inline(__always)
+    private func showHoldings() {
+        let held = (slots.used, chunks.used, pipes.used, orphans)
+        if held == shown { return }
+        shown = held
+        counters.set(.sessions, held.0)
+        counters.set(.chunks, held.1)
+        counters.set(.pipes, held.2)
+        counters.set(.orphaned, held.3)
     }
 
     /// Counts turns that were long: by the clock, and by the time this thread was at work while handshakes waited.
@@ -213,7 +230,10 @@ final class Loop {
     private func countTurn(since start: Int64, events: Int, _ work: Int64?) {
         let length = Clock.now.nanoseconds - start
         appetite.digest(events, took: length)
-        counters.raise(.longestTurn, to: length / 1000)
+        if length > longest {
+            longest = length
+            counters.set(.longestTurn, Int(length / 1000))
+        }
         if length > Share.longTurn { counters.add(.turnsLong) }
         guard let work else { return }
         counters.add(.turnsCrowded)
@@ -223,13 +243,14 @@ final class Loop {
 
     /// An event was served; not before everything it led to is written down.
     @inline(__always)
-    func forgetEvent(_ index: Int) {
+    func forget(_ told: EdgePoller.Told, _ index: Int) {
         if Mortality.isMortal { return }
         atomicMemoryFence(ordering: .acquiringAndReleasing)
-        poller.forget(index)
+        told.forget(index)
     }
 
     /// Obeys what other threads ask, and takes connections.
+    @inline(never)
     private func openDoors() {
         // Who dies here dies of none of the sessions.
         slots.inHand = 0
@@ -322,7 +343,6 @@ final class Loop {
     }
 
     private func continueQueued() {
-        guard !queued.isEmpty else { return }
         let batch = Array(queued.prefix(Share.continued))
         queued.removeFirst(batch.count)
         for index in batch where slots[index].isQueued {
