@@ -31,6 +31,7 @@ extension HealthState.Event: CustomStringConvertible {
         case .checkDraining(.http(let status)): "check: HTTP status \(status) means drain"
         case .sessionFailed(let failure): "a session failed: \(failure)"
         case .sessionBusy(let code): "a session was answered busy, CONNACK code \(code)"
+        case .sessionSentAway(let code): "a session was ended, DISCONNECT code \(code)"
         case .administrative(let wish): "operator: \(wish.rawValue)"
         }
     }
@@ -41,7 +42,7 @@ extension HealthState.Event {
     var isCheckResult: Bool {
         switch self {
         case .checkPassed, .checkFailed, .checkBusy, .checkDraining, .checkSkipped: true
-        case .checkStarted, .sessionFailed, .sessionBusy, .administrative: false
+        case .checkStarted, .sessionFailed, .sessionBusy, .sessionSentAway, .administrative: false
         }
     }
 }

@@ -17,7 +17,7 @@ package import Wire
 ///   broker is noticed by the first clients that meet it. A server that accepts and then **closes or stays silent**
 ///   only makes the next check come at once: a client's bytes may be the cause, and no client may take a server away
 ///   from the others. Neither counts while the server is down: they are late news about the time before.
-/// - *busy*: the server says so in a CONNACK. No new sessions until a good check.
+/// - *busy*: the server says so in a CONNACK, or in a DISCONNECT. No new sessions until a good check.
 /// - *drain*: no new session, not even one that sticks to it; those it has stay. *maintenance*: nor is it checked; it
 ///   leaves maintenance unusable, for one good check.
 /// - Without a check a server is up, and nothing but the operator changes that.
@@ -84,6 +84,8 @@ package struct HealthState: Sendable {
         case sessionFailed(Failure)
         /// A client's session was answered with this CONNACK code, *unavailable* or *busy*.
         case sessionBusy(code: UInt8)
+        /// A client's session was ended with a DISCONNECT of this code, which says that the server wants no sessions now.
+        case sessionSentAway(code: UInt8)
         case administrative(Administrative)
     }
 
@@ -152,7 +154,7 @@ package struct HealthState: Sendable {
         case .checkSkipped: skip(at: now)
         case .checkFailed: finish(passed: false, busy: isBusy, at: now)
         case .sessionFailed(let failure): sessionFailed(failure, at: now)
-        case .sessionBusy: sessionBusy(at: now)
+        case .sessionBusy, .sessionSentAway: sessionBusy(at: now)
         case .administrative(let wish): change(to: wish, at: now)
         }
         guard status != before else { return nil }

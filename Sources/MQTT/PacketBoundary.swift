@@ -7,6 +7,8 @@
 /// The cost is a comparison for each piece inside a packet, and a few instructions for each packet. A DISCONNECT may be
 /// put into a stream, and a stream be cut without harm, only at a boundary (MQTT 5.0, 3.14).
 ///
+/// It can be told to stop before certain packets (``Stops``): then somebody looks at the packet, and leads it over that one.
+///
 /// Offsets are counted from the beginning of the stream and kept modulo 2^40; a packet is shorter than 2^28 bytes.
 @usableFromInline
 package struct PacketBoundary: Equatable, Sendable, BitwiseCopyable {
@@ -14,7 +16,30 @@ package struct PacketBoundary: Equatable, Sendable, BitwiseCopyable {
     /// was read; 3 bits how many bytes of the fixed header were seen, or ``malformed``.
     @usableFromInline var word: UInt64 = 0
 
+    /// Packets before which a boundary stops.
+    package struct Stops: OptionSet, Sendable, BitwiseCopyable {
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// DISCONNECT.
+        package static let disconnect = Stops(rawValue: 1)
+        /// Everything but AUTH, as long as a server's CONNACK is awaited (MQTT 5.0, 4.12).
+        package static let allButAuth = Stops(rawValue: 2)
+
+        /// Whether a packet with this first byte is one of them.
+        @inline(__always)
+        func contains(firstByte: UInt8) -> Bool {
+            switch firstByte >> 4 {
+            case PacketType.disconnect.rawValue: !isEmpty
+            case PacketType.auth.rawValue: false
+            default: contains(.allButAuth)
+            }
+        }
+    }
+
     private static let malformed: UInt64 = 7
+    /// First bytes from here on are those of DISCONNECT and AUTH.
+    @usableFromInline static let firstOfLast: UInt8 = 0xE0
     @usableFromInline static let offsetMask: UInt64 = 1 << 40 - 1
 
     package init() {}
@@ -49,28 +74,38 @@ package struct PacketBoundary: Equatable, Sendable, BitwiseCopyable {
         return nil
     }
 
-    /// The same for bytes that begin at a boundary and are one whole packet of less than 130 bytes, which most are; `false`: they are
-    /// not, and nothing has changed.
+    /// How many bytes before `offset`, to which the stream was followed, stand behind a place where it stopped (``Stops``); 0: it
+    /// did not stop.
+    package func unfollowed(to offset: UInt64) -> Int {
+        guard (word >> 61) & 7 == 0 else { return 0 }
+        return max(0, -distance(from: offset))
+    }
+
+    /// The same for bytes that begin at a boundary and are one whole packet of less than 130 bytes, which most are, and neither
+    /// DISCONNECT nor AUTH; `false`: they are not, and nothing has changed.
     ///
     /// - Parameters:
     ///   - count: how many bytes there are.
+    ///   - first: the first of them.
     ///   - second: the second of them, if there are as many.
     @inlinable @inline(__always)
-    package mutating func followWhole(count: Int, second: UInt8, at offset: UInt64) -> Bool {
+    package mutating func followWhole(count: Int, first: UInt8, second: UInt8, at offset: UInt64) -> Bool {
         // A word without the upper bits is an offset between two packets; a length of one byte has no upper bit.
-        guard word == offset & Self.offsetMask, second < 0x80, count == 2 + Int(second) else { return false }
+        guard word == offset & Self.offsetMask, first < Self.firstOfLast, second < 0x80, count == 2 + Int(second) else { return false }
         word = (offset &+ UInt64(truncatingIfNeeded: count)) & Self.offsetMask
         return true
     }
 
     /// Follows `bytes`, of which the first stands at `offset`: the next piece, or one that was followed before.
+    ///
+    /// - Parameter stops: where it stops; what stands behind is followed when it was led over the packet.
     @inline(__always)
-    package mutating func follow(_ bytes: Span<UInt8>, at offset: UInt64) {
+    package mutating func follow(_ bytes: Span<UInt8>, at offset: UInt64, stopping stops: Stops = []) {
         if word >> 61 == 0, distance(from: offset) >= bytes.count { return }
-        advance(bytes, at: offset)
+        advance(bytes, at: offset, stops)
     }
 
-    private mutating func advance(_ bytes: Span<UInt8>, at offset: UInt64) {
+    private mutating func advance(_ bytes: Span<UInt8>, at offset: UInt64, _ stops: Stops) {
         guard !isMalformed else { return }
         var index = distance(from: offset)
         var seen = word >> 61
@@ -78,6 +113,7 @@ package struct PacketBoundary: Equatable, Sendable, BitwiseCopyable {
         if index < 0 { seen = Self.malformed }
         while index < bytes.count, seen != Self.malformed {
             let byte = bytes[index]
+            if seen == 0, stops.contains(firstByte: byte) { break }
             index += 1
             if seen == 0 {
                 seen = 1

@@ -42,17 +42,17 @@ listen real { bind 127.0.0.1:1906; use real }
 listen tls { bind 127.0.0.1:1907; bind 127.0.0.1:1908; use tls; tls { certificate @/combined.pem } }
 listen tls-both { bind 127.0.0.1:1910; use tls-both; tls { certificate @/combined.pem } }
 listen wss { bind 127.0.0.1:1909; protocol mqtt over websocket path /mqtt; use wss; tls { certificate @/combined.pem } }
-backend plain { server one 127.0.0.1:2901; check none; stick on client-id table sessions }
-backend behind-ws { server one 127.0.0.1:2902; check none }
+backend plain { server one 127.0.0.1:2901; check none; timeout connack 30s; stick on client-id table sessions }
+backend behind-ws { server one 127.0.0.1:2902; check none; timeout connack 30s }
 backend ws-server { server one 127.0.0.1:2903 websocket /mqtt; check none }
 backend edited { server one 127.0.0.1:2904; check none; proxy-protocol v2 }
 backend edited-ws { server one 127.0.0.1:2905; check none; proxy-protocol v2 }
 backend rewritten { server one 127.0.0.1:2911; check none; proxy-protocol v2 }
 backend real { server one 127.0.0.1:2906; check none }
-backend tls { server one 127.0.0.1:2907; check none }
+backend tls { server one 127.0.0.1:2907; check none; timeout connack 30s }
 backend tls-both { server one 127.0.0.1:2910; check none
     tls { ca @/ca.pem; server-name mqtt.example.com; suites TLS_AES_128_GCM_SHA256 } }
-backend wss { server one 127.0.0.1:2909; check none }
+backend wss { server one 127.0.0.1:2909; check none; timeout connack 30s }
 stick-table sessions { key client-id; size 10000 }
 """
 KINDS = {"plain": (1901, 2901), "ws-client": (1902, 2902), "ws-server": (1903, 2903), "edited": (1904, 2904),
@@ -224,6 +224,8 @@ def drive(world, patient, deaths, seconds, mode=0, pause=0.25, patience=None):
         world.push()
         if random.random() < 0.1:
             world.visit()
+        if random.random() < 0.05:
+            world.visit_away()
         now = time.monotonic()
         if now > following:
             patient.kill()
@@ -271,6 +273,8 @@ def run(deaths, seconds):
     found += wrong
     if world.short["lost"]:
         found.append(f"{world.short['lost']} short sessions were lost")
+    if world.away["lost"] or not world.away["whole"]:
+        found.append(f"of those that are sent away: {world.away}")
     # Of the last balancer, and in a chaos build of all. Sessions in hand at two deaths over the same bytes are spared there: the
     # deaths are not their fault.
     counters = patient.counters()
@@ -283,7 +287,7 @@ def run(deaths, seconds):
     figures = dict(
         deaths=done, killed=patient.killed, supervisors=patient.supervisors, bytes=world.moved(), kinds=world.moved_by_kind(),
         sessions=len(world.sessions), pingpong=len(world.pongs),
-        rounds=sum(s["rounds"] for s in world.pongs), longest_ms=round(world.longest * 1000, 1), short=world.short,
+        rounds=sum(s["rounds"] for s in world.pongs), longest_ms=round(world.longest * 1000, 1), short=world.short, away=world.away,
         messages=messages, spared=spared, renewals=world.renewals(), points=len(struck), silent=silent)
     print(f"figures {json.dumps(figures)}")
     if CHAOS:

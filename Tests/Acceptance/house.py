@@ -243,14 +243,15 @@ class Balancer:
     """`understudy run` with a configuration, until `stop`."""
     number = 0
 
-    def __init__(self, text, node=None, wait=True):
+    def __init__(self, text, node=None, wait=True, own=False, before=()):
+        """`own`: in a session of its own, as a service is. `before`: words before the command."""
         Balancer.number += 1
         self.name = f"understudy-{Balancer.number}"
         self.socket = SCRATCH / f"{self.name}.sock"
         self.file = SCRATCH / f"{self.name}.conf"
         self.file.write_text(text + f"\nadmin {{ socket {self.socket} }}\n")
-        words = [BINARY, "run", "--config", self.file] + (["--node", node] if node else [])
-        self.process = start(self.name, words)
+        words = [*before, BINARY, "run", "--config", self.file] + (["--node", node] if node else [])
+        self.process = start(self.name, words, start_new_session=own)
         if wait:
             self.settled()
 

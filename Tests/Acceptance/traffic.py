@@ -4,7 +4,8 @@ One process with one epoll set is all clients and all servers. Kinds of sessions
 plain, plain with small socket buffers, plain in bulk (through pipes), a WebSocket on the client's side, on the server's side, and edited beginnings (PROXY
 header in and out, another CONNECT), also behind a WebSocket; TLS of both versions, around a WebSocket, on both sides, and with
 new keys announced by either end. Beside them ping-pong sessions, which hang when an event is lost, and short sessions that come
-and go, plain and over TLS.
+and go, plain and over TLS, and sessions of MQTT 5.0 whose server asks for authentication in steps and ends them with a DISCONNECT in
+pieces.
 """
 
 import base64
@@ -23,8 +24,15 @@ from house import expect, length
 GREETING = b"\r\n\r\n\0\r\nQUIT\n"
 
 
-def connect_packet(identity):
-    body = b"\x00\x04MQTT\x04\x02\x00\x00" + struct.pack(">H", len(identity)) + identity
+# AUTH with "continue authentication", CONNACK, and DISCONNECTs (MQTT 5.0, 3.15, 3.2, 3.14).
+AUTH, WELCOME = b"\xf0\x02\x18\x00", b"\x20\x03\x00\x00\x00"
+TAKEN_OVER = b"\xe0\x09\x8e\x07\x1f\x00\x04gone"
+SENT_AWAY, MOVED = b"\xe0\x16\x9c\x14\x1f\x00\x04away\x1c\x00\x0abroker:188", b"\xe0\x02\x9c\x00"
+
+
+def connect_packet(identity, level=4):
+    body = b"\x00\x04MQTT" + bytes([level]) + b"\x02\x00\x00" + (b"\x00" if level == 5 else b"")
+    body += struct.pack(">H", len(identity)) + identity
     return b"\x10" + length(len(body)) + body
 
 
@@ -48,6 +56,10 @@ class World:
         self.expected = {}
         self.pongs = []
         self.short = {"whole": 0, "early": 0, "lost": 0}
+        # Of those that are sent away: their last word may be missing when a death was in it.
+        self.away = {"whole": 0, "silent": 0, "early": 0, "lost": 0}
+        # Sockets of servers with pieces that are sent one after the other.
+        self.slow = []
         self.next = 0
         self.longest = 0.0
         for port, kind in {port: kind for kind, (_, port) in ports.items()}.items():
@@ -115,8 +127,9 @@ class World:
         data = state["bytes"]
         if len(data) < 2 or len(data) < 2 + data[1]:
             return
-        size = struct.unpack(">H", data[12:14])[0]
-        name, fields = data[14:14 + size].decode(), data[14 + size:2 + data[1]]
+        place = 13 if data[8] == 5 else 12
+        size = struct.unpack(">H", data[place:place + 2])[0]
+        name, fields = data[place + 2:place + 2 + size].decode(), data[place + 2 + size:2 + data[1]]
         if kind == "edited-head":
             # Username and password that the client did not say: its client ID, and where it came from.
             expect(data[9] & 0xC0 == 0xC0, "the CONNECT was not rewritten:", data)
@@ -124,7 +137,7 @@ class World:
             expect(fields == b"".join(struct.pack(">H", len(text)) + text for text in texts), "rewritten to", data)
         rest = data[2 + data[1]:]
         self.unwatch(sock)
-        answer = b"\x20\x02\x00\x00"
+        answer = AUTH if name.startswith("away") else b"\x20\x02\x00\x00"
         sock.send(frame(answer, False) if kind == "ws-server" else answer)
         if name in self.expected:
             client, number = self.expected.pop(name)
@@ -134,6 +147,8 @@ class World:
             end.take(rest) if state["frames"] is None else end.receive()
         elif name.startswith("pong"):
             self.watch(sock, lambda what: self.echo(sock))
+        elif name.startswith("away"):
+            self.watch(sock, lambda what, heard=[b""]: self.send_away(sock, int(name[4:]), heard))
         else:
             self.watch(sock, lambda what, state={"n": 0}: self.serve_short(sock, name, state))
 
@@ -197,9 +212,34 @@ class World:
             self.unwatch(sock)
             sock.close()
 
+    def send_away(self, sock, number, heard):
+        """The client has answered AUTH: it is let in, given something, and sent away."""
+        try:
+            data = sock.recv(4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            heard[0] += data
+            if heard[0] != AUTH:
+                return
+            stream = self.said_to(number) + (SENT_AWAY if number % 2 else TAKEN_OVER)
+            cuts = sorted(random.randrange(1, len(stream)) for _ in range(random.choice((0, 3, 10))))
+            self.slow.append((sock, [stream[a:b] for a, b in zip([0] + cuts, cuts + [len(stream)]) if b > a]))
+        else:
+            self.slow = [entry for entry in self.slow if entry[0] is not sock]
+            self.unwatch(sock)
+            sock.close()
+
+    def said_to(self, number):
+        """CONNACK and a message."""
+        payload = pattern(number, 0, number % 90)
+        return WELCOME + bytes([0x30, 4 + len(payload)]) + b"\x00\x01t\x00" + payload
+
     # Clients.
 
-    def open(self, kind, name, small=False):
+    def open(self, kind, name, small=False, level=4):
         """A connection that has said its CONNECT."""
         sock = socket.socket()
         if small:
@@ -209,7 +249,7 @@ class World:
         sock.connect(("127.0.0.1", self.ports[kind][0]))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         head = proxy_header(sock.getsockname()[1]) if kind.startswith("edited") else b""
-        packet = connect_packet(name.encode())
+        packet = connect_packet(name.encode(), level)
         if kind in self.contexts:
             context = self.contexts[kind]
             sock = Secure(sock, context) if context else Renewing(sock)
@@ -352,10 +392,73 @@ class World:
 
         self.watch(sock, event)
 
+    def visit_away(self):
+        """A session of 5.0 that authenticates in two steps and is sent away."""
+        self.next += 1
+        number = self.next
+        kind = random.choice([kind for kind in ("plain", "ws-client", "tls13", "tls12", "wss") if kind in self.ports])
+        framed = kind in ("ws-client", "wss")
+        try:
+            sock = self.open(kind, f"away{number}", level=5)
+        except OSError:
+            self.away["early"] += 1
+            return
+        sock.setblocking(False)
+        state = {"bytes": b"", "raw": b"", "frames": None, "answered": False}
+        wanted = AUTH + self.said_to(number)
+        last = MOVED if number % 2 else TAKEN_OVER
+
+        def done():
+            heard = state["bytes"]
+            if heard == wanted + last:
+                word = "whole"
+            elif not heard:
+                word = "early"
+            else:
+                word = "silent" if heard == wanted and number % 2 else "lost"
+            if word == "lost":
+                print(f"lost: {kind} {number}: {heard} instead of {wanted + last}")
+            self.away[word] += 1
+            self.unwatch(sock)
+            sock.close()
+
+        def event(_):
+            try:
+                while True:
+                    data = sock.recv(65536)
+                    if not data:
+                        return done()
+                    if framed and state["frames"] is None:
+                        state["raw"] += data
+                        _, mark, data = state["raw"].partition(b"\r\n\r\n")
+                        if not mark:
+                            continue
+                        state["frames"] = Frames()
+                    state["bytes"] += state["frames"].feed(data) if framed else data
+                    if not state["answered"] and len(state["bytes"]) >= len(AUTH):
+                        state["answered"] = True
+                        sock.send(frame(AUTH, True) if framed else AUTH)
+            except BlockingIOError:
+                pass
+            except OSError:
+                done()
+
+        self.watch(sock, event)
+
     # The whole.
 
     def push(self):
         """Some ends say something."""
+        for entry in list(self.slow):
+            sock, pieces = entry
+            try:
+                sock.send(pieces.pop(0))
+            except OSError:
+                pieces.clear()
+            if not pieces:
+                self.slow.remove(entry)
+                self.unwatch(sock)
+                sock.close()
         for client in self.sessions:
             for end in (client, client.server):
                 if end and not end.pending and not end.failure and not end.finishing and random.random() < 0.15:

@@ -85,6 +85,35 @@ extension FuzzTarget {
         return outcome
     }
 
+    /// Where a boundary stops before a DISCONNECT, whole and in pieces, and what that is.
+    private static func stops(_ bytes: [UInt8]) throws -> String {
+        var whole = PacketBoundary()
+        whole.follow(bytes.span, at: 0, stopping: .disconnect)
+        let rest = whole.unfollowed(to: UInt64(bytes.count))
+        var pieces = PacketBoundary()
+        var offset = 0
+        while offset < bytes.count, pieces.unfollowed(to: UInt64(offset)) == 0 {
+            let end = min(bytes.count, offset + 1 + Int(bytes[offset] & 7))
+            pieces.follow(bytes.span.extracting(offset..<end), at: UInt64(offset), stopping: .disconnect)
+            offset = end
+        }
+        try demand(
+            whole.isMalformed || rest - (bytes.count - offset) == pieces.unfollowed(to: UInt64(offset)), "it stops \(rest) before the end")
+        guard rest > 0 else { return "goes on" }
+        let packet = Array(bytes[(bytes.count - rest)...])
+        try demand(packet[0] >> 4 == 14, "it stops before \(packet[0])")
+        let finding = Disconnect.find(packet.span, maximumLength: 1000)
+        // More of it changes nothing once it is known.
+        if finding != .needMore {
+            try demand(Disconnect.find((packet + [0]).span, maximumLength: 1000) == finding, "another finding with more bytes")
+        }
+        return switch finding {
+        case .needMore: "more"
+        case .disconnect(_, let namesServer, _): "disconnect \(namesServer)"
+        case .unreadable: "unreadable"
+        }
+    }
+
     /// Packet boundaries, whole and in pieces.
     static let boundary = FuzzTarget(name: "mqtt-boundary", words: protocolWords) { bytes in
         var whole = PacketBoundary()
@@ -100,7 +129,7 @@ extension FuzzTarget {
         }
         try demand(whole == pieces, "pieces end in \(pieces), the whole in \(whole)")
         let missing = whole.missing(at: UInt64(bytes.count))
-        return "\(whole.isMalformed) \(missing.map { min($0, 9) } ?? -1)"
+        return "\(whole.isMalformed) \(missing.map { min($0, 9) } ?? -1) \(try stops(bytes))"
     }
 
     /// A CONNECT whose credentials are replaced.

@@ -61,7 +61,7 @@ struct PacketBoundaryTests {
             for piece in [packet[..<cut], packet[cut...]] where !piece.isEmpty {
                 let bytes = Array(piece)
                 let before = boundary
-                let isWhole = boundary.followWhole(count: bytes.count, second: bytes.count > 1 ? bytes[1] : 0x7F, at: offset)
+                let isWhole = boundary.followWhole(count: bytes.count, first: bytes[0], second: bytes.count > 1 ? bytes[1] : 0x7F, at: offset)
                 if isWhole { steps += 1 } else { #expect(boundary == before) }
                 #expect(isWhole == (length < 128 && bytes.count == packet.count))
                 boundary.follow(bytes.span, at: offset)
@@ -71,6 +71,61 @@ struct PacketBoundaryTests {
             }
         }
         #expect(steps > 500)
+    }
+
+    @Test(arguments: [1, 2, 3, 4] as [UInt64])
+    func `It stops before a DISCONNECT, in any chunking, until it is led over it`(_ seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let (before, _) = packetStream(&random, 20)
+        // None of these is one.
+        var calm = PacketBoundary()
+        calm.follow(before.span, at: 0)
+        let offsets = starts(before)
+        let first = offsets.first { before[$0] >> 4 == 14 } ?? before.count
+        let bytes = Array(before[..<first]) + hex("E0 02 9C 00") + hex("D000")
+        var boundary = PacketBoundary()
+        var offset = 0
+        while offset < bytes.count, boundary.unfollowed(to: UInt64(offset)) == 0 {
+            let end = min(bytes.count, offset + Int.random(in: 1...400, using: &random))
+            boundary.follow(bytes.span.extracting(offset..<end), at: UInt64(offset), stopping: .disconnect)
+            // A successor follows the same again.
+            let copy = boundary
+            boundary.follow(bytes.span.extracting(offset..<end), at: UInt64(offset), stopping: .disconnect)
+            #expect(boundary == copy)
+            offset = end
+        }
+        #expect(boundary.unfollowed(to: UInt64(offset)) == offset - first)
+        #expect(boundary.missing(at: UInt64(first)) == 0)
+        boundary.follow(bytes.span.extracting(first..<first + 4), at: UInt64(first))
+        #expect(boundary.unfollowed(to: UInt64(first + 4)) == 0 && boundary.missing(at: UInt64(first + 4)) == 0)
+        boundary.follow(bytes.span, at: 0, stopping: .disconnect)
+        #expect(boundary.missing(at: UInt64(bytes.count)) == 0 && boundary.unfollowed(to: UInt64(bytes.count)) == 0)
+    }
+
+    /// Where the packets of a stream begin.
+    private func starts(_ bytes: [UInt8]) -> [Int] {
+        var boundary = PacketBoundary()
+        var found: [Int] = []
+        for offset in bytes.indices {
+            if boundary.missing(at: UInt64(offset)) == 0 { found.append(offset) }
+            boundary.follow(bytes.span.extracting(offset..<offset + 1), at: UInt64(offset))
+        }
+        return found
+    }
+
+    @Test func `As long as a CONNACK is awaited it stops before everything but AUTH`() {
+        for first in UInt8.min...UInt8.max {
+            var boundary = PacketBoundary()
+            boundary.follow(hex("F000 F0020000").span, at: 0, stopping: [.disconnect, .allButAuth])
+            #expect(boundary.unfollowed(to: 6) == 0)
+            boundary.follow([first, 0].span, at: 6, stopping: [.disconnect, .allButAuth])
+            #expect(boundary.unfollowed(to: 8) == (first >> 4 == 15 ? 0 : 2))
+            var usual = PacketBoundary()
+            usual.follow([first, 0].span, at: 0, stopping: .disconnect)
+            #expect(usual.unfollowed(to: 2) == (first >> 4 == 14 ? 2 : 0))
+            var whole = PacketBoundary()
+            #expect(whole.followWhole(count: 2, first: first, second: 0, at: 0) == (first < 0xE0))
+        }
     }
 
     @Test func `What is missing`() {

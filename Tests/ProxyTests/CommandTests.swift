@@ -33,6 +33,54 @@ struct CommandTests {
         #expect(rig.count(.drained) == 5)
     }
 
+    @Test("takes a server in: new sessions come to it, and those that live stay where they are")
+    func addsServer() throws {
+        let brokers = [try Broker(), try Broker()]
+        defer { brokers.forEach { $0.stop() } }
+        let rig = try Rig([brokers[0].address], loops: 2)
+        let old = try (0..<4).map { try rig.session("old-\($0)") }
+        var settings = Configuration.BackendSettings(
+            name: "emqx",
+            servers: brokers.enumerated().map { Configuration.ServerSettings(name: "emqx\($0)", address: $1.address) })
+        settings.stickTable = "sessions"
+        settings.algorithm = .leastConnections
+        try rig.backend.apply(settings, answers: [:], sources: [], table: rig.table, seed: 1, at: Clock.now)
+        let new = try (0..<4).map { try rig.session("new-\($0)") }
+        #expect(rig.loads == [4, 4])
+        for client in old + new { try client.exchange(pingreq, expecting: pingreq) }
+        #expect(brokers[0].seen.clientIDs == (0..<4).map { id("old-\($0)") })
+        for client in old + new { client.close() }
+        rig.finish()
+    }
+
+    @Test("takes listeners in, of IPv4, IPv6 and both: clients of either come, and are known by their address")
+    func families() throws {
+        let six = IPAddress.v6(IPv6Address(high: 0, low: 1))
+        let four = IPAddress.v4(IPv4Address(127, 0, 0, 1))
+        let broker = try Broker(at: SocketAddress(six, port: 0))
+        defer { broker.stop() }
+        let rig = try Rig([broker.address])
+        let hosts: [(IPAddress, [IPAddress])] = [
+            (six, [six]), (four, [four]), (.v6(IPv6Address(high: 0, low: 0)), [six, four]),
+        ]
+        let more = try hosts.enumerated().map { number, host in
+            try Rig.listen("host-\(number)", loops: 1, number: UInt16(number + 1), at: host.0)
+        }
+        rig.post(.adopt(Snapshot(listeners: [rig.listener] + more.map(\.0), backends: [rig.backend], tables: [rig.table])))
+        rig.barrier()
+        for (place, host) in hosts.enumerated() {
+            for target in host.1 {
+                let client = try Peer(to: SocketAddress(target, port: more[place].1.port))
+                try client.exchange(try connect("family"), expecting: accepted())
+                try client.exchange(pingreq, expecting: pingreq)
+                #expect(try rig.listing().map(\.peer.address) == [target])
+                client.close()
+                #expect(eventually { rig.gauge(.sessions) == 0 })
+            }
+        }
+        rig.finish()
+    }
+
     @Test("leaves an address: its sessions end, what comes is closed, until it resumes")
     func leaves() throws {
         let broker = try Broker()

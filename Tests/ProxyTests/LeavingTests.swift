@@ -16,16 +16,20 @@ struct LeavingTests {
     private static let goodbye: [UInt8] = [0xE0, 2, 0x8B, 0]
 
     /// Peers are made on one thread and used on another, never at once.
-    private struct Sent: @unchecked Sendable {
+    struct Sent: @unchecked Sendable {
         let peer: EdgePeer
         init(_ peer: EdgePeer) { self.peer = peer }
     }
 
     /// A session with both ends in the test's hands.
-    private func pair(
-        _ rig: Rig, _ server: Listener, _ combination: Combination, _ version: ProtocolVersion
+    ///
+    /// - Parameter answer: to the CONNECT.
+    static func pair(
+        _ rig: Rig, _ server: Listener, _ combination: Combination, _ version: ProtocolVersion, _ name: String = "leaving",
+        answer: [UInt8]? = nil
     ) throws -> (client: EdgePeer, broker: EdgePeer) {
-        let packet = try connect("leaving", version)
+        let packet = try connect(name, version)
+        let answer = answer ?? accepted(version)
         let serving = try Worker { () throws -> Sent in
             let wrapping = combination.server
             let broker = try EdgePeer(
@@ -33,16 +37,16 @@ struct LeavingTests {
             try broker.secure()
             if wrapping.hasWebSocket { _ = try broker.answerUpgrade() }
             #expect(try broker.receive(packet.count) == packet)
-            try broker.send(accepted(version))
+            try broker.send(answer)
             return Sent(broker)
         }
         let client = try EdgePeer(to: rig.address, combination.client)
         try client.send(packet)
-        #expect(try client.receive(accepted(version).count) == accepted(version))
+        #expect(try client.receive(answer.count) == answer)
         return (client, try serving.join().peer)
     }
 
-    private static func publish(_ count: Int) -> [UInt8] {
+    static func publish(_ count: Int) -> [UInt8] {
         var packet: [UInt8] = [0x30]
         var rest = count + 3
         repeat {
@@ -58,7 +62,7 @@ struct LeavingTests {
     func idle(combination: Combination, version: ProtocolVersion) throws {
         let server = try Listener()
         let rig = try EdgeTests.rig(combination, [server.address])
-        let (client, broker) = try pair(rig, server, combination, version)
+        let (client, broker) = try Self.pair(rig, server, combination, version)
         try broker.send(Self.publish(300))
         #expect(try client.receive(Self.publish(300).count) == Self.publish(300))
         rig.finishNow()
@@ -79,7 +83,7 @@ struct LeavingTests {
     func inside(combination: Combination, cut: Int) throws {
         let server = try Listener()
         let rig = try EdgeTests.rig(combination, [server.address])
-        let (client, broker) = try pair(rig, server, combination, .v5)
+        let (client, broker) = try Self.pair(rig, server, combination, .v5)
         let packet = Self.publish(200)
         try broker.send(Array(packet[..<cut]))
         #expect(try client.receive(cut) == Array(packet[..<cut]))
@@ -104,7 +108,7 @@ struct LeavingTests {
         let server = try Listener()
         let combination = Combination(client: seed % 2 == 0 ? .ws : .tcp, server: .tcp)
         let rig = try EdgeTests.rig(combination, [server.address])
-        let (client, broker) = try pair(rig, server, combination, .v5)
+        let (client, broker) = try Self.pair(rig, server, combination, .v5)
         let sending = try Worker { [peer = Sent(broker)] () throws -> Void in
             var random = SeededGenerator(seed: seed)
             // Until the session is over: the balancer closes its end.
@@ -135,7 +139,7 @@ struct LeavingTests {
     func deadline() throws {
         let server = try Listener()
         let rig = try EdgeTests.rig(Combination(client: .tcp, server: .tcp), [server.address])
-        let (client, broker) = try pair(rig, server, Combination(client: .tcp, server: .tcp), .v5)
+        let (client, broker) = try Self.pair(rig, server, Combination(client: .tcp, server: .tcp), .v5)
         try broker.send([0x30, 100, 0])
         #expect(try client.receive(3) == [0x30, 100, 0])
         rig.post(.drain(most: 1))

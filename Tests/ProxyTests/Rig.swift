@@ -72,12 +72,12 @@ final class Rig {
 
     /// A listener on a port of its own, with one socket for each loop.
     static func listen(
-        _ name: String, loops: Int, number: UInt16, routes: RouteTable? = nil, tls: TLSContext? = nil,
-        keys: [String: IdentityKey] = [:],
+        _ name: String, loops: Int, number: UInt16, at host: IPAddress = .v4(IPv4Address(127, 0, 0, 1)), routes: RouteTable? = nil,
+        tls: TLSContext? = nil, keys: [String: IdentityKey] = [:],
         _ change: (inout Configuration.ListenerSettings) -> Void = { _ in }
     ) throws -> (ListenerRuntime, SocketAddress) {
         var sockets: [Int32] = []
-        var address = SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 0)
+        var address = SocketAddress(host, port: 0)
         for _ in 0..<loops {
             let socket = try Socket.listen(address, backlog: 4096, reusePort: true).release()
             address = try #require(Socket.localAddress(socket))

@@ -129,7 +129,7 @@ struct StickinessTests {
         #expect(rig.stuck("free") == nil)
     }
 
-    @Test("A server that wants to talk about authentication first has accepted nobody yet: nothing is learned")
+    @Test("A server that wants to talk about authentication first has accepted nobody yet: what is learned is its CONNACK")
     func authentication() throws {
         let server = try Listener()
         let rig = try Rig([server.address])
@@ -145,12 +145,17 @@ struct StickinessTests {
         #expect(try client.receive(4) == auth)
         try client.send(auth)
         #expect(try broker.receive(4) == auth)
+        rig.barrier()
+        #expect(rig.stuck("prover") == nil)
+        #expect(rig.count(.established) == 0)
         try broker.send(accepted(.v5))
         #expect(try client.receive(5) == accepted(.v5))
+        #expect(rig.stuck("prover") == 0)
+        #expect(rig.connectedEntries == 1)
         client.close()
         broker.close()
         rig.finish()
-        #expect(rig.stuck("prover") == nil)
         #expect(rig.count(.established) == 1)
+        #expect(rig.count(.authentications) == 1)
     }
 }

@@ -30,8 +30,10 @@ struct EdgeScratch {
     }
 
     /// Follows the packets in a range of the scratch, which stands at `offset` of its stream.
-    func follow(_ range: Range<Int>, at offset: UInt64, _ boundary: inout PacketBoundary) {
-        boundary.follow(bytes.span.extracting(range), at: offset)
+    func follow(
+        _ range: Range<Int>, at offset: UInt64, _ boundary: inout PacketBoundary, stopping stops: PacketBoundary.Stops
+    ) {
+        boundary.follow(bytes.span.extracting(range), at: offset, stopping: stops)
     }
 
     /// How many bytes of a range there are up to the first end of a packet; `nil`: none ends in it.

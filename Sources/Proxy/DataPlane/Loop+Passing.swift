@@ -72,12 +72,15 @@ extension Loop {
             unsafe slot.pointee.lastActivity = now
         } else {
             // Sound: of at least two bytes the second was received; of one, what it is does not matter.
+            let first = unsafe chunk.address.load(as: UInt8.self)
             let second = unsafe chunk.address.load(fromByteOffset: 1, as: UInt8.self)
             if unsafe slot.pointee.isOpaque {
                 unsafe slot.pointee.lastActivity = now
-            } else if unsafe !slot.pointee.boundary.followWhole(count: Int(count), second: second, at: base) {
+            } else if unsafe !slot.pointee.boundary.followWhole(count: Int(count), first: first, second: second, at: base) {
                 let bytes = unsafe UnsafeRawBufferPointer(start: chunk.address, count: Int(count))
-                unsafe slot.pointee.boundary.follow(bytes.assumingMemoryBound(to: UInt8.self).span, at: base)
+                let stops = unsafe slot.pointee.stops
+                unsafe slot.pointee.boundary.follow(bytes.assumingMemoryBound(to: UInt8.self).span, at: base, stopping: stops)
+                if !stops.isEmpty, unsafe slot.pointee.boundary.unfollowed(to: slot.pointee.down.received) > 0 { return .unfinished }
             }
         }
         // Sound: these bytes were just received into the chunk.

@@ -114,9 +114,8 @@ struct Slot: BitwiseCopyable {
     /// Code of the CONNACK that ended the connect; with ``connackAfter``.
     var connackCode: UInt8 = 0
     var isSessionPresent = false
-    /// It ends at the next boundary between two packets for the client: raw value of the ``EndCause``, counted from 1; 0: it
-    /// does not.
-    var leaving: UInt8 = 0
+    /// What keeps it from the shortest way: ``leaving``, and in the highest bit ``awaitsConnack``.
+    private var watch: UInt8 = 0
     /// Index of the source address in its backend; `UInt8.max`: none is counted.
     var sourceIndex = UInt8.max
     /// Number of the stick table in whose entry the session counts, or will (``isPinned``); ``noTable``: none.
@@ -196,14 +195,33 @@ extension Slot {
     /// Microseconds from the accept to `now` (nanoseconds): what is longer than an hour is cut off there.
     func after(_ now: Int64) -> UInt32 { UInt32(clamping: min(max(0, now - since) / 1000, 3_600_000_000)) }
 
+    /// It ends at the next boundary between two packets for the client: raw value of the ``EndCause``, counted from 1; 0: it
+    /// does not.
+    var leaving: UInt8 {
+        get { watch & 0x7F }
+        set { watch = watch & 0x80 | newValue & 0x7F }
+    }
+
     var isLeaving: Bool {
         @inline(__always) get { leaving != 0 }
+    }
+
+    /// In ``Phase/relaying``: the server has asked for authentication in several steps, and its CONNACK is still to come.
+    var awaitsConnack: Bool {
+        get { watch & 0x80 != 0 }
+        set { watch = newValue ? watch | 0x80 : watch & 0x7F }
+    }
+
+    /// Packets for the client that are looked at before it gets them.
+    var stops: PacketBoundary.Stops {
+        guard level == ProtocolVersion.v5.rawValue, !isOpaque else { return [] }
+        return awaitsConnack ? [.disconnect, .allButAuth] : .disconnect
     }
 
     /// Untouched bytes, both directions empty and open, and no end in sight: what comes goes the shortest way.
     var isPassing: Bool {
         @inline(__always) get {
-            phase == .relaying && edge == 0 && leaving == 0 && firstToEnd == 0 && !isQueued && up.isFlowing && down.isFlowing
+            phase == .relaying && edge == 0 && watch == 0 && firstToEnd == 0 && !isQueued && up.isFlowing && down.isFlowing
         }
     }
 

@@ -244,22 +244,31 @@ extension Loop {
 
     /// The server answered: from here on bytes flow untouched.
     ///
-    /// A server that asks for authentication in several steps (AUTH; MQTT 5.0, 4.12) has accepted nobody yet, and its CONNACK
-    /// passes among the bytes: the stick table learns nothing from a client that anybody may be, and the keep-alive that counts
-    /// is unknown, so the idle limit is the listener's own, if any.
+    /// A server that asks for authentication in several steps (AUTH; MQTT 5.0, 4.12) has accepted nobody yet: the stick table learns
+    /// nothing from a client that anybody may be, and the keep-alive that counts is unknown. Both wait for its CONNACK
+    /// (``judgePacket(_:)``); the CONNECT cannot go to another server any more.
     private func establish(_ index: UInt32, _ answer: Answer) {
         let listener = snapshot.listeners[Int(slots[index].listener)]
         let backend = snapshot.backends[Int(slots[index].backendNumber)]
         let server = backend.connected(on: Int(slots[index].serverIndex))
         Chaos.point(.countedAtServer)
-        if answer != .refused {
-            counters.add(.established)
-            listener.totals.add(.established)
+        switch answer {
+        case .accepted: welcome(index, backend, listener, server)
+        case .refused: break
+        case .asksMore:
+            counters.add(.authentications)
+            slots[index].awaitsConnack = true
         }
-        if answer == .accepted { learn(index, backend, server) }
         Chaos.point(.learned)
         let keepAlive = answer == .asksMore ? 0 : slots[index].keepAlive
         relay(index, idle: idleTime(keepAlive, listener.settings.idleTimeout))
+    }
+
+    /// The client is in.
+    func welcome(_ index: UInt32, _ backend: BackendRuntime, _ listener: ListenerRuntime, _ server: Server.ID) {
+        counters.add(.established)
+        listener.totals.add(.established)
+        learn(index, backend, server)
     }
 
     /// The server is there, and whatever the client says is for it.
@@ -289,16 +298,13 @@ extension Loop {
             followDown(index, slots[index].down.chunk, Int(slots[index].down.received - slots[index].down.base))
         }
         slots[index].lastActivity = now
-        slots[index].connackAfter = slots[index].after(now)
-        recordConnack(index)
-        slots[index].idle = idle
-        if slots[index].idle == .max {
-            // Nobody speaks regularly: only probes tell a silent end from a dead one.
-            Socket.setKeepAlive(slots[index].client)
-            Socket.setKeepAlive(slots[index].server)
-        }
         slots[index].deadline = .max
-        armIdle(index)
+        if slots[index].awaitsConnack {
+            awaitConnackLonger(index)
+        } else {
+            noteConnack(index)
+        }
+        watchSilence(index, idle)
         // What was read to its end is not read again: whatever comes from now on is told.
         let (client, server) = (slots[index].isClientUnread, slots[index].isServerUnread)
         if pump(index, isUp: false, ending: true, isDrained: !server) {
@@ -306,9 +312,26 @@ extension Loop {
         }
     }
 
+    /// The CONNACK is the client's.
+    func noteConnack(_ index: UInt32) {
+        slots[index].connackAfter = slots[index].after(now)
+        recordConnack(index)
+    }
+
+    /// Ends the session when its client is silent for so long, in nanoseconds; `Int64.max`: never.
+    func watchSilence(_ index: UInt32, _ idle: Int64) {
+        slots[index].idle = idle
+        if idle == .max {
+            // Nobody speaks regularly: only probes tell a silent end from a dead one.
+            Socket.setKeepAlive(slots[index].client)
+            Socket.setKeepAlive(slots[index].server)
+        }
+        armIdle(index)
+    }
+
     /// How long a client may be silent, in nanoseconds: 1.5 × its keep-alive (MQTT 5.0, 3.1.2.10) and half a second
     /// for its broker to say so first.
-    private func idleTime(_ keepAlive: UInt16, _ configured: Duration?) -> Int64 {
+    func idleTime(_ keepAlive: UInt16, _ configured: Duration?) -> Int64 {
         if let configured { return configured.nanoseconds }
         return keepAlive == 0 ? .max : Int64(keepAlive) * 1_500_000_000 + 500_000_000
     }
@@ -347,7 +370,7 @@ extension Loop {
         chooseServer(index)
     }
 
-    private func report(_ index: UInt32, _ event: HealthState.Event) {
+    func report(_ index: UInt32, _ event: HealthState.Event) {
         let backend = snapshot.backends[Int(slots[index].backendNumber)]
         backend.report(event, server: Int(slots[index].serverIndex), at: Instant(nanoseconds: now))
     }

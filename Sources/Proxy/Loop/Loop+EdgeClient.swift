@@ -256,14 +256,14 @@ extension Loop {
             guard let chunk = isUp ? chunks.allocateForStranger() : chunks.allocate() else { return nil }
             slots[index][isUp: isUp].chunk = chunk
         }
-        return chunks.size - Int(slots[index][isUp: isUp].received)
+        return chunks.size - Int(slots[index][isUp: isUp].received - slots[index][isUp: isUp].base)
     }
 
-    /// Puts a range of the scratch behind the plain bytes, and commits.
+    /// Puts a range of the scratch behind the plain bytes, and commits. They begin at the stream's beginning before the relay.
     func appendPlain(_ index: UInt32, isUp: Bool, _ range: Range<Int>, _ progress: inout EdgeProgress) {
         if !range.isEmpty {
             let flow = slots[index][isUp: isUp]
-            scratch.copy(range, into: flow.chunk, of: chunks, at: Int(flow.received))
+            scratch.copy(range, into: flow.chunk, of: chunks, at: Int(flow.received - flow.base))
         }
         progress.received += UInt64(range.count)
         commit(index, isUp: isUp, progress)

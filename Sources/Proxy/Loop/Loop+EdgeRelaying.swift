@@ -1,6 +1,7 @@
 // Moving bytes that are transformed on their way: TLS off, frames off, frames on, TLS on.
 
 import Linux
+import Synchronization
 import TLS
 import WebSocket
 import Wire
@@ -52,6 +53,7 @@ extension Loop {
             case .failed(let client):
                 failTLS(index, client: client)
                 return false
+            case .gone: return false
             case .over: return passEnd(index, isUp: isUp, to: isUp ? slots[index].server : slots[index].client)
             case .empty: break
             }
@@ -68,6 +70,7 @@ extension Loop {
             case (.moved, let isShort)?:
                 isDrained = isShort && !ending
                 if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
+                if !isUp, slots[index].awaitsConnack { awaitConnackLonger(index) }
                 // What is dropped gives nobody more time.
                 if slots[index].firstToEnd != 0, !edges[edge][isUp: isUp].isClosed {
                     slots[index].deadline = now + Self.halfCloseTime
@@ -105,7 +108,11 @@ extension Loop {
 
     // MARK: One step
 
-    private enum Step { case moved, empty, over, starved, failed(client: Bool) }
+    private enum Step {
+        case moved, empty, over, starved, failed(client: Bool)
+        /// The session has ended.
+        case gone
+    }
 
     /// Transforms once: an answer that is owed, or what stands before the relay, or the next bytes of the source; then
     /// commits. The output is empty when it begins.
@@ -159,7 +166,7 @@ extension Loop {
         if isOver { slots[index][isUp: isUp].isEnded = true }
     }
 
-    /// Passes on what was read as MQTT before the relay began.
+    /// Passes on what was read as MQTT before the relay began, or was kept back for a look.
     private func passPlain(_ index: UInt32, isUp: Bool) -> Step {
         let flow = slots[index][isUp: isUp]
         guard !flow.isEmpty else {
@@ -167,9 +174,15 @@ extension Loop {
             chunks.release(flow.chunk)
             return .moved
         }
+        var end = flow.received
+        if !isUp {
+            followDown(index, flow.chunk, Int(end - flow.base))
+            end -= unlooked(index)
+            if end == flow.sent { return lookBehindEdge(index) }
+        }
         guard prepareOutput(slots[index].edge, isUp: isUp) else { return .starved }
         let start = Int(flow.sent - flow.base)
-        let count = min(Int(flow.received - flow.sent), roomForBytes(index, isUp: isUp))
+        let count = min(Int(end - flow.sent), roomForBytes(index, isUp: isUp))
         scratch.copy(flow.chunk, start..<start + count, of: chunks, to: EdgeScratch.payload)
         var progress = edges[slots[index].edge][isUp: isUp].progress
         return pass(index, isUp: isUp, EdgeScratch.payload..<EdgeScratch.payload + count, &progress)
@@ -180,12 +193,39 @@ extension Loop {
         let edge = slots[index].edge
         guard prepareOutput(edge, isUp: isUp) else { return .starved }
         var progress = edges[edge][isUp: isUp].progress
+        guard var range = take(index, isUp: isUp, limit: roomForBytes(index, isUp: isUp), &progress) else {
+            return .failed(client: isUp)
+        }
+        if slots[index].isLeaving, !isUp,
+            let end = scratch.firstEnd(range, at: progress.passed, slots[index].boundary)
+        {
+            // The session ends there: what is behind is nobody's.
+            range = range.lowerBound..<range.lowerBound + end
+        }
+        let offset = progress.passed
+        progress.received += UInt64(range.count)
+        if !isUp, !slots[index].isOpaque {
+            scratch.follow(range, at: offset, &slots[index].boundary, stopping: slots[index].stops)
+            let rest = unlooked(index, of: progress.received)
+            if rest > 0 {
+                guard keepBack(index, range, at: offset) else { return .gone }
+                range = range.dropLast(Int(rest))
+            }
+        }
+        let result = pass(index, isUp: isUp, range, &progress)
+        releaseSpentInput(edge, isUp: isUp)
+        return result
+    }
+
+    /// Takes what the source sent off its wire and out of its frames; `nil` when its TLS failed.
+    private func take(_ index: UInt32, isUp: Bool, limit: Int, _ progress: inout EdgeProgress) -> Range<Int>? {
+        let edge = slots[index].edge
         var range: Range<Int>
         do throws(TLSError) {
-            range = try open(index, isUp: isUp, limit: roomForBytes(index, isUp: isUp), &progress)
+            range = try open(index, isUp: isUp, limit: limit, &progress)
         } catch {
             counters.add(error.kind, client: isUp)
-            return .failed(client: isUp)
+            return nil
         }
         if edges[edge].layers.hasWebSocket(client: isUp) {
             range = scratch.unframe(range, &progress, &edges[frames: edge, isUp: isUp])
@@ -194,16 +234,50 @@ extension Loop {
                 if case .violated(let violation) = progress.ending { counters.add(violation) }
             }
         }
-        if slots[index].isLeaving, !isUp,
-            let end = scratch.firstEnd(range, at: progress.passed, slots[index].boundary)
-        {
-            // The session ends there: what is behind is nobody's.
-            range = range.lowerBound..<range.lowerBound + end
+        return range
+    }
+
+    // MARK: Packets that are looked at
+
+    /// Keeps bytes for the client that were taken, behind those of them that are passed on at once, where ``passPlain(_:isUp:)`` finds
+    /// them. `false` when the session has ended for want of a chunk.
+    ///
+    /// Until the commit they are nobody's: the chunk begins where nothing was received yet.
+    private func keepBack(_ index: UInt32, _ range: Range<Int>, at offset: UInt64) -> Bool {
+        guard let chunk = chunks.allocate() else {
+            counters.add(.limitChunks)
+            end(index, .limit)
+            return false
         }
-        progress.received += UInt64(range.count)
-        let result = pass(index, isUp: isUp, range, &progress)
-        releaseSpentInput(edge, isUp: isUp)
-        return result
+        Chaos.point(.keptChunkTaken)
+        scratch.copy(range, into: chunk, of: chunks, at: 0)
+        slots[index].down.base = offset
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+        slots[index].down.chunk = chunk
+        Chaos.point(.keptBack)
+        return true
+    }
+
+    /// Looks at the packet that was kept back; takes more of it when it is not whole.
+    private func lookBehindEdge(_ index: UInt32) -> Step {
+        switch judgePacket(index) {
+        case .passed: return .moved
+        case .over: return .gone
+        case .more: break
+        }
+        guard isReady(index, isUp: false) else {
+            guard slots[index].down.isEnded else { return .empty }
+            depart(index, .serverClosed, nil)
+            return .gone
+        }
+        let edge = slots[index].edge
+        // A record is opened as a whole.
+        let needed = edges[edge].layers.hasRecords(client: false) ? recordLength(index, isUp: false) ?? 0 : 1
+        let room = roomBehind(index, atLeast: needed)
+        var progress = edges[edge].down.progress
+        guard let range = take(index, isUp: false, limit: room, &progress) else { return .failed(client: false) }
+        appendPlain(index, isUp: false, range, &progress)
+        return .moved
     }
 
     /// Most MQTT bytes of a step: what surely has room in an empty output.
@@ -252,9 +326,6 @@ extension Loop {
     private func pass(_ index: UInt32, isUp: Bool, _ range: Range<Int>, _ progress: inout EdgeProgress) -> Step {
         let edge = slots[index].edge
         if !range.isEmpty {
-            if !isUp, !slots[index].isOpaque {
-                scratch.follow(range, at: progress.passed, &slots[index].boundary)
-            }
             var range = range
             let count = range.count
             if edges[edge].layers.hasWebSocket(client: !isUp) {

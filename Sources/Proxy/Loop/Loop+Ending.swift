@@ -110,7 +110,7 @@ extension Loop {
     /// Neither side may be silent for ever, but who is not being read is not silent.
     private func endSilent(_ index: UInt32) {
         if slots[index].deadline <= now {
-            end(index, .halfClosed)
+            if slots[index].firstToEnd == 0, slots[index].awaitsConnack { endUnauthenticated(index) } else { end(index, .halfClosed) }
         } else if isHeld(index, isUp: true) {
             slots[index].lastActivity = now
             armIdle(index)

@@ -11,14 +11,15 @@ extension Loop {
     func followDown(_ index: UInt32, _ chunk: UInt32, _ count: Int) {
         guard !slots[index].isOpaque else { return }
         let base = slots[index].down.base
-        chunks.withBytes(of: chunk, length: count) { slots[index].boundary.follow($0, at: base) }
+        let stops = slots[index].stops
+        chunks.withBytes(of: chunk, length: count) { slots[index].boundary.follow($0, at: base, stopping: stops) }
     }
 
     /// Bytes the client is certainly missing of the packet it is being given; 0: none is begun. `nil`: nobody knows.
     func missing(_ index: UInt32) -> Int? {
         guard !slots[index].isOpaque else { return nil }
         let edge = slots[index].edge
-        let offset = edge == 0 ? slots[index].down.received : edges[edge].down.progress.passed
+        let offset = edge == 0 ? slots[index].down.received - unlooked(index) : edges[edge].down.progress.passed
         return slots[index].boundary.missing(at: offset)
     }
 
@@ -36,9 +37,16 @@ extension Loop {
 
     /// Between two packets: the client is told, when its version has a word for it, and closes.
     func depart(_ index: UInt32) {
-        let cause = EndCause(rawValue: Int(slots[index].leaving) - 1) ?? .shutdown
         let packet = farewell(index)
         counters.add(packet == nil ? .leftSilent : .leftTold)
+        depart(index, EndCause(rawValue: Int(slots[index].leaving) - 1) ?? .shutdown, packet)
+    }
+
+    /// Leaves the server and ends the session with a last packet for the client, if any. What was received for it and not sent is
+    /// forgotten.
+    func depart(_ index: UInt32, _ cause: EndCause, _ packet: [UInt8]?) {
+        // Whoever dies on the way from here has a session that was being ended.
+        slots[index].leaving = UInt8(cause.rawValue) + 1
         if slots[index].edge != 0 {
             finishEdge(index, with: packet, cause, .goingAway)
             return

@@ -24,6 +24,12 @@ extension Loop {
             if slots[index][isUp: isUp].chunk != 0 {
                 switch flush(index, isUp: isUp, to: destination) {
                 case .done: break
+                case .stopped:
+                    switch look(index, ending: ending, isDrained: &isDrained, share: &share) {
+                    case .passed: continue
+                    case .more: return true
+                    case .over: return false
+                    }
                 case .blocked: return true
                 case .failed:
                     end(index, isUp ? .serverReset : .clientReset)
@@ -32,7 +38,7 @@ extension Loop {
             }
             if slots[index][isUp: isUp].pipe != 0 {
                 switch flushPipe(index, isUp: isUp, to: destination) {
-                case .done: break
+                case .done, .stopped: break
                 case .blocked: return true
                 case .failed:
                     end(index, isUp ? .serverReset : .clientReset)
@@ -116,10 +122,15 @@ extension Loop {
     @inline(__always)
     func heard(_ index: UInt32, isUp: Bool) {
         if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
+        if !isUp, slots[index].awaitsConnack { awaitConnackLonger(index) }
         if slots[index].firstToEnd != 0 { slots[index].deadline = now + Self.halfCloseTime }
     }
 
-    enum Flushed { case done, blocked, failed }
+    enum Flushed {
+        case done, blocked, failed
+        /// What is left begins with a packet that is to be looked at.
+        case stopped
+    }
 
     /// Sends what the direction's chunk holds.
     @inline(__always)
@@ -133,7 +144,9 @@ extension Loop {
                 chunks.release(chunk)
                 return .done
             }
-            switch chunks.send(destination, from: chunk, Int(flow.sent - flow.base), Int(flow.received - flow.base)) {
+            let end = isUp ? flow.received : flow.received - unlooked(index)
+            if end == flow.sent { return .stopped }
+            switch chunks.send(destination, from: chunk, Int(flow.sent - flow.base), Int(end - flow.base)) {
             case .moved(let count):
                 Chaos.point(.sent)
                 slots[index][isUp: isUp].sent += UInt64(count)

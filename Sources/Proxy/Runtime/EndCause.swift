@@ -35,6 +35,8 @@ enum EndCause: Int, CaseIterable, Sendable {
     case identityRefused
     /// No TLS handshake in time.
     case handshakeDeadline
+    /// Authentication in several steps came to no CONNACK in time.
+    case authenticationDeadline
     /// TLS with the client failed.
     case clientTLS
     /// TLS with the server failed after its CONNACK.
@@ -73,6 +75,7 @@ enum EndCause: Int, CaseIterable, Sendable {
         case .proxyDeadline: "proxy-deadline"
         case .identityRefused: "identity-refused"
         case .handshakeDeadline: "handshake-deadline"
+        case .authenticationDeadline: "authentication-deadline"
         case .clientTLS: "client-tls"
         case .serverTLS: "server-tls"
         case .frameViolation: "frame-violation"

@@ -27,8 +27,13 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case limitRefusing
     /// Records about sessions that were lost, because the log's writer was too slow.
     case sessionRecordsLost
-    /// Refusals of servers whose Server Reference was left out for the client.
-    case serverReferencesHidden
+    /// Refusals and DISCONNECTs of servers whose Server Reference was left out for the client; DISCONNECTs of which nothing but the
+    /// reason was passed on, because they are malformed or longer than is looked at.
+    case serverReferencesHidden, disconnectsUnreadable
+    /// DISCONNECTs of servers that want no sessions now.
+    case serversSentAway
+    /// Sessions whose server has asked for authentication in several steps.
+    case authentications
     case tries, replays, connackRefused, connackAnotherServer, connackMalformed
     case connectRefusedByKernel, sourcePortsExhausted
     case connectFailed, connectTimeout, connackTimeout, serverClosedEarly
@@ -89,6 +94,9 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .limitRefusing: "limit-refusing"
         case .sessionRecordsLost: "session-records-lost"
         case .serverReferencesHidden: "server-references-hidden"
+        case .disconnectsUnreadable: "disconnects-unreadable"
+        case .serversSentAway: "servers-sent-away"
+        case .authentications: "authentications"
         case .tries: "tries"
         case .replays: "replays"
         case .connackRefused: "connack-refused"

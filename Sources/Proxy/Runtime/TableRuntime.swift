@@ -123,6 +123,15 @@ final class TableRuntime: Sendable {
         changed()
     }
 
+    /// Forgets where a client lives, if that is still this server.
+    func forget(_ id: [UInt8], at server: Server.ID, _ now: Instant) {
+        let hash = hashKey.hash(id.span)
+        let isForgotten = shard(of: hash).table.withLock { table in
+            table.lookup(id.span, hash: hash, at: now)?.server == server && table.delete(id.span, hash: hash, at: now)
+        }
+        if isForgotten { changed() }
+    }
+
     // MARK: The operator
 
     func entry(_ id: [UInt8], at now: Instant) -> StickTableEntry? {

@@ -23,6 +23,7 @@ struct TerminationCode: Equatable {
         switch cause {
         case .clientClosed, .clientReset, .abandoned, .clientTLS: "C"
         case .serverClosed, .serverReset, .noServer, .serverTLS: "S"
+        case .authenticationDeadline: "s"
         case .idle, .connectDeadline, .proxyDeadline, .handshakeDeadline, .firstByteDeadline, .halfClosed: "c"
         case .refused, .limit, .denied, .proxyRefused, .identityRefused, .frameViolation, .upgradeRefused, .poison: "P"
         case .drained: "D"
@@ -37,6 +38,7 @@ struct TerminationCode: Equatable {
         case .held: "T"
         case .connecting, .opening: "C"
         case .awaiting: "H"
+        case .relaying where slot.awaitsConnack: "H"
         case .relaying, .orphaned: "D"
         case .lingering: slot.triedAfter == Slot.never ? "R" : slot.connectedAfter == Slot.never ? "C" : "H"
         }

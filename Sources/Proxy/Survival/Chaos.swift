@@ -39,6 +39,8 @@ enum Chaos {
         static var startsAnew: Bool { Bool.random() }
         /// Empty pipes are closed now and then, so that others are made.
         static var wastesPipes: Bool { Int.random(in: 0..<4) == 0 }
+        /// Bytes that are kept for a look move to a chunk's front now and then without need.
+        static var movesEarly: Bool { Bool.random() }
         /// A point that is not passed in this time makes room for another.
         private static let patience: Duration = .milliseconds(150)
         /// A point is passed at most so many times before it strikes.
@@ -128,6 +130,7 @@ enum Chaos {
         static let hasCrashLoops = true
         static let startsAnew = false
         static let wastesPipes = false
+        static let movesEarly = false
         @inline(__always) static func begin(_ region: MemoryRegion) {}
         @inline(__always) static func has(_ mode: Mode) -> Bool { false }
         @inline(__always) static func point(_ point: ChaosPoint) {}

@@ -20,6 +20,8 @@ enum ChaosPoint: Int, CaseIterable, Sendable {
     case edgeSent, edgeSentStored, outputForgotten
     // The same, in records of ours.
     case opened, sealed, newKeysStored, newKeysPrepared, newKeysMoved, oldKeysForgotten
+    // A packet for the client is looked at.
+    case keptChunkTaken, keptBack, keptMoved, lookedAt, ledOver
     // It ends.
     case endBegun, tableLeft, upForgotten, serverClosed, serverForgotten, edgeForgotten, clientClosed, keysCleared, slotFreed
     // A successor comes.
