@@ -19,6 +19,9 @@ let house: [SwiftSetting] = [
 /// `UNDERSTUDY_CHAOS=1 swift build`: a balancer that kills itself at named points, for the tests of survival alone.
 let chaos: [SwiftSetting] = Context.environment["UNDERSTUDY_CHAOS"] == "1" ? [.define("CHAOS")] : []
 
+/// `UNDERSTUDY_MORTAL=1 swift build`: a balancer without survival, to measure what that costs (Tests/Bench/survival.py).
+let mortal: [SwiftSetting] = Context.environment["UNDERSTUDY_MORTAL"] == "1" ? [.define("MORTAL")] : []
+
 /// The loops' variables belong to one thread each, and are looked at several times for each message: that no two uses overlap is
 /// checked by the compiler, and at run time in debug builds, which is what tests run (docs/decisions/0012-hot-path.md).
 let unchecked: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
@@ -63,7 +66,7 @@ let package = Package(
                 "Wire", "MQTT", "ProxyProtocol", "WebSocket", "Balancing", "Replication", "Configuration", "Linux", "TLS",
                 "Telemetry",
                 "Control", "CLinux",
-            ], chaos + unchecked),
+            ], chaos + mortal + unchecked),
         swift("Supervisor", ["Wire", "Configuration", "Linux", "TLS", "Telemetry", "Control"]),
         swift("Lab", ["Wire", "MQTT", "Configuration", "Linux", "Telemetry", "Control"]),
         swift("Bench", ["Wire", "MQTT", "WebSocket", "Configuration", "Linux", "TLS"]),

@@ -13,6 +13,15 @@ extension StickTable {
         case otherLayout
     }
 
+    /// Stands where a shard will be, and knows nothing of what is in `region`: to be replaced by ``init(adopting:settings:at:)`` before
+    /// anything is asked of it.
+    ///
+    /// - Parameter region: at least ``bytes(for:)`` bytes; neither read nor written.
+    package init(unopened region: MemoryRegion, settings: Settings, at now: Instant) {
+        self.init(unread: region, settings: settings, layout: Layout(settings), at: now)
+        digests = []
+    }
+
     /// Reads back the shard in `region`; the process that wrote it no longer runs.
     ///
     /// Torn records are dropped and counted. Nobody is connected any more: an entry whose client was connected here gets

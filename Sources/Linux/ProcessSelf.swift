@@ -100,7 +100,7 @@ package enum ProcessSelf {
         throw failure
     }
 
-    /// Does nothing for a while: for commands that people look at, never for a daemon.
+    /// Does nothing for a while: for commands that people look at and threads that nobody waits for.
     package static func pause(_ duration: Duration) {
         _ = poll(nil, 0, Int32(clamping: duration.wholeMilliseconds))
     }

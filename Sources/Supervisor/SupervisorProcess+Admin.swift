@@ -123,6 +123,7 @@ extension SupervisorProcess {
             "generation": JSON(current.number),
             "reloading": JSON(supervision.isReloading),
             "stopping": JSON(supervision.isStopping),
+            "stop_within_ms": JSON(longestEnd.wholeMilliseconds),
             "upgrading": JSON(afterwards == nil ? upgrading?.machine.phase : "draining"),
             "upgrade_problem": JSON(returned),
             "log_records_lost": JSON(log.lostRecords),

@@ -12,7 +12,9 @@ extension SupervisorProcess {
 
     /// How long children may take to end, by the configuration in force.
     func adoptStopTimes() {
-        supervision.vipStop = Supervision.Limits.stop + current.loaded.configuration.hookTimeAtEnd
+        let configuration = current.loaded.configuration
+        supervision.vipStop = Supervision.Limits.stop + configuration.hookTimeAtEnd
+        supervision.balancerStop = max(configuration.drain.deadline, Supervision.Limits.stop)
     }
 
     /// Ends the daemon, sessions first when the configuration gives them a rate; told again, at once. A program that was to
@@ -29,14 +31,13 @@ extension SupervisorProcess {
 
     private func end() {
         let settings = current.loaded.configuration.drain
-        supervision.balancerStop = max(settings.deadline, Supervision.Limits.stop)
         guard !supervision.isStopping, settings.rate != nil else { return tell(.stop) }
         log.notice("Sessions are drained before the daemon ends.", ["within": settings.deadline.text])
         tell(.drain(settings.deadline))
     }
 
     /// How long the end may take, from now on, with children that hang.
-    private var longestEnd: Duration {
+    var longestEnd: Duration {
         let drain = current.loaded.configuration.drain
         return supervision.longestEnd(drain: drain.rate == nil ? nil : drain.deadline)
     }

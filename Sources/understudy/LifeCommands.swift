@@ -1,6 +1,7 @@
 // `understudy reload`, `stop` and `step-down`: orders to the whole daemon.
 
 import Configuration
+import Supervisor
 import Wire
 
 /// `understudy reload`.
@@ -34,7 +35,7 @@ enum StopCommand {
     static func run(_ arguments: [String]) -> Int32 {
         do throws(CommandLineOptions.Wrong) {
             let options = try CommandLineOptions(arguments, values: Daemon.options, words: 0...0)
-            guard Daemon.ask(["command": "stop"], options, patience: Daemon.longPatience) != nil else {
+            guard Daemon.ask(["command": "stop"], options, patience: patience(options)) != nil else {
                 return Understudy.Status.refused
             }
             print("stopped")
@@ -42,6 +43,14 @@ enum StopCommand {
         } catch {
             return Understudy.wrongUsage(error.message, of: subcommand)
         }
+    }
+
+    /// How long the daemon may take by its own word: sessions that drain may have been given an hour. A daemon that does not say is asked
+    /// all the same.
+    private static func patience(_ options: CommandLineOptions) -> Duration {
+        let status = try? AdminClient.ask(Daemon.socketPath(options), ["command": "status"], patience: Daemon.patience)
+        let longest = status?["stop_within_ms"]?.integer ?? 0
+        return Daemon.longPatience + .milliseconds(longest)
     }
 }
 

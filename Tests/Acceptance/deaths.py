@@ -19,7 +19,7 @@ import time
 
 import house
 from crowd import answer_everybody, herd
-from house import expect, memory_of, named
+from house import expect, memory_of, memory_parts, named
 
 CONFIGURATION = """
 user nobody
@@ -28,6 +28,8 @@ listen plain { bind *:1884; use broker; backlog 16384 }
 backend broker { server one 10.77.0.1:1883; check none; stick on client-id table sessions; timeout connack 60s; timeout connect 60s }
 stick-table sessions { key client-id }
 """
+# Deaths after which memory is looked at, part by part.
+CHECKPOINTS = (1, 2, 5, 10, 20, 50, 100, 200)
 PACKET = b"\x10\x12\x00\x04MQTT\x04\x02\x00\x00\x00\x06"
 
 
@@ -90,6 +92,7 @@ def main():
     probe = house.Client(1884, "probe").socket
     time.sleep(2)
     full = memory_of(balancer())
+    parts = {0: memory_parts(balancer())}
     relay, accept = [], []
     for number in range(deaths):
         one, two = die(probe, number)
@@ -97,8 +100,11 @@ def main():
         accept.append(two)
         # Deaths in a row are another matter: this one has settled.
         time.sleep(0.7)
+        if number + 1 in CHECKPOINTS:
+            parts[number + 1] = memory_parts(balancer())
     time.sleep(1)
     after = memory_of(balancer())
+    parts[deaths] = memory_parts(balancer())
     status = daemon.status()["balancer"]
     counters = status["counters"]
     figures = {
@@ -108,6 +114,8 @@ def main():
         "bytes_per_session": [round((full - before) / count), round((after - before) / count)],
         "inherited": counters["inherited"], "lost": counters["inherited-broken"] + counters["inherited-opaque"]}
     print(f"figures {json.dumps(figures)}")
+    for death, each in parts.items():
+        print(f"KiB after {death} deaths: {json.dumps({name: size // 1024 for name, size in sorted(each.items())})}")
     expect(counters["inherited"] == count + 1 and status["sessions"] == count + 1, status["sessions"], counters)
     print("ok")
 

@@ -17,6 +17,8 @@ struct SupervisorTests {
         #expect(status["generation"] == 1)
         #expect(status["balancer"]?["serving"] == true)
         #expect(status["vip"] == .null)
+        // Two children with two seconds each, and those that would have to be killed.
+        #expect(status["stop_within_ms"] == 12_000)
         #expect(try daemon.accepts())
         #expect(try daemon.ask(["command": "step-down"])["ok"] == false)
         #expect(try daemon.ask(["command": "dance"])["ok"] == false)
@@ -42,8 +44,11 @@ struct SupervisorTests {
             return balancer["pid"]?.integer != former && balancer["phase"] == "serving"
         }
         #expect(try daemon.balancer()["restarts"] == 1)
-        let tables = try daemon.ask(["command": "status"])["balancer"]?["tables"]?.array
-        #expect(tables?.first?["adopted"] == true)
+        // Tables are read back when everybody is served.
+        try daemon.turn {
+            let table = try daemon.ask(["command": "status"])["balancer"]?["tables"]?.array?.first
+            return table?["opening"] == false && table?["adopted"] == true
+        }
     }
 
     @Test("reloads a good file, and keeps to the old one when the new one is bad")

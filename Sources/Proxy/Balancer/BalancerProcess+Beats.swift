@@ -47,7 +47,7 @@ extension BalancerProcess {
         let tracked = configuration?.trackedBackends ?? []
         let beat = BalancerBeat(
             serving: isServing, settled: !backends.isEmpty && backends.allSatisfy { $0.1.isSettled },
-            inSync: pairLink?.isInSync ?? true, peerLinked: pairLink?.isLinked ?? false,
+            inSync: pairLink?.isInSync ?? !isLinkPostponed, peerLinked: pairLink?.isLinked ?? false,
             sessions: UInt64(registry?.listeners.reduce(0) { $0 + max(0, $1.sessions.value) } ?? 0),
             usableServers: usable.reduce(0) { $0 + $1.usableServers },
             backends: Array(usable.filter { tracked.contains($0.name) }.prefix(BalancerBeat.maximumBackends)),

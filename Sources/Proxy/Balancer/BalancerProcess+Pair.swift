@@ -47,11 +47,15 @@ extension BalancerProcess {
             let secret = try? pairSecret()
         else {
             tableNews.want(false)
+            isLinkPostponed = false
             pairLink?.close()
             pairLink = nil
             return
         }
         tableNews.want(true)
+        // Its first look is at every entry: with a large table that was not opened yet, this thread would be taken for dead.
+        isLinkPostponed = !tables.allSatisfy(\.isOpen)
+        guard !isLinkPostponed else { return }
         if let pairLink {
             pairLink.replaceTables(tables)
             return

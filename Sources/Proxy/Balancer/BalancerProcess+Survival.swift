@@ -36,6 +36,22 @@ extension BalancerProcess {
         log.error("The names of the configuration are too long to be left to a successor.")
     }
 
+    /// Starts the loops that a predecessor had, as far as that can be done without a configuration.
+    func startInheritedLoops() {
+        for (number, memory) in survival.loops.enumerated() {
+            // What cannot be started now is tried again, and said, when it is needed.
+            guard var memory, let gate = try? LoopGate() else { continue }
+            memory.charge = survival.charge
+            guard let handle = try? startLoop(number, memory, gate) else { continue }
+            waitingLoops[number] = (handle, gate)
+        }
+    }
+
+    private func startLoop(_ number: Int, _ memory: LoopMemory, _ gate: LoopGate) throws(Errno) -> LoopHandle {
+        try LoopHandle.start(
+            number: number, memory: memory, behind: gate, poison: survival.state.poison, isFiltered: true)
+    }
+
     func startLoops(
         _ configuration: Configuration, _ snapshot: Snapshot, _ inheritance: SurvivalDirectory.Translation?
     ) throws(Errno) {
@@ -73,11 +89,17 @@ extension BalancerProcess {
                     "the keys of TLS sessions may be swapped out: the limit of locked memory is too low",
                     ["loop": "\(number)", "bytes": "\(SessionKeys.bytes(capacity: memory.capacity))"])
             }
-            loops.append(
-                try LoopHandle.start(
-                    number: number, memory: memory, snapshot: snapshot, inheritance: inheritance,
-                    poison: survival.state.poison, isFiltered: true))
+            let start = LoopStart(snapshot: snapshot, inheritance: inheritance)
+            if let waiting = waitingLoops[number] {
+                waiting.gate.open(start)
+                loops.append(waiting.handle)
+            } else {
+                let gate = try LoopGate()
+                gate.open(start)
+                loops.append(try startLoop(number, memory, gate))
+            }
         }
+        waitingLoops = [:]
         let bell = readyBell
         let fence = Fence(loops: loops.count) { bell.ring() }
         for handle in loops { handle.mailbox.post(.passed(fence)) }
@@ -86,6 +108,20 @@ extension BalancerProcess {
             survival.wasHandedOver
                 ? "A balancer has handed over; this one has its sessions." : "A balancer has died; this one has its sessions.",
             ["deaths": "\(survival.state.deaths)", "loops": "\(inherited.count)"])
+    }
+
+    /// When the work of taking over is behind a successor.
+    private static let tidyPause: Duration = .seconds(1)
+
+    /// Takes over the stick tables of a former process, now that its sessions are served.
+    func openTables() {
+        if survival.isSuccessor {
+            // What taking over needed is not needed again.
+            loop.schedule(at: Clock.now + Self.tidyPause) { ProcessSelf.returnFreeMemory() }
+        }
+        guard let registry, !registry.allTables.allSatisfy(\.isOpen) else { return }
+        let bell = tablesBell
+        ShardOpening(registry.allTables.flatMap(\.shards)).runInBackground { bell.ring() }
     }
 
     /// Before there are loops: while one has to wait for a larger table of descriptors, its sessions wait as well.

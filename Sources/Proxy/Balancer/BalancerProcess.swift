@@ -38,6 +38,8 @@ package final class BalancerProcess {
     /// It has served before, so that not to serve is news.
     var hasServed = false
     var loops: [LoopHandle] = []
+    /// Loops that were started for a predecessor's memory, by their numbers, and wait for their configuration.
+    var waitingLoops: [Int: (handle: LoopHandle, gate: LoopGate)] = [:]
     var listeningLoops = 0
     /// Handshakes when it was last looked, and when their memory was last given back.
     var handshakesSeen: UInt64 = 0
@@ -56,6 +58,10 @@ package final class BalancerProcess {
     /// Rings when every loop has taken in what it inherited, and listens.
     let readyBell: Bell
     var areLoopsReady = false
+    /// Rings when the stick tables of a former process are open.
+    let tablesBell: Bell
+    /// The pair's link waits for them.
+    var isLinkPostponed = false
     /// The configuration that is in force and was not said to be served.
     private var unsaid: UInt64?
     /// What the log was told about names last; the names of the configuration only, so bounded with it.
@@ -89,6 +95,7 @@ package final class BalancerProcess {
         namesBell = try Bell()
         drainedBell = try Bell()
         readyBell = try Bell()
+        tablesBell = try Bell()
         control = try ControlChannel(FileDescriptor(owning: ChildProcess.controlDescriptor), on: loop)
         control.onMessage = { [unowned self] message, bag in receive(message, bag) }
         control.onClosed = { [unowned self] ending in
@@ -117,12 +124,22 @@ package final class BalancerProcess {
             readyBell.silence()
             areLoopsReady = true
             saysServing()
+            openTables()
+        }
+        try loop.add(tablesBell.number, .readable) { [unowned self] _ in
+            tablesBell.silence()
+            if isLinkPostponed, let configuration { startPairLink(configuration) }
         }
         try loop.add(namesBell.number, .readable) { [unowned self] _ in
             namesBell.silence()
             namesChanged()
         }
-        control.send(survival.isSuccessor ? .succeeded(pid: ProcessSelf.pid) : .held)
+        if !survival.isSuccessor {
+            control.send(.held)
+        } else if !survival.isAnnounced {
+            control.send(.succeeded(pid: ProcessSelf.pid))
+        }
+        startInheritedLoops()
         beat()
         beatLink()
         keepHouse()

@@ -29,6 +29,15 @@ struct LoopHandle: Sendable {
         number: Int, memory: LoopMemory, snapshot: Snapshot, inheritance: SurvivalDirectory.Translation? = nil,
         poison: PoisonList? = nil, isFiltered: Bool = false
     ) throws(Errno) -> LoopHandle {
+        let gate = try LoopGate()
+        gate.open(LoopStart(snapshot: snapshot, inheritance: inheritance))
+        return try start(number: number, memory: memory, behind: gate, poison: poison, isFiltered: isFiltered)
+    }
+
+    /// The same before it is known what it serves: it waits behind the gate, with everything else done.
+    static func start(
+        number: Int, memory: LoopMemory, behind gate: LoopGate, poison: PoisonList? = nil, isFiltered: Bool = false
+    ) throws(Errno) -> LoopHandle {
         let mailbox = try LoopMailbox()
         let handle = LoopHandle(mailbox: mailbox, pulse: Pulse(), counters: ProxyCounters())
         handle.pulse.beat(at: Clock.now.nanoseconds)
@@ -37,9 +46,8 @@ struct LoopHandle: Sendable {
             if isFiltered { try? SystemCallFilter.loop.install() }
             do {
                 let loop = try Loop(
-                    number: number, memory: memory, snapshot: snapshot, counters: handle.counters,
-                    mailbox: handle.mailbox, pulse: handle.pulse, inheritance: inheritance,
-                    poison: poison)
+                    number: number, memory: memory, counters: handle.counters, mailbox: handle.mailbox, pulse: handle.pulse,
+                    poison: poison, behind: gate)
                 loop.run()
             } catch {
                 // Without its memory or its poller the loop cannot serve: no heartbeat, and the supervisor acts.

@@ -50,16 +50,13 @@ extension Loop {
         guard let chunk = chunks.takeHot() else { return .unfinished }
         Chaos.point(.chunkTaken)
         let base = unsafe slot.pointee[isUp: isUp].received
-        unsafe slot.pointee[isUp: isUp].base = base
-        Chaos.point(.baseStored)
-        atomicMemoryFence(ordering: .acquiringAndReleasing)
-        unsafe slot.pointee[isUp: isUp].chunk = chunk.number
+        if !Mortality.isMortal { unsafe hold(chunk.number, from: base, slot, isUp: isUp) }
         Chaos.point(.chunkStored)
         // Sound: the chunk has `size` bytes, and nobody else has it.
         let count = unsafe cl_receive(source, chunk.address, UInt64(truncatingIfNeeded: chunks.size))
         guard count > 0 else {
             Chaos.point(.readNothing)
-            unsafe slot.pointee[isUp: isUp].chunk = 0
+            if !Mortality.isMortal { unsafe slot.pointee[isUp: isUp].chunk = 0 }
             chunks.putHot(chunk)
             if count == -Int64(EAGAIN) { return .drained }
             // The end of a stream is read again, and so is what a signal interrupted.
@@ -85,15 +82,28 @@ extension Loop {
         }
         // Sound: these bytes were just received into the chunk.
         let given = unsafe cl_give(destination, chunk.address, UInt64(truncatingIfNeeded: count))
-        guard given == count else { return unsafe interrupted(slot, isUp: isUp, given) }
+        guard given == count else {
+            if Mortality.isMortal { unsafe hold(chunk.number, from: base, slot, isUp: isUp) }
+            return unsafe interrupted(slot, isUp: isUp, given)
+        }
         Chaos.point(.sent)
         unsafe slot.pointee[isUp: isUp].sent = base &+ UInt64(truncatingIfNeeded: count)
         Chaos.point(.sentStored)
-        unsafe slot.pointee[isUp: isUp].chunk = 0
+        if !Mortality.isMortal { unsafe slot.pointee[isUp: isUp].chunk = 0 }
         Chaos.point(.chunkForgotten)
         chunks.putHot(chunk)
         // A short read of a stream that goes on means that the source is empty.
         return Int(count) < chunks.size ? .drained : .unfinished
+    }
+
+    /// Writes down that a chunk holds what comes from `base` on, before anything comes.
+    @inline(__always)
+    private func hold(_ chunk: UInt32, from base: UInt64, _ slot: UnsafeMutablePointer<Slot>, isUp: Bool) {
+        // Sound: the slot of the session in hand.
+        unsafe slot.pointee[isUp: isUp].base = base
+        Chaos.point(.baseStored)
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+        unsafe slot.pointee[isUp: isUp].chunk = chunk
     }
 
     /// The destination took less than everything.

@@ -59,7 +59,7 @@ struct SlotArena: ~Copyable {
     /// The slot whose event is being served: who dies, dies of it. 0: none.
     var inHand: UInt32 {
         @inline(__always) get { unsafe base[0].previous }
-        @inline(__always) nonmutating set { unsafe base[0].previous = newValue }
+        @inline(__always) nonmutating set { if !Mortality.isMortal { unsafe base[0].previous = newValue } }
     }
 
     /// Finds the free slots again, after everything that is not to live on was given the phase ``Phase/free``.

@@ -10,6 +10,7 @@ extension Loop {
     /// Until now they were close-on-exec, so that a successor finds none that no slot knows. Their identities come first:
     /// whoever finds them in a slot can tell whether they are still these.
     func keepBeyondProcess(_ index: UInt32) {
+        if Mortality.isMortal { return }
         slots[index].clientCookie = TCPCursor.cookie(slots[index].client) ?? 0
         Chaos.point(.clientCookieStored)
         slots[index].serverCookie = TCPCursor.cookie(slots[index].server) ?? 0
@@ -63,8 +64,9 @@ extension Loop {
         settleKeys()
         secrets.wipeChanges()
         var claims = Claims()
+        let places = inheritance.map(InheritedPlaces.init)
         for index in 1..<slots.end where slots[index].phase != .free {
-            var reason = obstacle(index, inheritance, suspect: suspect)
+            var reason = obstacle(index, places, suspect: suspect)
             Chaos.point(.slotRecovered)
             if reason == .inheritedOpaque { orphan(index) }
             if reason == nil || reason == .inheritedOpaque, !claim(index, &claims) { reason = .inheritedBroken }
@@ -83,14 +85,18 @@ extension Loop {
         edges.rebuild(inUse: claims.edges)
         Chaos.point(.rebuilt)
         var orphans: [UInt32] = []
+        var counts = InheritedCounts()
+        unsettled.reserveCapacity(slots.used)
         for index in 1..<slots.end {
             switch slots[index].phase {
-            case .relaying: takeIn(index)
+            case .relaying: takeIn(index, &counts)
             case .orphaned: orphans.append(index)
             default: break
             }
         }
-        closeInTurn(orphans)
+        counters.add(.inherited, UInt64(counts.sessions))
+        closeInTurn(orphans, &counts)
+        tell(counts)
         replay()
         Chaos.point(.inherited)
     }
@@ -115,7 +121,7 @@ extension Loop {
     /// Why a session cannot go on; `nil`: it can, and its cursors and numbers are right now. What has no hope is said to be
     /// ``ProxyCounter/inheritedOpaque`` only when its sockets and its place are its own.
     private func obstacle(
-        _ index: UInt32, _ inheritance: SurvivalDirectory.Translation?, suspect: UInt32
+        _ index: UInt32, _ places: InheritedPlaces?, suspect: UInt32
     ) -> ProxyCounter? {
         let slot = slots[index]
         guard slot.phase == .relaying || slot.phase == .orphaned else {
@@ -125,13 +131,8 @@ extension Loop {
         // Its sockets were never to live on. Whether they are what they were is asked at once where something is in flight, and where
         // nothing is, once the sessions are served.
         guard slot.clientCookie != 0, slot.serverCookie != 0, !isOwed(index) || isItself(index) else { return .inheritedEnding }
-        guard let inheritance, Int(slot.listener) < inheritance.listeners.count,
-            Int(slot.backendNumber) < inheritance.backends.count,
-            Int(slot.serverIndex) < inheritance.servers[Int(slot.backendNumber)].count,
-            let listener = inheritance.listeners[Int(slot.listener)],
-            let backend = inheritance.backends[Int(slot.backendNumber)],
-            let server = inheritance.servers[Int(slot.backendNumber)][Int(slot.serverIndex)]
-        else { return .inheritedHomeless }
+        var moved = slot
+        guard let places, places.translate(&moved) else { return .inheritedHomeless }
         let isOpaque = slot.phase == .orphaned || isLost(index)
         if !isOpaque {
             guard recover(index, isUp: true), recover(index, isUp: false), hasKeys(index) else {
@@ -142,18 +143,16 @@ extension Loop {
         }
         if index == suspect, !isOpaque, isMidway(index) {
             // Two deaths in a row over the same bytes are no chance.
-            let moved = moved(index)
+            let count = movedBytes(index)
             let death = poison?.death ?? 0
-            guard slot.diedAfter != moved || slot.diedAt &+ 1 != death || Chaos.spares() else { return .inheritedPoison }
-            slots[index].diedAfter = moved
+            guard slot.diedAfter != count || slot.diedAt &+ 1 != death || Chaos.spares() else { return .inheritedPoison }
+            slots[index].diedAfter = count
             slots[index].diedAt = death
         }
-        slots[index].listener = listener
-        slots[index].backendNumber = backend
-        slots[index].serverIndex = server
-        slots[index].table =
-            Int(slot.table) < inheritance.tables.count
-            ? inheritance.tables[Int(slot.table)] ?? Slot.noTable : Slot.noTable
+        slots[index].listener = moved.listener
+        slots[index].backendNumber = moved.backendNumber
+        slots[index].serverIndex = moved.serverIndex
+        slots[index].table = moved.table
         return isOpaque ? .inheritedOpaque : nil
     }
 
@@ -200,7 +199,7 @@ extension Loop {
     }
 
     /// Bytes that a session has moved, on its wires where those count apart.
-    private func moved(_ index: UInt32) -> UInt64 {
+    private func movedBytes(_ index: UInt32) -> UInt64 {
         let edge = slots[index].edge
         guard edge != 0 else { return slots[index].moved }
         let (up, down) = (edges[edge].up, edges[edge].down)
@@ -346,42 +345,24 @@ extension Loop {
     }
 
     /// Counts a session where it belongs. Its sockets are still waited for.
-    private func takeIn(_ index: UInt32) {
-        counters.add(.inherited)
+    private func takeIn(_ index: UInt32, _ counts: inout InheritedCounts) {
         if isOwed(index) {
             slots[index].isQueued = true
             queued.append(index)
         }
-        count(index)
+        count(index, &counts)
         Chaos.point(.counted)
         unsettled.append(index)
         armIdle(index)
     }
 
     /// Sessions that cannot be kept end one after the other, so that their clients do not come back at one time.
-    private func closeInTurn(_ found: [UInt32]) {
+    private func closeInTurn(_ found: [UInt32], _ counts: inout InheritedCounts) {
         orphans = found.count
         for (turn, index) in found.enumerated() {
-            count(index)
+            count(index, &counts)
             unsettled.append(index)
             setDeadline(index, now + snapshot.closeSpread / Int64(found.count) * Int64(turn + 1))
-        }
-    }
-
-    /// Counts a session at its listener, its source and its server.
-    private func count(_ index: UInt32) {
-        let slot = slots[index]
-        counters.add(.accepted)
-        slots[index].isPinned = false
-        slots[index].isInherited = true
-        slots[index].bucket = TimerWheel.none
-        slots[index].leaving = 0
-        let listener = snapshot.listeners[Int(slot.listener)]
-        if slot.isListed { listener.sessions.add(1) }
-        if slot.sourcePrefix != 0 { listener.admission.inherit(slot.peer.address, prefix: slot.sourcePrefix) }
-        if slot.isCounted {
-            let backend = snapshot.backends[Int(slot.backendNumber)]
-            slots[index].sourceIndex = backend.inherit(on: Int(slot.serverIndex), source: slot.sourceIndex)
         }
     }
 }

@@ -6,9 +6,15 @@ import Wire
 extension Loop {
     /// Looks at inherited sessions once more when they are served already, some in each turn: whether their sockets are what they
     /// were, and tells the stick tables that their clients are connected, as after a restart nobody is.
+    ///
+    /// No sooner than the stick tables are open, and with pauses: what clients and servers have to do now comes first.
     func settleInherited() {
-        let batch = unsettled.suffix(Share.settlements)
+        guard now >= settlesAt else { return }
+        settlesAt = now + Self.settlementWait
+        guard snapshot.tables.allSatisfy(\.isOpen) else { return }
+        let batch = Array(unsettled.suffix(Share.settlements))
         unsettled.removeLast(batch.count)
+        if unsettled.isEmpty { unsettled = [] }
         for index in batch where slots[index].isInherited {
             slots[index].isInherited = false
             switch slots[index].phase {

@@ -49,6 +49,8 @@ final class Loop {
     static let longestWait: Int64 = 25_000_000
     /// The pause between turns while all chunks are in use.
     static let starvedWait: Int64 = 1_000_000
+    /// The pause before more inherited sessions are looked at once more.
+    static let settlementWait: Int64 = 1_000_000
     /// How long a refused client may take to read its refusal.
     static let lingerTime: Int64 = 1_000_000_000
     /// How long one side may stay silent after the other ended its stream.
@@ -114,6 +116,8 @@ final class Loop {
     var orphans = 0
     /// Inherited sessions whose sockets' identities were not looked at yet, and that their stick tables do not know of yet.
     var unsettled: [UInt32] = []
+    /// When some of them are looked at.
+    var settlesAt: Int64 = 0
     /// More deadlines have passed than one turn serves.
     var isLate = false
     /// A session waits for a chunk: a turn without a pause would not bring one.
@@ -122,18 +126,16 @@ final class Loop {
     /// Nothing new is taken any more: connections are closed as soon as they come.
     var isDraining = false
 
+    /// - Parameter gate: Behind it comes what the loop serves; everything else is done before.
     init(
-        number: Int, memory: LoopMemory, snapshot: Snapshot, counters: ProxyCounters, mailbox: LoopMailbox,
-        pulse: Pulse, inheritance: SurvivalDirectory.Translation? = nil, poison: PoisonList? = nil
+        number: Int, memory: LoopMemory, counters: ProxyCounters, mailbox: LoopMailbox, pulse: Pulse, poison: PoisonList?,
+        behind gate: LoopGate
     ) throws(Errno) {
         self.number = number
         self.counters = counters
         self.mailbox = mailbox
         self.pulse = pulse
-        self.snapshot = snapshot
         self.poison = poison
-        let start = Clock.now
-        now = start.nanoseconds
         poller = EdgePoller(number: memory.record.poller, events: memory.events, batch: LoopMemory.batch)
         doors = try EdgePoller(batch: Share.doors)
         slots = SlotArena(capacity: memory.capacity, region: memory.slots)
@@ -146,10 +148,14 @@ final class Loop {
         do throws(TLSError) { cipher = try RecordCipher() } catch { throw Errno(ENOTSUP, "RecordCipher: \(error)") }
         charge = memory.charge
         recordLimit = memory.recordLimit
-        wheel = TimerWheel(at: start)
+        let start = gate.pass()
+        let time = Clock.now
+        snapshot = start.snapshot
+        now = time.nanoseconds
+        wheel = TimerWheel(at: time)
         try doors.addLevel(mailbox.bell.number, tag: Tag.bell)
         try poller.addLevel(doors.number, tag: Tag.doors)
-        if memory.isAdopted { inherit(inheritance) }
+        if memory.isAdopted { inherit(start.inheritance) }
         listen()
         Chaos.point(.listening)
     }
@@ -168,8 +174,9 @@ final class Loop {
 
     private func turn() throws(Errno) {
         let isCrowded = !waitingHandshakes.isEmpty
-        let idle = queued.isEmpty && waitingHandshakes.isEmpty && chores.isEmpty && unsettled.isEmpty && !isLate
-        let count = try poller.wait(nanoseconds: idle ? Self.longestWait : isStarved ? Self.starvedWait : 0)
+        let isBusy = !queued.isEmpty || !waitingHandshakes.isEmpty || !chores.isEmpty || isLate
+        let pause = unsettled.isEmpty ? Self.longestWait : Self.settlementWait
+        let count = try poller.wait(nanoseconds: !isBusy ? pause : isStarved ? Self.starvedWait : 0)
         isStarved = false
         now = Clock.now.nanoseconds
         pulse.beat(at: now)
@@ -212,6 +219,7 @@ final class Loop {
     /// An event was served; not before everything it led to is written down.
     @inline(__always)
     func forgetEvent(_ index: Int) {
+        if Mortality.isMortal { return }
         atomicMemoryFence(ordering: .acquiringAndReleasing)
         poller.forget(index)
     }

@@ -12,6 +12,7 @@ extension TableRuntime: ReplicatedTable {
 
     /// A loop that wants the same shard meanwhile waits.
     func withShard(_ index: Int, _ body: (inout StickTable) -> Void) {
+        shards[index].open()
         shards[index].table.withLock { body(&$0) }
     }
 }

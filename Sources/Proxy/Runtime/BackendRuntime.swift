@@ -184,14 +184,17 @@ final class BackendRuntime: Sendable {
         }
     }
 
-    /// A session of the former process lives on: it counts at its server, and at its source where that is still one.
+    /// Sessions of the former process live on: they count at their server, and at their source where that is still one.
     ///
-    /// - Returns: the source it counts at; `UInt8.max`: none.
-    func inherit(on server: Int, source: UInt8) -> UInt8 {
+    /// - Returns: whether they count at the source.
+    func inherit(_ sessions: Int, on server: Int, source: UInt8) -> Bool {
         state.withLock { state in
-            state.backend.sessionStarted(on: server)
-            guard source != .max, state.sources.inherit(Int(source), server: server) else { return .max }
-            return source
+            var hasSource = source != .max
+            for _ in 0..<sessions {
+                state.backend.sessionStarted(on: server)
+                hasSource = hasSource && state.sources.inherit(Int(source), server: server)
+            }
+            return hasSource
         }
     }
 

@@ -210,20 +210,22 @@ final class Registry {
     private func reserve(_ former: SurvivalDirectory, for configuration: Configuration, at now: Instant) throws(Refusal) {
         let names = Set(configuration.tables.map(\.name))
         var gone: [TableRuntime] = []
+        var shared: MemoryRegion?
         for (place, name) in former.tables.enumerated() {
             var settings = Configuration.TableSettings(name: names.contains(name) ? name : "")
             settings.size = 1
+            // A place that its table takes at once is never opened, so one memory does for all of them.
             let region: MemoryRegion
-            do throws(Errno) {
-                let file = try Memfd.create(name: "understudy-table-gone", size: TableRuntime.bytes(for: settings))
-                region = try Memfd.map(file.number)
-            } catch {
-                throw Refusal(reason: "no memory for the place of a former stick table: \(error)")
+            if let shared, names.contains(name) {
+                region = shared
+            } else {
+                region = try Self.smallRegion(settings)
+                if names.contains(name) { shared = region }
             }
             gone.append(
                 TableRuntime(
-                    number: UInt16(place), settings: settings, node: node, hashKey: hashKey, region: region, at: now,
-                    changed: {}))
+                    number: UInt16(place), settings: settings, node: node, hashKey: hashKey, region: region, isDeferred: true,
+                    at: now, changed: {}))
         }
         allTables = gone
         backends = former.backends.indices.map { place in
@@ -239,6 +241,15 @@ final class Registry {
             ListenerRuntime(
                 number: UInt16(place), settings: Configuration.ListenerSettings(name: "", binds: [], backend: ""), sockets: [],
                 backend: 0, isActive: false, sessions: nil)
+        }
+    }
+
+    private static func smallRegion(_ settings: Configuration.TableSettings) throws(Refusal) -> MemoryRegion {
+        do throws(Errno) {
+            let file = try Memfd.create(name: "understudy-table-gone", size: TableRuntime.bytes(for: settings))
+            return try Memfd.map(file.number)
+        } catch {
+            throw Refusal(reason: "no memory for the place of a former stick table: \(error)")
         }
     }
 
@@ -263,8 +274,8 @@ final class Registry {
             guard let region = prepared.regions[settings.name] else { continue }
             let place = former?.tables.lastIndex(of: settings.name) ?? allTables.count
             let table = TableRuntime(
-                number: UInt16(place), settings: settings, node: node, hashKey: hashKey, region: region, at: now,
-                changed: tablesChanged)
+                number: UInt16(place), settings: settings, node: node, hashKey: hashKey, region: region,
+                isDeferred: former != nil, at: now, changed: tablesChanged)
             tables.removeAll { $0.name == settings.name }
             tables.append(table)
             if place < allTables.count { allTables[place] = table } else { allTables.append(table) }

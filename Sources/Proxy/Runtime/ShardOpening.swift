@@ -1,71 +1,57 @@
-// Opens the shards of a stick table on all cores at once: nobody is served before it is done.
+// Opens the shards of a stick table: on all cores at once, or in the background while clients are served already.
 
-import Balancing
 import Linux
 import Synchronization
 import Wire
 
-/// Adopts what a former process left in each shard's memory, or formats it.
+/// Opens what is not open yet of the shards of tables.
 ///
-/// A shard of a full table takes milliseconds, every record of it is checked; the clients of a balancer that was just
-/// killed wait for the last one.
+/// A shard of a full table takes milliseconds, every record of it is checked. A table without a past is made before anybody is served; the
+/// clients of a balancer that was just killed do not wait for a table: who needs a shard opens it (``TableRuntime/Shard/open()``), and
+/// all others are opened meanwhile.
 final class ShardOpening: Sendable {
-    /// One shard, open.
-    struct Opened: Sendable {
-        let shard: TableRuntime.Shard
-        /// Records that were dropped because their writer died while writing them.
-        let torn: UInt64
-        let isAdopted: Bool
-    }
-
     /// Threads at most, the calling one included.
     private static let maximumThreads = 8
+    /// How long the one thread in the background rests after each shard: those that serve come first.
+    private static let rest: Duration = .milliseconds(1)
 
-    private let region: MemoryRegion
-    private let settings: StickTable.Settings
-    private let count: Int
-    private let now: Instant
+    private let shards: [TableRuntime.Shard]
     private let next = Atomic<Int>(0)
-    private let opened: Mutex<[Opened?]>
 
-    init(region: MemoryRegion, settings: StickTable.Settings, count: Int, at now: Instant) {
-        self.region = region
-        self.settings = settings
-        self.count = count
-        self.now = now
-        opened = Mutex(Array(repeating: nil, count: count))
-    }
+    init(_ shards: [TableRuntime.Shard]) { self.shards = shards }
 
-    /// The shards in their order.
-    func run() -> [Opened] {
+    /// Returns when all are open.
+    func run() {
         var helpers: [Thread] = []
-        for number in 1..<max(1, min(LoopCount.cores, Self.maximumThreads, count)) {
+        for number in 1..<max(1, min(LoopCount.cores, Self.maximumThreads, shards.count)) {
             // Without another thread this one does the work.
             guard let helper = try? Thread(name: "adopt \(number)", { [self] in work() }) else { break }
             helpers.append(helper)
         }
         work()
         for helper in helpers { helper.join() }
-        return opened.withLock { $0.compactMap(\.self) }
+    }
+
+    /// Opens them one after another on a thread of its own.
+    ///
+    /// - Parameter done: called when all are open, on that thread.
+    func runInBackground(_ done: @escaping @Sendable () -> Void) {
+        do throws(Errno) {
+            _ = try Thread(name: "adopt") { [self] in
+                for shard in shards where !shard.isOpen {
+                    shard.open()
+                    ProcessSelf.pause(Self.rest)
+                }
+                done()
+            }
+        } catch {
+            // Without another thread this one does the work.
+            work()
+            done()
+        }
     }
 
     private func work() {
-        while case let index = next.add(1, ordering: .relaxed).oldValue, index < count {
-            let shard = open(index)
-            opened.withLock { $0[index] = shard }
-        }
-    }
-
-    private func open(_ index: Int) -> Opened {
-        let size = StickTable.bytes(for: settings)
-        let part = region.slice(index * size, count: size)
-        do {
-            let table = try StickTable(adopting: part, settings: settings, at: now)
-            let torn = table.counters.torn
-            return Opened(shard: TableRuntime.Shard(table), torn: torn, isAdopted: true)
-        } catch {
-            let table = StickTable(creating: part, settings: settings, at: now)
-            return Opened(shard: TableRuntime.Shard(table), torn: 0, isAdopted: false)
-        }
+        while case let index = next.add(1, ordering: .relaxed).oldValue, index < shards.count { shards[index].open() }
     }
 }

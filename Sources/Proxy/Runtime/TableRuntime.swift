@@ -26,13 +26,6 @@ final class TableRuntime: Sendable {
     /// Shards of every table: more than loops there will be, so that two loops seldom meet.
     static let shardCount = 16
 
-    /// A class, because a lock cannot be moved.
-    final class Shard: Sendable {
-        let table: Mutex<StickTable>
-
-        init(_ table: consuming sending StickTable) { self.table = Mutex(table) }
-    }
-
     /// Number in the ``Snapshot``; never given to another table.
     let number: UInt16
     let name: String
@@ -43,14 +36,18 @@ final class TableRuntime: Sendable {
     /// Rung after every change that the peer should hear of.
     let changed: @Sendable () -> Void
     /// Records dropped at adoption because their writer died while writing them.
-    let torn: UInt64
+    var torn: UInt64 { shards.reduce(0) { $0 + $1.torn } }
     /// Whether entries of a former process were taken over.
-    let isAdopted: Bool
+    var isAdopted: Bool { shards.allSatisfy(\.isAdopted) }
+    /// Whether every shard is open; the others are opened by whoever needs them.
+    var isOpen: Bool { shards.allSatisfy(\.isOpen) }
 
-    /// - Parameter region: at least ``bytes(for:)`` bytes; entries that a former process left in it are taken over.
+    /// - Parameters:
+    ///   - region: at least ``bytes(for:)`` bytes; entries that a former process left in it are taken over.
+    ///   - isDeferred: not now, but when they are needed, or by a ``ShardOpening`` in the background.
     init(
         number: UInt16, settings: Configuration.TableSettings, node: UInt32, hashKey: StickTable.HashKey,
-        region: MemoryRegion, at now: Instant, changed: @escaping @Sendable () -> Void
+        region: MemoryRegion, isDeferred: Bool = false, at now: Instant, changed: @escaping @Sendable () -> Void
     ) {
         self.number = number
         name = settings.name
@@ -58,11 +55,10 @@ final class TableRuntime: Sendable {
         self.hashKey = hashKey
         self.changed = changed
         let shardSettings = Self.shardSettings(settings, node: node, hashKey: hashKey)
-        pages = Mutex(TablePages(region, shardBytes: StickTable.bytes(for: shardSettings)))
-        let opened = ShardOpening(region: region, settings: shardSettings, count: Self.shardCount, at: now).run()
-        shards = opened.map(\.shard)
-        torn = opened.reduce(0) { $0 + $1.torn }
-        isAdopted = opened.allSatisfy(\.isAdopted)
+        let size = StickTable.bytes(for: shardSettings)
+        pages = Mutex(TablePages(region, shardBytes: size))
+        shards = (0..<Self.shardCount).map { Shard(region.slice($0 * size, count: size), shardSettings, at: now) }
+        if !isDeferred { ShardOpening(shards).run() }
     }
 
     /// The settings in force.
@@ -76,8 +72,15 @@ final class TableRuntime: Sendable {
     /// Goes on with other settings that ``fits(_:)``.
     func apply(_ settings: Configuration.TableSettings) {
         precondition(fits(settings), "another size needs other memory")
-        current.withLock { $0 = settings }
-        for shard in shards { shard.table.withLock { $0.setExpire(settings.expire) } }
+        let former = current.withLock { current in
+            defer { current = settings }
+            return current
+        }
+        guard former.expire != settings.expire else { return }
+        for shard in shards {
+            shard.open()
+            shard.table.withLock { $0.setExpire(settings.expire) }
+        }
     }
 
     /// Bytes of memory for a table of these settings.
@@ -93,7 +96,12 @@ final class TableRuntime: Sendable {
         return StickTable.Settings(entries: entries, expire: settings.expire, node: node, hashKey: hashKey)
     }
 
-    func shard(of hash: UInt64) -> Shard { shards[StickTable.shard(of: hash, count: shards.count)] }
+    /// The shard of a key, open.
+    func shard(of hash: UInt64) -> Shard {
+        let shard = shards[StickTable.shard(of: hash, count: shards.count)]
+        shard.open()
+        return shard
+    }
 
     // MARK: Sessions
 
@@ -161,6 +169,7 @@ final class TableRuntime: Sendable {
     {
         guard place.shard < shards.count else { return ([], nil) }
         var entries: [StickTable.Listed] = []
+        shards[place.shard].open()
         let next = shards[place.shard].table.withLock { table in
             var found: [StickTable.Listed] = []
             let next = table.list(from: place.position, examining: most, at: now, into: &found)
@@ -174,6 +183,7 @@ final class TableRuntime: Sendable {
     /// Takes back the memory of what has expired, and makes a huge page where enough is in use; a bounded piece of work, to be
     /// called regularly.
     func keep(at now: Instant) {
+        guard isOpen else { return }
         var used: [Int] = []
         for shard in shards {
             shard.table.withLock { table in
@@ -187,14 +197,14 @@ final class TableRuntime: Sendable {
     /// Huge pages under the table.
     var hugePages: Int { pages.withLock { $0.gathered } }
 
-    /// Sums over the shards, as `status` shows them.
+    /// Sums over the shards that are open, as `status` shows them: for a moment after a death (`opening`) not over all.
     func json() -> JSON {
         var entries = 0
         var connected = 0
         var held = 0
         var tombstones = 0
         var counters = StickTableCounters()
-        for shard in shards {
+        for shard in shards where shard.isOpen {
             shard.table.withLock { table in
                 entries += table.count
                 connected += table.connectedCount
@@ -211,6 +221,7 @@ final class TableRuntime: Sendable {
             "connected": JSON(connected), "held_by_peer": JSON(held), "tombstones": JSON(tombstones),
             "evicted": JSON(counters.evicted), "expired": JSON(counters.expired), "refused": JSON(counters.refused),
             "merged": JSON(counters.merged), "torn": JSON(torn), "adopted": JSON(isAdopted),
+            "opening": JSON(!isOpen),
             "replicates": JSON(settings.replicates), "huge_pages": JSON(hugePages),
             "huge_pages_refused": JSON(pages.withLock { $0.refused }),
         ]

@@ -29,6 +29,8 @@ final class Survival {
     private var holderPid: Int32
     /// A predecessor's sessions are to be taken over.
     let isSuccessor: Bool
+    /// The supervisor was told that this process took the predecessor's place.
+    private(set) var isAnnounced = false
     /// The predecessor ended to make room for this program.
     let wasHandedOver: Bool
     /// Holders that had to be replaced.
@@ -58,7 +60,7 @@ final class Survival {
             region: state.region, arguments: ["understudy", ChildProcess.Role.balancer.rawValue],
             environment: environment)
         if isProgramAnew { try Self.count(state, holder) }
-        let start = try holder.start(isAlone: !Chaos.startsAnew)
+        let start = Mortality.isMortal ? (pid: 0, follows: false) : try holder.start(isAlone: !Chaos.startsAnew)
         // From here on this process has a holder, and nothing of the predecessor's was touched before.
         holderPid = start.pid
         isSuccessor = isProgramAnew || start.follows
@@ -70,7 +72,15 @@ final class Survival {
         Chaos.point(.ownerStored)
         // What came back, or was never followed, needs no way back.
         if !holder.isOnProbation { holder.forgetPrevious() }
+        announce()
         adopt()
+    }
+
+    /// Tells the supervisor at once: it looks who that is, and gets ready what this process will need, while this one looks at what was left.
+    private func announce() {
+        let message = ControlChannel<SupervisorMessage, ChildMessage>.datagram(of: .succeeded(pid: ProcessSelf.pid))
+        guard let message else { return }
+        isAnnounced = (try? UnixSocket.send(ChildProcess.controlDescriptor, message)) != nil
     }
 
     /// Counts the predecessor's death, or gives up.
@@ -130,7 +140,7 @@ final class Survival {
 
     /// Replaces a holder that has died.
     func keep() {
-        guard Holder.hasEnded(holderPid) else { return }
+        guard !Mortality.isMortal, Holder.hasEnded(holderPid) else { return }
         // By a copy of this one thread among others nobody can be followed but by starting the program.
         guard let pid = try? holder.start(isAlone: false).pid else { return }
         holderPid = pid
