@@ -58,7 +58,8 @@ if ! command -v swift >/dev/null; then
     exit 1
 fi
 
-# Published vectors for the ciphers of TLS (RecordTests), which have no Debian package: data, read by the tests alone.
+# What Debian has no package of: published vectors for the ciphers of TLS (RecordTests), and tlslite-ng (conversations.py). In a
+# folder of their own, which only the tests read.
 install_vectors() {
     local here cache
     here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
@@ -69,7 +70,7 @@ install_vectors() {
         --target "$cache" --requirement "$here/test-requirements.txt"; then
         touch "$cache/installed"
     else
-        echo "The test vectors could not be downloaded: RecordTests will fail." >&2
+        echo "The test vectors and tlslite-ng could not be downloaded: RecordTests and records.py will fail." >&2
     fi
 }
 

@@ -240,7 +240,10 @@ package import Wire
     func judge(_ result: Int32, _ call: String) throws(TLSError) {
         switch unsafe SSL_get_error(handle, result) {
         case SSL_ERROR_WANT_READ: return
-        case SSL_ERROR_ZERO_RETURN: if state == .established { state = .ended }
+        case SSL_ERROR_ZERO_RETURN:
+            // close_notify: what is not done by now never will be (RFC 8446, 6.1), and nobody has to wait for the deadline.
+            if state == .handshaking { throw fail(TLSError(.refused, "the other side closed during the handshake")) }
+            if state == .established { state = .ended }
         default:
             guard let (code, text) = TLSError.takeQueue() else {
                 throw fail(TLSError(.library, "\(call) failed without a reason"))

@@ -25,7 +25,7 @@ from traffic import World
 
 CHAOS = os.environ.get("UNDERSTUDY_CHAOS_BINARY")
 # Where the state that outlives balancers has what (SurvivalState, Chaos).
-DEATHS, MODE, STRUCK, LOST = 2064, 2560, 2576, 3052
+DEATHS, MODE, STRUCK, LOST = 2064, 2560, 2576, 3056
 REASONS = ("inherited-broken", "inherited-homeless", "inherited-opaque", "inherited-poison")
 KILLS, LOSES_EVENTS, BELIEVES_NUMBERS, BELIEVES_COUNTS = 1, 2, 4, 8
 

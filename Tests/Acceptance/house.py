@@ -102,25 +102,25 @@ def named(name):
     return [pid for pid, line in command_lines() if line == name]
 
 
-def memory_of(pid):
-    """Bytes of what a balancer of ours and its holder have; see `memory_parts`."""
-    return sum(memory_parts(pid).values())
-
-
 def memory_parts(pid):
-    """The same by where it is: what the balancer and its holder have of their own, the files in memory that outlive them, and the keys,
-    whose pages are no blocks of a file."""
+    """Bytes of what a balancer of ours and its holder have, by what they are: their own, the files in memory that outlive them, and
+    the keys, whose pages are no blocks of a file."""
     parts, seen = {}, set()
-    for name, process in [("balancer", pid)] + [("holder", holder) for holder in named(b"understudy\0holder\0\0\0")]:
-        for line in open(f"/proc/{process}/smaps_rollup"):
-            if line.startswith("Anonymous:"):
-                parts[name] = parts.get(name, 0) + int(line.split()[1]) * 1024
-    is_secret = False
-    for line in open(f"/proc/{pid}/smaps"):
-        if "-" in line.split()[0]:
-            is_secret = "secretmem" in line
-        elif is_secret and line.startswith("Rss:"):
-            parts["secret"] = parts.get("secret", 0) + int(line.split()[1]) * 1024
+
+    def add(part, count):
+        parts[part] = parts.get(part, 0) + count
+
+    for process in [pid] + named(b"understudy\0holder\0\0\0"):
+        name = ""
+        for line in open(f"/proc/{process}/smaps"):
+            words = line.split()
+            if "-" in words[0]:
+                name = words[5] if len(words) > 5 else "anonymous"
+            elif words[0] == "Anonymous:" and words[1] != "0":
+                own = {"[heap]": "heap", "anonymous": "anonymous"}.get(name, "stacks and data")
+                add(own if process == pid else "holder", int(words[1]) * 1024)
+            elif words[0] == "Rss:" and "secretmem" in name and process == pid:
+                add("keys", int(words[1]) * 1024)
     for number in os.listdir(f"/proc/{pid}/fd"):
         path = f"/proc/{pid}/fd/{number}"
         try:
@@ -129,9 +129,13 @@ def memory_parts(pid):
             continue
         if "memfd:understudy-" in target and "table" not in target and info.st_ino not in seen:
             seen.add(info.st_ino)
-            name = target.split("understudy-")[1].split(" ")[0]
-            parts[name] = parts.get(name, 0) + info.st_blocks * 512
+            add(target.split("memfd:understudy-")[1].split()[0], info.st_blocks * 512)
     return parts
+
+
+def memory_of(pid):
+    """All of them."""
+    return sum(memory_parts(pid).values())
 
 
 def command_lines():

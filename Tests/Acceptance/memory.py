@@ -20,7 +20,7 @@ import time
 
 import house
 from crowd import answer_everybody, dismiss, herd
-from house import expect, memory_of
+from house import expect, memory_of, memory_parts
 
 UNDERSTUDY = """
 listen plain { bind *:1084; use broker; backlog 16384 }
@@ -99,17 +99,25 @@ def outlive(balancer, count, deaths, tls, few, added):
         settle(f"it does not serve after death {number}")
         # Deaths in a row are another matter: this one has settled.
         time.sleep(0.5)
-    time.sleep(2)
-    print(f"understudy TLS after {deaths} deaths: {(memory_of(balancer.pid()) - few) / added:.0f} bytes a session")
+    print(f"understudy TLS after {deaths} deaths: {(settled(memory_of, balancer.pid()) - few) / added:.0f} bytes a session")
     other = house.SCRATCH / "another-understudy"
     shutil.copy(house.BINARY, other)
     print(balancer.tell("upgrade", other).strip())
     settle("it does not serve after the upgrade")
-    time.sleep(2)
-    print(f"understudy TLS after an upgrade: {(memory_of(balancer.pid()) - few) / added:.0f} bytes a session")
+    print(f"understudy TLS after an upgrade: {(settled(memory_of, balancer.pid()) - few) / added:.0f} bytes a session")
     status = balancer.status()["balancer"]
     expect(status["sessions"] == count + 1, status["sessions"], "sessions are left of", count + 1)
     probe.close()
+
+
+def settled(weigh, pid):
+    """What a process weighs when it has come to rest: handshakes that are over have given back what they had."""
+    last, now = 0, weigh(pid)
+    end = time.monotonic() + 30
+    while abs(now - last) > now // 1000 and time.monotonic() < end:
+        time.sleep(2.5)
+        last, now = now, weigh(pid)
+    return now
 
 
 def connect(count, port, tls, label):
@@ -121,7 +129,6 @@ def connect(count, port, tls, label):
         go.touch()
         up, failed, _ = os.read(pipe, 100).decode().split()
         expect(int(up) == part, label, up, "of", part, "are connected")
-    time.sleep(2)
 
 
 def main():
@@ -149,10 +156,13 @@ def main():
             name = f"{label.replace(', records ', '-')}-{kind}"
             folder = tls if kind == "TLS" else None
             connect(count // 10, port, folder, f"{name}-some")
-            few = weigh(pid)
+            few = settled(weigh, pid)
+            before = memory_parts(pid) if balancer else {}
             connect(count - count // 10, port, folder, f"{name}-all")
-            figures[label, kind] = (weigh(pid) - few) / (count - count // 10)
+            figures[label, kind] = (settled(weigh, pid) - few) / (count - count // 10)
             print(f"{label} {kind}: {figures[label, kind]:.0f} bytes a session, {weigh(pid) / 2**20:.1f} MiB in all")
+            for part, bytes in sorted(memory_parts(pid).items()) if balancer else ():
+                print(f"  {part}: {(bytes - before.get(part, 0)) / (count - count // 10):.1f} a session, {bytes / 2**10:.0f} KiB in all")
             if (label, kind) == ("understudy", "TLS"):
                 outlive(balancer, count, deaths, tls, few, count - count // 10)
             stop()

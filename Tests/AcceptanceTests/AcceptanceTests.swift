@@ -98,6 +98,14 @@ struct Acceptance {
             #expect(lines.contains { $0.hasPrefix("ok hostile: ") })
             #expect(lines.count { $0.hasPrefix("ok hostile 1.") } > 100)
         }
+
+        // With every suite (`records.py 5 conversations`): docs/security.md.
+        @Test("judge conversations alike from the ClientHello on, each with one suite in turn")
+        func conversations() throws {
+            let lines = try Script.run(["records.py", "1", "conversations"], seconds: 240)
+            #expect(lines.contains { $0.hasPrefix("ok conversations: ") })
+            #expect(lines.count { $0.hasPrefix("ok conversation 1.") } > 500)
+        }
     }
 
     @Suite("What an idle session weighs", .serialized)
@@ -106,7 +114,12 @@ struct Acceptance {
         @Test("over TLS, before and after deaths and an upgrade: nobody is lost, and nothing grows")
         func idleTLS() throws {
             let lines = try Script.run(["memory.py", "1500", "5", "tls"])
-            #expect(lines.contains { $0.hasPrefix("understudy TLS after an upgrade: ") })
+            func weight(_ words: String) throws -> Int {
+                let line = try #require(lines.first { $0.hasPrefix(words) })
+                return try #require(line.dropFirst(words.count).split(separator: " ").first.flatMap { Int($0) })
+            }
+            // Of few sessions, what handshakes left is a larger part of the weight.
+            for when in ["", " after 5 deaths", " after an upgrade"] { #expect(try weight("understudy TLS\(when): ") <= 1_024) }
         }
     }
 

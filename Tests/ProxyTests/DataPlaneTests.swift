@@ -160,7 +160,7 @@ struct DataPlaneTests {
                 progress.isClosed = step % 3 == 0
                 progress.isSecondFrames = step % 5 == 0
                 if step % 7 == 0 { progress.ending = .closed }
-                flow.commit(progress)
+                flow.packed = PackedProgress(progress)
                 // All of them: what an idle session keeps is what was committed.
                 #expect("\(flow.progress)" == "\(progress)")
                 #expect(flow.pending == Int(min(step * 3, flow.received)) && flow.unsent == Int(step * 11))
@@ -170,7 +170,43 @@ struct DataPlaneTests {
                 #expect(flow.output.base == flow.sent - min(step, flow.sent) && flow.output.chunk == 2)
             }
         }
-        #expect(MemoryLayout<Edge>.stride <= 336)
+        #expect(MemoryLayout<Edge>.stride <= 200)
+    }
+
+    @Test("what was committed is true, wherever the process that did it died")
+    func commits() {
+        let region = MemoryRegion.allocate(count: EdgeArena.bytes(capacity: 4))
+        // Where the arena keeps the commit that is on its way.
+        let commit = unsafe region.slice(0, count: 128).bind(to: EdgeCommit.self, count: 1)
+        var arena = EdgeArena(capacity: 4, region: region)
+        let (first, second) = (arena.allocate(for: 7), arena.allocate(for: 8))
+        func sequences(_ arena: borrowing EdgeArena) -> [UInt64] {
+            [first, second].flatMap { [arena[$0].up.progress.writeSequence, arena[$0].down.progress.writeSequence] }
+        }
+        var progress = EdgeProgress()
+        for (number, (edge, isUp)) in [(first, true), (first, false), (second, true), (second, false)].enumerated() {
+            progress.writeSequence = UInt64(number) + 1
+            arena.publish(progress, edge, isUp: isUp)
+        }
+        #expect(sequences(arena) == [1, 2, 3, 4])
+        #expect(unsafe commit.pointee.edge == 0)
+        // A death before the number stands: nothing was committed.
+        progress.writeSequence = 9
+        unsafe commit.pointee.isUp = false
+        unsafe commit.pointee.packed = PackedProgress(progress)
+        arena.beginAdoption()
+        #expect(sequences(arena) == [1, 2, 3, 4])
+        // Behind that: it was, and a successor moves it, as often as one dies of it.
+        for _ in 0..<2 {
+            unsafe commit.pointee.edge = second
+            arena.beginAdoption()
+            #expect(sequences(arena) == [1, 2, 3, 9])
+            #expect(unsafe commit.pointee.edge == 0)
+        }
+        // What makes no sense moves nothing.
+        unsafe commit.pointee.edge = 5
+        arena.beginAdoption()
+        #expect(sequences(arena) == [1, 2, 3, 9])
     }
 
     @Test("A slot stays small: it is all that an idle session weighs")

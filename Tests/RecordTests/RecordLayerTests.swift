@@ -160,8 +160,36 @@ struct RecordLayerTests {
             var (client, server) = (client, server)
             _ = try server.open(client.seal([1], type: 21))
         }
+        // TLS 1.2 has two levels; in 1.3 they say nothing.
+        for level: UInt8 in [0, 3, 255] {
+            #expect(throws: version == .tls13 ? RecordViolation.alerted : .illegalParameter) {
+                var (client, server) = (client, server)
+                _ = try server.open(client.sealAlert(level: level, 40))
+            }
+        }
+        do {
+            var (client, server) = (client, server)
+            let alert = try client.sealAlert(level: 2, 90)
+            if version == .tls13 {
+                #expect(try server.open(alert).0 == .nothing)
+            } else {
+                #expect(throws: RecordViolation.alerted) { try server.open(alert) }
+            }
+        }
+        for level: UInt8 in [1, 2] {
+            var (client, server) = (client, server)
+            #expect(try server.open(client.sealAlert(level: level, 0)).0 == .closed)
+        }
         for _ in 1..<RecordLayer.maximumWarnings { _ = try server.open(client.sealAlert(level: 1, 90)) }
         #expect(throws: RecordViolation.flood) { try server.open(client.sealAlert(level: 1, 90)) }
+    }
+
+    @Test("are refused when they are longer than was agreed for both directions", arguments: kinds)
+    func agreedLength(version: RecordVersion, suite: RecordSuite) throws {
+        var (client, server) = try Self.pair(version, suite)
+        server.parameters.maximumFragment = 512
+        #expect(try server.open(client.seal(Self.bytes(512))).1 == Self.bytes(512))
+        #expect(throws: RecordViolation.recordOverflow) { try server.open(client.seal(Self.bytes(513))) }
     }
 
     @Test("begin again from both sides with new keys", arguments: RecordSuite.allCases)
@@ -226,6 +254,15 @@ struct RecordLayerTests {
         var (client, server) = try Side.legacyPair(suite)
         #expect(try server.open(client.seal([1, 0, 0, 2, 3, 3], type: 22)).0 == .renegotiation)
         #expect(try client.open(server.seal([0, 0, 0, 0], type: 22)).0 == .renegotiation)
+        // In pieces, too; what interrupts them is refused.
+        #expect(try server.open(client.seal([1, 0], type: 22)).0 == .nothing)
+        #expect(try server.open(client.seal([0, 3, 9], type: 22)).0 == .renegotiation)
+        #expect(throws: RecordViolation.unexpectedMessage) {
+            var (client, server) = (client, server)
+            _ = try server.open(client.seal([7]))
+        }
+        #expect(try server.open(client.seal([9, 9], type: 22)).0 == .nothing)
+        #expect(try server.open(client.seal([7])).0 == .data(1))
         #expect(throws: RecordViolation.unexpectedMessage) { try server.open(client.seal([20, 0], type: 22)) }
     }
 

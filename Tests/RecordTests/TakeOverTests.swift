@@ -178,6 +178,22 @@ struct TakeOverTests {
         return server
     }
 
+    @Test("is over when the other side closes during the handshake: it is not waited for", arguments: RecordVersion.allCases)
+    func closedEarly(version: RecordVersion) throws {
+        let wish = Wish(version: version)
+        let client = OpenSSLClient(wish)
+        let server = try TLSSession(Workshop.server(wish))
+        #expect(!client.shakeHands())
+        try server.receive(client.take().span)
+        #expect(!server.takeCiphertext(limit: 1 << 20).isEmpty)
+        // close_notify in the clear.
+        #expect { try server.receive(([21, 3, 3, 0, 2, 1, 0] as [UInt8]).span) } throws: { ($0 as? TLSError)?.kind == .refused }
+        guard case .failed = server.state else {
+            Issue.record("it waits: \(server.state)")
+            return
+        }
+    }
+
     @Test("is refused before the handshake is done")
     func unfinished() throws {
         let server = try TLSSession(Workshop.server(Wish()))

@@ -44,6 +44,8 @@ package final class BalancerProcess {
     /// Handshakes when it was last looked, and when their memory was last given back.
     var handshakesSeen: UInt64 = 0
     var handshakesTidied: UInt64 = 0
+    /// What the loops were asked to give back, until it is freed.
+    var hoards: Hoards?
     var prober: Prober?
     var statusServer: StatusServer?
     var pairLink: PairLink?

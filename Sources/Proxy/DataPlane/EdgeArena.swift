@@ -1,6 +1,7 @@
 // The edge records of one loop, in memory that other processes may map.
 
 import Linux
+import Synchronization
 import Wire
 
 /// ``Edge`` records in a mapped memfd, given out only to sessions that need one.
@@ -12,6 +13,8 @@ struct EdgeArena: ~Copyable {
     // Sound: `base` points at `capacity + 1` records of a mapping that is never unmapped; each is initialised before it is
     // given out, and every access checks its index. Only the loop that owns the arena touches it.
     private let base: UnsafeMutablePointer<Edge>
+    /// Before them: the commit that is on its way. Zero bytes are none.
+    private let commit: UnsafeMutablePointer<EdgeCommit>
     /// Behind them, two for each: where the frames of the client and of the server stand. Touched by WebSocket only, and
     /// initialised when it begins.
     private let frames: UnsafeMutablePointer<EdgeFrames>
@@ -23,17 +26,21 @@ struct EdgeArena: ~Copyable {
     /// Bytes for so many sessions.
     static func bytes(capacity: Int) -> Int { framesOffset(capacity) + 2 * (capacity + 1) * MemoryLayout<EdgeFrames>.stride }
 
+    /// Bytes before the records.
+    private static let recordsOffset = 128
+
     private static func framesOffset(_ capacity: Int) -> Int {
         // On a page of their own.
-        ((capacity + 1) * MemoryLayout<Edge>.stride + 4095) / 4096 * 4096
+        (recordsOffset + (capacity + 1) * MemoryLayout<Edge>.stride + 4095) / 4096 * 4096
     }
 
     /// - Parameters:
     ///   - capacity: most records at one time: one for each session.
     ///   - region: its memory.
     init(capacity: Int, region: MemoryRegion) {
-        unsafe base = region.bind(to: Edge.self, count: capacity + 1)
         let offset = Self.framesOffset(capacity)
+        unsafe commit = region.slice(0, count: Self.recordsOffset).bind(to: EdgeCommit.self, count: 1)
+        unsafe base = region.slice(Self.recordsOffset, count: offset - Self.recordsOffset).bind(to: Edge.self, count: capacity + 1)
         unsafe frames = region.slice(offset, count: region.count - offset)
             .bind(to: EdgeFrames.self, count: 2 * (capacity + 1))
         self.capacity = capacity
@@ -63,11 +70,46 @@ struct EdgeArena: ~Copyable {
         }
     }
 
+    // MARK: Commits
+
+    /// Publishes how far a direction has come: from one store on, all of it is true, whoever dies.
+    @inline(__always)
+    func publish(_ progress: EdgeProgress, _ index: UInt32, isUp: Bool) {
+        precondition(index != 0 && index < untouched)
+        let packed = PackedProgress(progress)
+        unsafe commit.pointee.isUp = isUp
+        unsafe commit.pointee.packed = packed
+        Chaos.point(.progressWritten)
+        // Last: whoever finds the number finds the progress whole.
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+        unsafe commit.pointee.edge = index
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+        Chaos.point(.committed)
+        self[index][isUp: isUp].packed = packed
+        Chaos.point(.progressMoved)
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+        unsafe commit.pointee.edge = 0
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+    }
+
+    /// Moves what a former process had committed and not moved, or not forgotten.
+    private func finishCommit() {
+        let found = unsafe commit.pointee
+        guard found.edge != 0 else { return }
+        if Int(found.edge) <= capacity { self[found.edge][isUp: found.isUp].packed = found.packed }
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+        unsafe commit.pointee.edge = 0
+    }
+
     /// One more than the highest record ever used.
     var end: UInt32 { untouched }
 
-    /// Makes every record readable, to look at those a former process left; ``rebuild(inUse:)`` must follow.
-    mutating func beginAdoption() { untouched = UInt32(capacity) + 1 }
+    /// Makes every record readable, to look at those a former process left, with what it had committed; ``rebuild(inUse:)`` must
+    /// follow.
+    mutating func beginAdoption() {
+        untouched = UInt32(capacity) + 1
+        finishCommit()
+    }
 
     /// Finds the free records again: all but these.
     mutating func rebuild(inUse: Set<UInt32>) {

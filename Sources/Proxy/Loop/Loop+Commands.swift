@@ -46,6 +46,7 @@ extension Loop {
                 hurry(Chore(work: .leave(addresses, isHere: refusing, fence)))
             case .resume: leaving = []
             case .passed(let fence): fence.passed()
+            case .empty(let hoards): hoards.add()
             case .list(let listing): chores.append(Chore(work: .list(listing)))
             case .drain(let most):
                 isDraining = true

@@ -19,7 +19,7 @@ extension Loop {
         progress.consumed = received
         progress.received = received
         edges[edge].up.received = received
-        edges[edge].up.commit(progress)
+        edges.publish(progress, edge, isUp: true)
     }
 
     /// What the session's edge has in this process alone.
@@ -39,8 +39,7 @@ extension Loop {
     /// Publishes a direction's progress; the slot's counts follow it.
     func commit(_ index: UInt32, isUp: Bool, _ progress: EdgeProgress) {
         Chaos.point(.transformed)
-        edges[slots[index].edge][isUp: isUp].commit(progress)
-        Chaos.point(.committed)
+        edges.publish(progress, slots[index].edge, isUp: isUp)
         if secrets.isChanging { settleKeys() }
         // What is said to one who lingers is no application's.
         guard slots[index].phase != .lingering else { return }
@@ -87,7 +86,7 @@ extension Loop {
         down.writeGeneration = former.writeGeneration
         down.told = former.told
         down.isSealed = former.isSealed
-        edges[edge].down.commit(down)
+        edges.publish(down, edge, isUp: false)
         edges[edge].down.received = 0
         edges[edge].down.isEnded = false
         var up = edges[edge].up.progress
@@ -99,7 +98,7 @@ extension Loop {
         up.writeGeneration = 0
         up.told = 0
         up.isSealed = false
-        edges[edge].up.commit(up)
+        edges.publish(up, edge, isUp: true)
         edges[edge].up.sent = 0
     }
 

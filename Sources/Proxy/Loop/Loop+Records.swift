@@ -56,13 +56,9 @@ extension Loop {
             return start..<start
         }
         let parameters = edges[edge].records(client: isUp)
-        var keys = secrets.reading(edge, client: isUp)
-        keys.sequence = progress.readSequence
-        var reading = RecordReading(keys: keys, notes: progress.notes)
-        defer {
-            reading.keys.wipe()
-            keys.wipe()
-        }
+        var reading = RecordReading(keys: secrets.reading(edge, client: isUp), notes: progress.notes)
+        reading.keys.sequence = progress.readSequence
+        defer { reading.keys.wipe() }
         var step = Opening(end: start, limit: start + limit)
         let owner = mark(index, client: isUp)
         let cipher = self.cipher
@@ -267,16 +263,18 @@ extension Loop {
 
     // MARK: The end
 
-    /// Tells a side what was wrong with its record, as far as there is room; nothing follows.
+    /// Tells a side what was wrong with its record; nothing follows. Where there is no room for that, the stream ends without a word:
+    /// never with close_notify, which would say that nothing is missing.
     private func sayAlert(_ index: UInt32, toClient: Bool, _ violation: RecordViolation) {
+        // Who has sent a fatal alert hears nothing any more (RFC 8446, 6.2).
         if let description = violation.alert {
-            _ = sayLast(index, toClient: toClient, level: 2, description)
-        } else {
-            // Who has sent a fatal alert hears nothing any more (RFC 8446, 6.2).
-            var progress = edges[slots[index].edge][isUp: !toClient].progress
-            progress.isSealed = true
-            commit(index, isUp: !toClient, progress)
+            if sayLast(index, toClient: toClient, level: 2, description) { return }
+            // What stands before it may have room in the socket.
+            if case .done = flushEdge(index, isUp: !toClient), sayLast(index, toClient: toClient, level: 2, description) { return }
         }
+        var progress = edges[slots[index].edge][isUp: !toClient].progress
+        progress.isSealed = true
+        commit(index, isUp: !toClient, progress)
     }
 
     /// Says close_notify, unless the end was said before. `false` when there is no room for it.

@@ -33,7 +33,7 @@ extension Loop {
                 return .refused
             }
         }
-        let taken: TakenOverSession
+        var taken: TakenOverSession
         do throws(TakeOverRefusal) {
             taken = try session.takeOver()
         } catch .unsupported {
@@ -42,6 +42,10 @@ extension Loop {
         } catch {
             counters.add(.takeOversRefused)
             return .refused
+        }
+        defer {
+            taken.reading.keys.wipe()
+            taken.writing.wipe()
         }
         secrets.install(KeyPair(reading: taken.reading.keys, writing: taken.writing), edge, client: client)
         if client { edges[edge].clientRecords = taken.parameters } else { edges[edge].serverRecords = taken.parameters }

@@ -19,12 +19,34 @@ enum LoopCommand: Sendable {
     case list(SessionListing)
     /// Everything posted before has been done.
     case passed(Fence)
+    /// Put what the loop's thread keeps of freed memory there.
+    case empty(into: Hoards)
     /// Take no new sessions any more; end so many of those that are there between two packets.
     case drain(most: Int)
     /// Close every session and leave, between two packets where that is possible.
     case stop
     /// Close what is left, at once.
     case cut
+}
+
+/// What loops' threads kept of freed memory; one for each that was asked and has answered.
+final class Hoards: Sendable {
+    private let found = Mutex<[ThreadHoard]>([])
+
+    /// Adds what the calling thread keeps.
+    func add() {
+        let hoard = ThreadHoard.take()
+        found.withLock { $0.append(hoard) }
+    }
+
+    /// Frees all that has come.
+    func free() {
+        let all = found.withLock { found in
+            defer { found.removeAll() }
+            return found
+        }
+        for hoard in all { hoard.free() }
+    }
 }
 
 /// The way to a loop from other threads.

@@ -31,8 +31,8 @@ enum Chaos {
         /// The CONNECT with this client ID traps.
         static let trap = Array("understudy-trap".utf8)
         static let deaths = 16
-        static let passed = 396
-        static let lost = 492
+        static let passed = 400
+        static let lost = 496
         /// Why an established session cannot be kept, in the order of ``lost``.
         private static let reasons: [ProxyCounter] = [.inheritedBroken, .inheritedHomeless, .inheritedOpaque, .inheritedPoison]
         /// How this process is followed: by a program that is started anew, or by its holder. Both have their turns; drawn once by each

@@ -15,7 +15,8 @@ enum ChaosPoint: Int, CaseIterable, Sendable {
     case pipeMade, pipeKept, pipeClosed, pipeTaken, pipeStored, splicedIn, splicedInStored, splicedOut, splicedOutStored, pipeForgotten
     // The same, transformed.
     case inputTaken, inputBaseStored, inputAttached, edgeReceived, edgeReceivedStored
-    case outputTaken, outputBaseStored, outputAttached, transformed, halfWritten, committed, countsFollowed, inputForgotten
+    case outputTaken, outputBaseStored, outputAttached, transformed, progressWritten, committed, progressMoved, countsFollowed
+    case inputForgotten
     case edgeSent, edgeSentStored, outputForgotten
     // The same, in records of ours.
     case opened, sealed, newKeysStored, newKeysPrepared, newKeysMoved, oldKeysForgotten

@@ -12,7 +12,7 @@ struct SurvivalState {
     /// Name of the environment variable with the number of the state's memfd.
     static let variable = "UNDERSTUDY_STATE"
     /// Raised with every change of what is shared that its sizes do not show.
-    static let version: UInt64 = 4
+    static let version: UInt64 = 5
 
     private enum Place {
         /// Behind the holder's words.

@@ -6,15 +6,19 @@ import Glibc
 /// Listens to one handshake.
 ///
 /// TLS 1.3: the traffic secrets, as OpenSSL would write them to a key log, and how many records it has sealed with ours
-/// since. TLS 1.2: the explicit nonce of our Finished, from which OpenSSL counts on.
+/// since. TLS 1.2: the explicit nonce of our Finished, from which OpenSSL counts on, and how many records each side has sent behind
+/// its change_cipher_spec: a Finished may come in several.
 final class HandshakeWitness {
     /// Most bytes of a traffic secret: those of SHA-384 (RFC 8446, 7.1). A longer one is none of our suites'.
     static let maximumSecret = 48
 
     private(set) var clientSecret: [UInt8] = []
     private(set) var serverSecret: [UInt8] = []
-    /// Records OpenSSL wrote since the server's application traffic secret was made: its session tickets.
+    /// Records OpenSSL wrote since the server's application traffic secret was made: its session tickets. In TLS 1.2, since its
+    /// change_cipher_spec: its Finished.
     private(set) var recordsWritten: UInt64 = 0
+    /// TLS 1.2: records OpenSSL read since the other side's change_cipher_spec.
+    private(set) var recordsRead: UInt64 = 0
     /// The first eight bytes of the first record behind our change_cipher_spec.
     private(set) var explicitNonce: UInt64?
 
@@ -86,8 +90,16 @@ final class HandshakeWitness {
         }
     }
 
-    /// OpenSSL wrote the header of a record.
-    func noteRecord() { recordsWritten += 1 }
+    /// OpenSSL wrote or read the header of a record of a content type.
+    func noteRecord(isWrite: Bool, type: UInt8) {
+        // Behind it the numbers begin anew (RFC 5246, 6.1). TLS 1.3 sends it only for the looks of it, before its own secrets.
+        let isChange = type == RecordLayer.ContentType.changeCipherSpec
+        if isWrite {
+            recordsWritten = isChange ? 0 : recordsWritten + 1
+        } else {
+            recordsRead = isChange ? 0 : recordsRead + 1
+        }
+    }
 
     /// Bytes on their way to the peer, all of them and in order.
     func pass(_ bytes: Span<UInt8>) {
@@ -126,12 +138,14 @@ final class HandshakeWitness {
         unsafe owner.witness?.note(line)
     }
 
-    /// OpenSSL's view of each record header it writes.
+    /// OpenSSL's view of each record header it writes or reads.
     static let messages:
         @convention(c) (
             Int32, Int32, Int32, UnsafeRawPointer?, Int, OpaquePointer?, UnsafeMutableRawPointer?
-        ) -> Void = { isWrite, _, type, _, _, ssl, _ in
-            guard isWrite == 1, type == SSL3_RT_HEADER, let owner = unsafe TLSSession.owner(of: ssl) else { return }
-            owner.witness?.noteRecord()
+        ) -> Void = { isWrite, _, type, bytes, count, ssl, _ in
+            guard type == SSL3_RT_HEADER, count > 0, let bytes = unsafe bytes, let owner = unsafe TLSSession.owner(of: ssl)
+            else { return }
+            // Sound: the library lends `count` bytes, at least one, for the duration of the call.
+            owner.witness?.noteRecord(isWrite: isWrite == 1, type: unsafe bytes.load(as: UInt8.self))
         }
 }

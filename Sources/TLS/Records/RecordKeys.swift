@@ -1,5 +1,7 @@
 // The keys and the place of one direction of a TLS session, as plain data.
 
+import COpenSSL
+
 /// All that is needed to go on with one direction: no pointer, nothing that has to be freed.
 ///
 /// Whoever holds a copy can read (or speak for) the session from there on: copies are wiped when they are over, and two
@@ -41,7 +43,8 @@ package struct RecordKeys: BitwiseCopyable {
 
     /// Overwrites every byte.
     package mutating func wipe() {
-        // Assigning zeroes to memory that is read again later (the arena is) is not optimised away.
-        self = RecordKeys()
+        // Not an assignment: the compiler leaves out what is never read again, which is just what a copy is that is over.
+        // Sound: the value's own bytes, plain data of which all zeroes are a value.
+        unsafe withUnsafeMutableBytes(of: &self) { unsafe OPENSSL_cleanse($0.baseAddress, $0.count) }
     }
 }

@@ -65,7 +65,8 @@ extension RecordLayer {
             else { throw .badRecordMAC }
         }
         reading.keys.sequence += 1
-        guard count <= maximumPlaintext else { throw .recordOverflow }
+        // As long as was agreed, in both directions (RFC 6066, 4).
+        guard count <= Int(parameters.maximumFragment) else { throw .recordOverflow }
         let content = start..<(start + count)
         // A handshake message in pieces is not interrupted (RFC 8446, 5.1).
         if type != ContentType.handshake, reading.notes.pieceCount > 0 || reading.notes.skipping > 0 { throw .unexpectedMessage }
@@ -96,12 +97,18 @@ extension RecordLayer {
         guard content.count == 2 else { throw .decodeError }
         let level = output[content.lowerBound]
         let description = output[content.lowerBound + 1]
-        if description == 0 {
+        if description == 0, parameters.version == .tls13 || level == 1 || level == 2 {
             reading.notes.isClosed = true
             return .closed
         }
-        // user_canceled only announces close_notify (RFC 8446, 6.1); TLS 1.2 knows warnings of any kind.
-        guard description == 90 || (parameters.version == .tls12 && level == 1) else { throw .alerted }
+        switch parameters.version {
+        // user_canceled only announces close_notify; the level says nothing (RFC 8446, 6.1).
+        case .tls13: guard description == 90 else { throw .alerted }
+        // RFC 5246, 7.2 knows warnings of any kind, and two levels.
+        case .tls12:
+            guard level == 1 || level == 2 else { throw .illegalParameter }
+            guard level == 1 else { throw .alerted }
+        }
         reading.notes.warnings += 1
         guard Int(reading.notes.warnings) <= maximumWarnings else { throw .flood }
         return .nothing
@@ -111,14 +118,6 @@ extension RecordLayer {
         _ output: borrowing MutableSpan<UInt8>, _ content: Range<Int>, _ parameters: RecordParameters,
         _ reading: inout RecordReading
     ) throws(RecordViolation) -> Opened {
-        if parameters.version == .tls12 {
-            // ClientHello asks a server, HelloRequest a client, to begin again (RFC 5246, 7.4.1.1).
-            let first = output[content.lowerBound]
-            guard first == (parameters.isServer ? 1 : 0) else { throw .unexpectedMessage }
-            reading.notes.warnings += 1
-            guard Int(reading.notes.warnings) <= maximumWarnings else { throw .flood }
-            return .renegotiation
-        }
         var next = content.lowerBound
         var opened = Opened.nothing
         while next < content.upperBound {
@@ -131,9 +130,22 @@ extension RecordLayer {
             reading.notes.pieces[Int(reading.notes.pieceCount)] = output[next]
             reading.notes.pieceCount += 1
             next += 1
+            // ClientHello asks a server, HelloRequest a client, to begin again (RFC 5246, 7.4.1.1).
+            if parameters.version == .tls12, reading.notes.pieces[0] != (parameters.isServer ? 1 : 0) {
+                reading.notes.pieceCount = 0
+                throw .unexpectedMessage
+            }
             guard reading.notes.pieceCount >= 4 else { continue }
             let length = Int(reading.notes.pieces[1]) << 16 | Int(reading.notes.pieces[2]) << 8 | Int(reading.notes.pieces[3])
             let kind = reading.notes.pieces[0]
+            if parameters.version == .tls12 {
+                reading.notes.pieceCount = 0
+                reading.notes.warnings += 1
+                guard Int(reading.notes.warnings) <= maximumWarnings else { throw .flood }
+                reading.notes.skipping = UInt32(length)
+                opened = .renegotiation
+                continue
+            }
             if kind == 24, length == 1, reading.notes.pieceCount < 5 { continue }
             // Nothing is left of it, whatever is thrown: who asks again after a violation must not find half a message.
             reading.notes.pieceCount = 0

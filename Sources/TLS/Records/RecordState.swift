@@ -14,7 +14,7 @@ package struct RecordParameters: BitwiseCopyable, Hashable, Sendable {
     package var suite: RecordSuite
     /// Whether we are the server: a client is sent session tickets after the handshake, a server never.
     package var isServer: Bool
-    /// Most plaintext bytes of a record we write: 16384, or what the client negotiated (RFC 6066, 4).
+    /// Most plaintext bytes of a record, in both directions: 16384, or what the client negotiated (RFC 6066, 4).
     package var maximumFragment: UInt16
 
     /// Parameters as the handshake set them.

@@ -108,9 +108,13 @@ extension TLSSession {
         do {
             var (client, server) = try TrafficKeys.legacyKeys(
                 master: master, clientRandom: clientRandom, serverRandom: serverRandom, suite)
+            // Each side's Finished, in one record or in several.
+            guard witness.recordsRead > 0, witness.recordsWritten > 0 else { throw TakeOverRefusal.secrets }
+            client.sequence = context.role == .server ? witness.recordsRead : witness.recordsWritten
+            server.sequence = context.role == .server ? witness.recordsWritten : witness.recordsRead
             if suite.explicitNonceLength > 0 {
                 guard let first = witness.explicitNonce else { throw TakeOverRefusal.secrets }
-                // Our Finished was record 0.
+                // That of our record 0.
                 if context.role == .server { server.explicitBase = first } else { client.explicitBase = first }
             }
             var count: UInt32 = 0

@@ -55,7 +55,8 @@ package enum TrafficKeys {
         return Array(output[..<count])
     }
 
-    /// The keys of both directions of TLS 1.2 (RFC 5246, 6.3): of the client's records, and of the server's.
+    /// The keys of both directions of TLS 1.2 (RFC 5246, 6.3): of the client's records, and of the server's. A Finished of one
+    /// record was the first with each.
     package static func legacyKeys(
         master: [UInt8], clientRandom: [UInt8], serverRandom: [UInt8], _ suite: RecordSuite
     ) throws(TLSError) -> (client: RecordKeys, server: RecordKeys) {
@@ -74,7 +75,6 @@ package enum TrafficKeys {
         for index in 0..<ivLength { client.iv[index] = block[next + index] }
         next += ivLength
         for index in 0..<ivLength { server.iv[index] = block[next + index] }
-        // Record 0 of each direction was its Finished.
         client.sequence = 1
         server.sequence = 1
         return (client, server)
