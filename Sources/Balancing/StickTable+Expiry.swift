@@ -15,6 +15,12 @@ extension StickTable {
         return max(expires, peerDownSince + settings.expire)
     }
 
+    /// Whether a record's time is over: never before what it says itself.
+    @inline(__always)
+    func isOver(_ block: UInt32, at now: Instant) -> Bool {
+        load(block, Field.expires, as: Int64.self) <= now.nanoseconds && deadline(block).nanoseconds <= now.nanoseconds
+    }
+
     /// Removes what is over among the next `limit` records of the shard; call it regularly.
     ///
     /// Lookups never see an expired entry; this only takes the memory back.
@@ -28,7 +34,7 @@ extension StickTable {
             if sweep >= highWater { sweep = 0 }
             let block = UInt32(sweep)
             sweep += 1
-            if isHead(block), deadline(block) <= now {
+            if isHead(block), isOver(block, at: now) {
                 remove(block)
                 removed += 1
             }

@@ -7,6 +7,10 @@ extension StickTable {
     ///
     /// The first word tells what a block is: 0 free, 2 a continuation, odd a head: the seal over everything in the
     /// record that outlives a process. A record torn by the death of its writer does not match its seal.
+    ///
+    /// A lookup waits for memory and for little else, so what it reads is in the first 64 bytes, one cache line: the key of a
+    /// client ID that every server takes (MQTT 3.1.1, 3.1.3.1: 23 bytes) ends there. What versions, lists and replication
+    /// need comes behind the key.
     enum Field {
         static let blockBytes = 128
         static let seal = 0  // UInt32
@@ -15,15 +19,16 @@ extension StickTable {
         static let flags = 10  // UInt8
         static let list = 11  // UInt8, a Membership and perhaps `usedMark`; rebuilt on adoption
         static let connected = 12  // UInt32; 0 on adoption
-        static let server = 16  // UInt64
-        static let counter = 24  // UInt64
-        static let node = 32  // UInt32
-        static let older = 36  // UInt32, neighbour in its list; rebuilt on adoption
-        static let newer = 40  // UInt32
-        static let update = 44  // UInt32, low half of its last update number; 0 on adoption
-        static let expires = 48  // Int64
-        static let hash = 56  // UInt64
-        static let key = 64
+        static let hash = 16  // UInt64
+        static let server = 24  // UInt64
+        static let expires = 32  // Int64
+        static let key = 40
+        static let keyBytes = 64
+        static let counter = 104  // UInt64
+        static let node = 112  // UInt32
+        static let older = 116  // UInt32, neighbour in its list; rebuilt on adoption
+        static let newer = 120  // UInt32
+        static let update = 124  // UInt32, low half of its last update number; 0 on adoption
         /// Where the key goes on in a continuation block.
         static let continued = 8
         static let continuationMark: UInt32 = 2
@@ -48,13 +53,16 @@ extension StickTable {
         static let bytes = 128
         /// `STICKTAB`
         static let magicValue: UInt64 = 0x5354_4943_4B54_4142
-        static let formatValue: UInt32 = 1
+        static let formatValue: UInt32 = 2
     }
 
     /// The parts of a region, computed from the settings alone.
     struct Layout: Equatable {
-        /// Index slots of 8 bytes: the hash's upper half and a block number; at most two thirds are used.
+        /// Index slots of 4 bytes, 0 or a block number plus 1 and as many bits of the key's hash as there is room for; at most two
+        /// thirds are used.
         let slots: Int
+        /// Bits of a slot that number the block, the lower ones.
+        let blockBits: Int
         /// Ring slots of 4 bytes: block numbers.
         let ring: Int
         let blocks: Int
@@ -66,11 +74,15 @@ extension StickTable {
             ring = settings.ring
             blocks = records + settings.longKeyBlocks
             precondition(blocks < Int(UInt32.max), "a shard has fewer than 2^32 blocks")
+            blockBits = Int.bitWidth - blocks.leadingZeroBitCount
+            ringOffset = Header.bytes + slots * 4
+            blocksOffset = (ringOffset + ring * 4 + 127) & ~127
         }
 
         var indexOffset: Int { Header.bytes }
-        var ringOffset: Int { indexOffset + slots * 8 }
-        var blocksOffset: Int { (ringOffset + ring * 4 + 127) & ~127 }
+        let ringOffset: Int
+        /// A multiple of 128, so that no record's first 64 bytes are in two cache lines.
+        let blocksOffset: Int
         var bytes: Int { blocksOffset + blocks * Field.blockBytes }
     }
 
@@ -80,6 +92,6 @@ extension StickTable {
     /// How many blocks beyond the head a key of this length needs.
     static func continuationBlocks(keyLength: Int) -> Int {
         let payload = Field.blockBytes - Field.continued
-        return max(0, keyLength - (Field.blockBytes - Field.key) + payload - 1) / payload
+        return max(0, keyLength - Field.keyBytes + payload - 1) / payload
     }
 }

@@ -4,6 +4,7 @@ import Wire
 
 extension StickTable {
     /// Where a record belongs by its contents.
+    @inline(__always)
     func membership(_ block: UInt32) -> Membership {
         let value = value(block)
         if value.isTombstone { return .tombstone }
@@ -12,6 +13,7 @@ extension StickTable {
     }
 
     /// The client is connected at the other host, as far as its last version says.
+    @inline(__always)
     func isHeldByPeer(_ value: StickTableValue) -> Bool {
         value.isPresent && value.version.node != settings.node
     }
@@ -45,10 +47,12 @@ extension StickTable {
 
     /// Marks a record as used: it becomes the youngest of its list when it is the oldest and room is wanted.
     ///
-    /// Moving it at once would touch its two neighbours, which are anywhere in memory: a lookup would cost twice as much.
+    /// Moving it at once would touch its two neighbours, which are anywhere in memory: a lookup would cost twice as much. Nor is
+    /// anything written for one that is marked already.
+    @inline(__always)
     func touch(_ block: UInt32) {
-        if load(block, Field.newer, as: UInt32.self) == StickTable.none { return }
-        store(load(block, Field.list, as: UInt8.self) | Field.usedMark, block, Field.list)
+        let list: UInt8 = load(block, Field.list)
+        if list & Field.usedMark == 0 { store(list | Field.usedMark, block, Field.list) }
     }
 
     /// The entry that would make room for another; the same one when asked again.

@@ -19,15 +19,18 @@ extension StickTable {
     }
 
     /// Whether the block begins a record.
+    @inline(__always)
     func isHead(_ block: UInt32) -> Bool { load(block, Field.seal, as: UInt32.self) & 1 == 1 }
 
     /// The replicated part of a record.
+    @inline(__always)
     func value(_ block: UInt32) -> StickTableValue {
         StickTableValue(
             version: StickTableVersion(counter: load(block, Field.counter), node: load(block, Field.node)),
             flags: load(block, Field.flags), server: load(block, Field.server))
     }
 
+    @inline(__always)
     func storeValue(_ value: StickTableValue, expires: Instant, _ block: UInt32) {
         store(value.server, block, Field.server)
         store(value.version.counter, block, Field.counter)
@@ -37,6 +40,7 @@ extension StickTable {
         store(seal(block), block, Field.seal)
     }
 
+    @inline(__always)
     func storeExpires(_ expires: Instant, _ block: UInt32) {
         store(expires.nanoseconds, block, Field.expires)
         store(seal(block), block, Field.seal)
@@ -45,6 +49,7 @@ extension StickTable {
     /// The seal over everything that outlives the process; odd, so never that of a free or continuation block.
     ///
     /// It makes the order of the stores irrelevant: contents and seal agree only when all of them happened.
+    @inline(__always)
     func seal(_ block: UInt32) -> UInt32 {
         var mix = load(block, Field.hash, as: UInt64.self)
         mix = StickTable.mix(mix, load(block, Field.server))
@@ -77,6 +82,7 @@ extension StickTable {
     // MARK: Keys
 
     /// The length of a record's key in bytes.
+    @inline(__always)
     func keyLength(_ block: UInt32) -> Int { Int(load(block, Field.keyLength, as: UInt16.self)) }
 
     /// Appends a record's whole key.
@@ -94,6 +100,7 @@ extension StickTable {
         }
     }
 
+    @inline(__always)
     func keyEquals(_ key: borrowing Span<UInt8>, _ block: UInt32) -> Bool {
         guard keyLength(block) == key.count else { return false }
         var done = min(key.count, StickTable.inlineKeyBytes)

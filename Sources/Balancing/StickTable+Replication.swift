@@ -85,7 +85,7 @@ extension StickTable {
     package func list(from position: Int, examining limit: Int, at now: Instant, into listed: inout [Listed]) -> Int? {
         var found: [Listed] = []
         let next = records(from: position, examining: limit) { block in
-            if value(block).isTombstone || deadline(block) <= now { return true }
+            if value(block).isTombstone || isOver(block, at: now) { return true }
             var key: [UInt8] = []
             appendKey(of: block, to: &key)
             found.append(Listed(key: key, entry: entry(block)))

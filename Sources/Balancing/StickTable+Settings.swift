@@ -65,10 +65,12 @@ extension StickTable {
         }
     }
 
+    /// The version of what is in a shard's memory: a program with another one cannot adopt it.
+    package static var format: UInt32 { Header.formatValue }
     /// The longest key: an MQTT string's 16-bit length (MQTT 5.0, 1.5.4).
     package static let maximumKeyLength = 65_535
     /// The longest key that needs no continuation block, in bytes.
-    package static let inlineKeyBytes = Field.blockBytes - Field.key
+    package static let inlineKeyBytes = Field.keyBytes
 
     /// How many bytes of memory a shard with these settings needs.
     package static func bytes(for settings: Settings) -> Int { Layout(settings).bytes }

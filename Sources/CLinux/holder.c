@@ -14,6 +14,14 @@ static void rest(long milliseconds) {
     syscall(SYS_nanosleep, &time, NULL);
 }
 
+uint64_t cl_next_generation(volatile struct cl_holder_words *words) {
+    uint64_t owner = __atomic_load_n(&words->owner, __ATOMIC_ACQUIRE);
+    uint64_t next = (words->issued > owner ? words->issued : owner) + 1;
+    if (((next ^ owner) & 1) == 0) next++;
+    words->issued = next;
+    return next;
+}
+
 static int is_replaced(const struct cl_holder_plan *plan) {
     return __atomic_load_n(&plan->words->owner, __ATOMIC_ACQUIRE) != plan->generation;
 }
@@ -128,7 +136,7 @@ static int hold(struct cl_holder_plan *plan, long parent, volatile char *role, i
     if (plan->words->ended) return 0;
     if (plan->continues && number) {
         // This process is in charge from here on, and so it says before it has a copy of its own.
-        plan->generation++;
+        plan->generation = cl_next_generation(plan->words);
         plan->followed++;
         __atomic_store_n(&plan->words->owner, plan->generation, __ATOMIC_RELEASE);
         syscall(SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);

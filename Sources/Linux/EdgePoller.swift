@@ -104,9 +104,11 @@ package final class EdgePoller {
     }
 
     /// Waits at most `nanoseconds`; how many events ``subscript(_:)`` holds now. All former ones must have been served.
-    package func wait(nanoseconds: Int64) throws(Errno) -> Int {
+    ///
+    /// - Parameter most: events that are told of now, 1 or more; the others are told of first the next time.
+    package func wait(nanoseconds: Int64, most: Int = .max) throws(Errno) -> Int {
         // Sound: the events are this poller's own memory, lent with their number for the duration of the call.
-        let count = unsafe cl_epoll_wait(epoll.number, events, Int32(batch), nanoseconds)
+        let count = unsafe cl_epoll_wait(epoll.number, events, Int32(min(batch, most)), nanoseconds)
         if count >= 0 { return Int(count) }
         if cl_errno() == EINTR { return 0 }
         throw .last("epoll_wait")

@@ -48,7 +48,7 @@ package struct Holder {
         unsafe plan.pointee.next_patience = Bounds.next
         unsafe plan.pointee.patience = patience
         unsafe plan.pointee.tries = Bounds.tries
-        unsafe plan.pointee.generation = words.pointee.owner + 1
+        unsafe plan.pointee.generation = cl_next_generation(words)
     }
 
     @unsafe

@@ -58,14 +58,19 @@ package struct MemoryRegion: @unchecked Sendable {
         return unsafe bytes.withUnsafeBytes { other in
             let length = other.count
             var index = 0
-            while index &+ 8 <= length {
-                let ours = unsafe base.loadUnaligned(fromByteOffset: offset &+ index, as: UInt64.self)
-                if unsafe ours != other.loadUnaligned(fromByteOffset: index, as: UInt64.self) { return false }
-                index &+= 8
+            if length < 8 {
+                while index < length {
+                    if unsafe base.load(fromByteOffset: offset &+ index, as: UInt8.self) != other[index] { return false }
+                    index &+= 1
+                }
+                return true
             }
             while index < length {
-                if unsafe base.load(fromByteOffset: offset &+ index, as: UInt8.self) != other[index] { return false }
-                index &+= 1
+                // The last eight may have some of those before them once more.
+                let place = min(index, length &- 8)
+                let ours = unsafe base.loadUnaligned(fromByteOffset: offset &+ place, as: UInt64.self)
+                if unsafe ours != other.loadUnaligned(fromByteOffset: place, as: UInt64.self) { return false }
+                index &+= 8
             }
             return true
         }

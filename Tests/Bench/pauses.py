@@ -1,9 +1,10 @@
 """How long a loop's turns get with thousands of sessions, while something happens to all of them.
 
 For each event a fresh balancer with one loop and that many sessions, which came slowly; beside them one session pings without
-a pause (`understudy bench ping -c 1`). The loop has a core of its own, everything else shares the other one: its turns are as
-long as its work, and as what it waits for other threads. Told are the loop's longest turn before and after the event, in
-microseconds, and the ping's times while the event went on, which have the broker's and the generator's in them.
+a pause (`understudy bench ping -c 1`). The loop has a core of its own (real-time priority there, so that no stranger's process
+is in its turns), everything else shares the other one: its turns are as long as its work, and as what it waits for other threads.
+Told are the loop's longest turn before and after the event, in microseconds, how long the machine's host took the loop's core
+away meanwhile (steal), and the ping's times while the event went on, which have the broker's and the generator's in them.
 
 usage: pauses.py [--sessions N] [--events NAME,…] [--bound MICROSECONDS]
     --bound     an event whose longest turn is longer fails (0: none does)
@@ -63,6 +64,8 @@ class Subject:
         tasks = pathlib.Path(f"/proc/{self.balancer.pid()}/task")
         loop, = [int(task.name) for task in tasks.iterdir() if (task / "comm").read_text().startswith("loop")]
         os.sched_setaffinity(loop, {int(programs.PROXY_CORE)})
+        os.sched_setscheduler(loop, os.SCHED_FIFO, os.sched_param(1))
+        self.loop = loop
         self.generator, self.own = None, []
         if own:
             self.own = crowd(self.port, sessions, keep_alive)
@@ -141,6 +144,14 @@ def crowd(port, count, keep_alive):
     for one in clients[-8:]:
         expect(one.recv(4)[:1] == b"\x20", "no CONNACK")
     return clients
+
+
+def stolen():
+    """Milliseconds that the machine's host took from the loop's core since it was started."""
+    for line in open("/proc/stat"):
+        if line.startswith(f"cpu{programs.PROXY_CORE} "):
+            return int(line.split()[8]) * 1000 // os.sysconf("SC_CLK_TCK")
+    raise house.Failure("no such core")
 
 
 # The events: each gets a subject, and returns when it is over.
@@ -226,7 +237,7 @@ def main():
     programs.start_broker()
     lines, failed = [], []
     for name in wanted.events.split(","):
-        event = EVENTS[name]
+        event, steal = EVENTS[name], stolen()
         if event is expiry:
             subject = Subject(wanted.sessions, keep_alive=12, own=True)
         elif event is resync:
@@ -237,13 +248,13 @@ def main():
         subject.ping()
         event(subject)
         after, pings = subject.longest(), subject.pinged()
-        line = [name, str(before), str(after), *(programs.number(pings[key]) for key in ("p50", "p99", "max"))]
+        line = [name, str(before), str(after), str(stolen() - steal), *(programs.number(pings[key]) for key in ("p50", "p99", "max"))]
         print(*line, flush=True)
         lines.append(line)
         if wanted.bound and after > wanted.bound:
             failed.append(name)
         subject.stop()
-    print(programs.table(["event", "longest turn before, µs", "after, µs", "ping p50, µs", "p99", "longest"], lines))
+    print(programs.table(["event", "longest turn before, µs", "after, µs", "steal, ms", "ping p50, µs", "p99", "longest"], lines))
     expect(not failed, "turns longer than", wanted.bound, "µs:", failed)
 
 

@@ -351,7 +351,13 @@ struct cl_holder_words {
     uint32_t probation;
     // A descriptor of that program's file; 0: none.
     int32_t previous;
+    // The last generation that was given to a process.
+    uint64_t issued;
 };
+
+// A generation that no process had, also none that died before it was in charge: its holder, should it still live, must not take that
+// of another process for its own. Odd where that of the process in charge is even, and the other way round.
+uint64_t cl_next_generation(volatile struct cl_holder_words *words);
 
 struct cl_holder_plan {
     volatile struct cl_holder_words *words;

@@ -122,6 +122,7 @@ final class Loop {
     var isLate = false
     /// A session waits for a chunk: a turn without a pause would not bring one.
     var isStarved = false
+    var appetite = Appetite(most: LoopMemory.batch)
     var isStopping = false
     /// Nothing new is taken any more: connections are closed as soon as they come.
     var isDraining = false
@@ -176,7 +177,7 @@ final class Loop {
         let isCrowded = !waitingHandshakes.isEmpty
         let isBusy = !queued.isEmpty || !waitingHandshakes.isEmpty || !chores.isEmpty || isLate
         let pause = unsettled.isEmpty ? Self.longestWait : Self.settlementWait
-        let count = try poller.wait(nanoseconds: !isBusy ? pause : isStarved ? Self.starvedWait : 0)
+        let count = try poller.wait(nanoseconds: !isBusy ? pause : isStarved ? Self.starvedWait : 0, most: appetite.events)
         isStarved = false
         now = Clock.now.nanoseconds
         pulse.beat(at: now)
@@ -200,14 +201,15 @@ final class Loop {
         counters.set(.chunks, chunks.used)
         counters.set(.pipes, pipes.used)
         counters.set(.orphaned, orphans)
-        countTurn(isCrowded ? Clock.threadTime - used : nil)
+        countTurn(events: count, isCrowded ? Clock.threadTime - used : nil)
     }
 
     /// Counts turns that were long: by the clock, and by the time this thread was at work while handshakes waited.
     ///
     /// - Parameter work: nanoseconds of the processor; `nil`: no handshake waited when the turn began.
-    private func countTurn(_ work: Int64?) {
+    private func countTurn(events: Int, _ work: Int64?) {
         let length = Clock.now.nanoseconds - now
+        appetite.digest(events, took: length)
         counters.raise(.longestTurn, to: length / 1000)
         if length > Share.longTurn { counters.add(.turnsLong) }
         guard let work else { return }

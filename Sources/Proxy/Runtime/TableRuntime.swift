@@ -108,14 +108,14 @@ final class TableRuntime: Sendable {
     /// The server this client's session lives on.
     func server(for id: [UInt8], at now: Instant) -> Server.ID? {
         let hash = hashKey.hash(id.span)
-        return shard(of: hash).table.withLock { $0.lookup(id.span, hash: hash, at: now)?.server }
+        return shard(of: hash).table.withLock { $0.server(of: id.span, hash: hash, at: now) }
     }
 
     /// A session of this client was accepted by a server.
     func connected(_ id: [UInt8], server: Server.ID, at now: Instant) -> Learned {
         let hash = hashKey.hash(id.span)
         let result = shard(of: hash).table.withLock { table -> Learned in
-            let former = table.lookup(id.span, hash: hash, at: now)?.server
+            let former = table.server(of: id.span, hash: hash, at: now)
             guard table.connect(id.span, hash: hash, server: server, at: now) == .stored else { return .refused }
             guard let former else { return .learned }
             return former == server ? .known : .moved

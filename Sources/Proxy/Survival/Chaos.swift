@@ -35,7 +35,8 @@ enum Chaos {
         static let lost = 492
         /// Why an established session cannot be kept, in the order of ``lost``.
         private static let reasons: [ProxyCounter] = [.inheritedBroken, .inheritedHomeless, .inheritedOpaque, .inheritedPoison]
-        /// How this process is followed: by a program that is started anew, or by its holder. Both have their turns.
+        /// How this process is followed: by a program that is started anew, or by its holder. Both have their turns; drawn once by each
+        /// process.
         static var startsAnew: Bool { Bool.random() }
         /// Empty pipes are closed now and then, so that others are made.
         static var wastesPipes: Bool { Int.random(in: 0..<4) == 0 }

@@ -60,7 +60,7 @@ final class Survival {
             region: state.region, arguments: ["understudy", ChildProcess.Role.balancer.rawValue],
             environment: environment)
         if isProgramAnew { try Self.count(state, holder) }
-        let start = Mortality.isMortal ? (pid: 0, follows: false) : try holder.start(isAlone: !Chaos.startsAnew)
+        let start = Mortality.isMortal ? (pid: 0, follows: false) : try holder.start(isAlone: true)
         // From here on this process has a holder, and nothing of the predecessor's was touched before.
         holderPid = start.pid
         isSuccessor = isProgramAnew || start.follows
@@ -68,6 +68,8 @@ final class Survival {
         wasHandedOver = isSuccessor && state.wasHandedOver()
         if isSuccessor { Chaos.point(.holderStarted) }
         holder.commit()
+        // Drawn by each process of the row: the holder that follows was copied already.
+        if Chaos.startsAnew { _ = holder.setNext("/proc/self/exe") }
         guard isSuccessor else { return }
         Chaos.point(.ownerStored)
         // What came back, or was never followed, needs no way back.

@@ -1,5 +1,6 @@
 // What one balancer leaves for the next: where its memory is, and who is in charge.
 
+import Balancing
 import Linux
 import Wire
 
@@ -46,7 +47,7 @@ struct SurvivalState {
         for value in [
             Int(version), MemoryLayout<Slot>.stride, MemoryLayout<Edge>.stride, MemoryLayout<EdgeFrames>.stride,
             MemoryLayout<KeyPair>.stride, MemoryLayout<LoopMemory.Record>.stride, EdgePoller.bytes(batch: LoopMemory.batch),
-            PipePool.bytes, Holder.wordsSize, Place.directorySize,
+            PipePool.bytes, Holder.wordsSize, Place.directorySize, Int(StickTable.format),
             // A successor lives under its predecessor's filter.
             Int(truncatingIfNeeded: SystemCallFilter.signature),
         ] {
