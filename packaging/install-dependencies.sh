@@ -63,7 +63,7 @@ fi
 install_vectors() {
     local here cache
     here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
-    cache=${UNDERSTUDY_VECTORS:-${XDG_CACHE_HOME:-$HOME/.cache}/understudy/test-vectors}
+    cache=${UNDERSTUDY_VECTORS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/understudy/test-vectors}
     if [[ -e $cache/installed && ! $here/test-requirements.txt -nt $cache/installed ]]; then return; fi
     mkdir -p "$cache"
     if /usr/bin/python3 -m pip install --quiet --root-user-action=ignore --disable-pip-version-check --no-deps --require-hashes --upgrade \

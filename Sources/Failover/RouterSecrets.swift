@@ -16,13 +16,28 @@ package struct RouterSecrets: Sendable {
     /// Octets of a key derived from the pair secret.
     static let derivedCount = 32
 
+    /// Of the configurations that were committed.
     private var contents: [DescriptorName: [UInt8]] = [:]
+    /// Handed over for the one that is prepared next, or is prepared.
+    private var offered: [DescriptorName: [UInt8]] = [:]
 
     /// No secrets.
     package init() {}
 
-    /// Takes what was handed over; the same name again replaces it.
-    package mutating func take(_ name: DescriptorName, _ bytes: [UInt8]) { contents[name] = bytes }
+    /// Takes what was handed over; the same name again replaces it. Keys are made with it from now on, and it stays with
+    /// ``commit()`` only.
+    package mutating func take(_ name: DescriptorName, _ bytes: [UInt8]) { offered[name] = bytes }
+
+    /// The configuration that it was handed over for is in force.
+    package mutating func commit() {
+        contents.merge(offered) { _, new in new }
+        offered = [:]
+    }
+
+    /// That configuration is not wanted: what was handed over for it is forgotten.
+    package mutating func cancel() { offered = [:] }
+
+    private subscript(_ name: DescriptorName) -> [UInt8]? { offered[name] ?? contents[name] }
 
     /// How this router's adverts are authenticated; `nil`: without a trailer.
     package func authentication(
@@ -53,7 +68,7 @@ package struct RouterSecrets: Sendable {
     ) throws(Missing) -> [HMACAuthentication.Key] {
         var keys: [HMACAuthentication.Key] = []
         for key in wanted {
-            guard let octets = contents[.vrrpKey(router, key.id)],
+            guard let octets = self[.vrrpKey(router, key.id)],
                 let made = HMACAuthentication.Key(id: key.id, secret: octets)
             else { throw Missing(description: "the key number \(key.id) was not handed over") }
             keys.append(made)
@@ -63,13 +78,13 @@ package struct RouterSecrets: Sendable {
 
     /// The key of the pair secret, which is sent, and that of the accepted one.
     private func derivedKeys(_ configuration: Configuration) throws(Missing) -> [HMACAuthentication.Key] {
-        guard let pair = contents[.vrrpSecret] else {
+        guard let pair = self[.vrrpSecret] else {
             throw Missing(description: "the pair secret was not handed over")
         }
         var keys = [try Self.derive(pair)]
         // What was handed over for an earlier configuration is no longer accepted.
         if configuration.pair?.acceptedSecretPath != nil {
-            guard let accepted = contents[.vrrpAcceptedSecret] else {
+            guard let accepted = self[.vrrpAcceptedSecret] else {
                 throw Missing(description: "the accepted secret was not handed over")
             }
             keys.append(try Self.derive(accepted))

@@ -13,7 +13,7 @@ extension VipProcess {
         case .descriptors(let names): takeSecrets(names, descriptors)
         case .prepare(let generation): prepare(generation, descriptors)
         case .commit(let generation): commit(generation)
-        case .cancel(let generation): if prepared?.generation == generation { prepared = nil }
+        case .cancel: forgetPrepared()
         case .query(let id, let request): control.send(.reply(id: id, answer: answer(request)))
         case .admin(let request):
             if request["command"] == "events", let connection = descriptors.take(0) {
@@ -48,6 +48,7 @@ extension VipProcess {
             let addresses = try around.netlink.addresses().map(\.prefix.address)
             let outcome = bundle.check(addresses: addresses)
             guard let configuration = outcome.configuration else {
+                forgetPrepared()
                 control.send(.refused(generation: generation, reason: outcome.text))
                 return
             }
@@ -57,8 +58,16 @@ extension VipProcess {
             preparedPriority = configuration.realtimePriority
             control.send(.prepared(generation: generation))
         } catch {
+            forgetPrepared()
             control.send(.refused(generation: generation, reason: "\(error)"))
         }
+    }
+
+    /// Whatever was prepared, and the secrets that came for it, are not wanted: also when who asked for it is gone, and
+    /// another supervisor does not know its number.
+    private func forgetPrepared() {
+        prepared = nil
+        secrets.cancel()
     }
 
     private func commit(_ generation: UInt64) {
@@ -72,6 +81,7 @@ extension VipProcess {
             control.send(.refused(generation: generation, reason: "\(error)"))
             return
         }
+        secrets.commit()
         let isFirst = self.generation == nil
         self.generation = generation
         takePriority(preparedPriority)

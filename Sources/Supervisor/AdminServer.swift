@@ -42,8 +42,8 @@ final class AdminServer {
         try loop.add(number, .readable) { [weak self] _ in self?.accept(number) }
     }
 
-    /// The listening socket, for a program that takes it over.
-    var descriptor: Int32 { listener.number }
+    /// The listening socket, for a program that takes it over; `nil`: nobody can ask any more.
+    var descriptor: Int32? { isClosed ? nil : listener.number }
 
     /// Takes over a connection whose request the program before this one has read.
     func take(_ heritage: Int32) -> AdminConnection? {

@@ -56,11 +56,17 @@ final class ChildHandle {
     }
 
     /// What the next program is told of it.
+    ///
+    /// Who dies in the middle of a reload does not know whether the child lives by the one or the other: it is known to have
+    /// what is the same in both, and is given the rest again.
     func bequest(restarts: UInt64, lastEnding: String?) -> Heritage.Child {
         Heritage.Child(
             role: role, pid: process.pid, channel: channel.descriptor, isHeld: isHeld, started: started, state: state,
             restarts: restarts, lastEnding: lastEnding, claimant: claimant, program: program,
-            given: Dictionary(uniqueKeysWithValues: given.map { ($0.key.text, $0.value.descriptor.number) }))
+            given: Dictionary(
+                uniqueKeysWithValues: given.filter { inPreparation[$0.key] === $0.value }.map {
+                    ($0.key.text, $0.value.descriptor.number)
+                }))
     }
 
     /// Starts this program again in a role.

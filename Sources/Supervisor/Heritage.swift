@@ -19,7 +19,7 @@ struct Heritage: Equatable {
     /// Name of the environment variable that says that the program in between could not begin.
     static let returnedVariable = "UNDERSTUDY_RETURNED"
     /// Raised with every change of the form, of ``KeeperWords``, or of what they mean.
-    static let version = 2
+    static let version = 3
     /// Octets of the JSON.
     private static let limit = 32 << 20
 
@@ -54,6 +54,14 @@ struct Heritage: Equatable {
         var given: [String: Int32]
     }
 
+    /// An end that an operator ordered at the admin socket: no signal, which the keeper would repeat.
+    struct End: Equatable {
+        /// By when sessions have drained; `nil`: nothing waits for them any more.
+        var drainsUntil: Instant?
+        /// The program that follows in the keeper's process; `nil`: none.
+        var afterwards: String?
+    }
+
     /// The version of the program that wrote it, for people.
     var program: String
     var started: Instant
@@ -61,37 +69,42 @@ struct Heritage: Equatable {
     var lastGeneration: UInt64
     /// Event loops of the balancer.
     var loops: Int
+    /// The configuration in force.
     var bundle: Int32
+    /// Its secrets, by the names the children know them by, whether a child lives that has them or not.
+    var secrets: [String: Int32]
+    /// Whom the balancer becomes; `nil`: nobody else.
+    var user: String?
     /// Octets that session tickets of a host that is alone are sealed with.
     var ticketSecret: [UInt8]
     var holdings: [Holding]
     var children: [Child]
     /// What operators ordered about servers.
     var orders: [JSON]
+    /// The end that has begun; `nil`: none, or one that the keeper was told of.
+    var end: End?
     /// The admin socket, and who is to be told how the upgrade went.
     var admin: Int32?
     var asker: Int32?
 
     /// Every descriptor it names.
     var descriptors: Set<Int32> {
-        Set([bundle] + holdings.map(\.descriptor) + children.map(\.channel) + [admin, asker].compactMap(\.self))
+        let others = [bundle] + [admin, asker].compactMap(\.self)
+        return Set(others + secrets.values + holdings.map(\.descriptor) + children.map(\.channel))
     }
 
     /// Octets of a secret: certificates and authorities among them.
     static let secretLimit = 64 << 20
 
-    /// The contents of the secrets that the children live by, by the names they know them by.
+    /// What the secrets of the configuration in force hold.
     ///
     /// - Throws: `Errno` of reading them.
-    func secrets() throws(Errno) -> [DescriptorName: [UInt8]] {
+    func givenSecrets() throws(Errno) -> GivenSecrets {
         var contents: [DescriptorName: [UInt8]] = [:]
-        for child in children {
-            for (text, number) in child.given {
-                guard let name = DescriptorName(text), case .secret = name else { continue }
-                contents[name] = try Memfd.contents(number, limit: Self.secretLimit)
-            }
+        for (text, number) in secrets {
+            if let name = DescriptorName(text) { contents[name] = try Memfd.contents(number, limit: Self.secretLimit) }
         }
-        return contents
+        return GivenSecrets(contents)
     }
 
     // MARK: Form
@@ -100,6 +113,7 @@ struct Heritage: Equatable {
         [
             "version": JSON(Self.version), "program": .string(program), "started": JSON(started.nanoseconds),
             "generation": JSON(generation), "last_generation": JSON(lastGeneration), "loops": JSON(loops), "bundle": JSON(bundle),
+            "secrets": secrets.json, "user": JSON(user), "end": end.map(\.json) ?? .null,
             "ticket_secret": .array(ticketSecret.map { JSON($0) }), "holdings": .array(holdings.map(\.json)),
             "children": .array(children.map(\.json)), "orders": .array(orders), "admin": admin.map { JSON($0) } ?? .null,
             "asker": asker.map { JSON($0) } ?? .null,
@@ -108,8 +122,8 @@ struct Heritage: Equatable {
 
     init(
         program: String, started: Instant, generation: UInt64, lastGeneration: UInt64, loops: Int,
-        bundle: Int32,
-        ticketSecret: [UInt8], holdings: [Holding], children: [Child], orders: [JSON], admin: Int32?, asker: Int32?
+        bundle: Int32, secrets: [String: Int32], user: String?,
+        ticketSecret: [UInt8], holdings: [Holding], children: [Child], orders: [JSON], end: End?, admin: Int32?, asker: Int32?
     ) {
         self.program = program
         self.started = started
@@ -117,10 +131,13 @@ struct Heritage: Equatable {
         self.lastGeneration = lastGeneration
         self.loops = loops
         self.bundle = bundle
+        self.secrets = secrets
+        self.user = user
         self.ticketSecret = ticketSecret
         self.holdings = holdings
         self.children = children
         self.orders = orders
+        self.end = end
         self.admin = admin
         self.asker = asker
     }
@@ -129,6 +146,7 @@ struct Heritage: Equatable {
         guard json["version"]?.integer == Int64(Self.version), let program = json["program"]?.string,
             let started = json["started"]?.integer, let generation = json["generation"]?.integer,
             let last = json["last_generation"]?.integer, let loops = json["loops"]?.integer, let bundle = json["bundle"]?.descriptor,
+            let secrets = json["secrets"].flatMap([String: Int32].init), let end = json["end"],
             let secret = json["ticket_secret"]?.array, let holdings = json["holdings"]?.array,
             let children = json["children"]?.array, let orders = json["orders"]?.array
         else { return nil }
@@ -136,12 +154,16 @@ struct Heritage: Equatable {
         let knownHoldings = holdings.compactMap(Holding.init)
         let knownChildren = children.compactMap(Child.init)
         // Half of it is nothing.
-        guard octets.count == secret.count, knownHoldings.count == holdings.count, knownChildren.count == children.count
+        let knownEnd = End(end)
+        guard octets.count == secret.count, knownHoldings.count == holdings.count, knownChildren.count == children.count,
+            end == .null || knownEnd != nil
         else { return nil }
         self.init(
             program: program, started: Instant(nanoseconds: started), generation: UInt64(clamping: generation),
-            lastGeneration: UInt64(clamping: last), loops: Int(loops), bundle: bundle, ticketSecret: octets, holdings: knownHoldings,
-            children: knownChildren, orders: orders, admin: json["admin"]?.descriptor, asker: json["asker"]?.descriptor)
+            lastGeneration: UInt64(clamping: last), loops: Int(loops), bundle: bundle, secrets: secrets,
+            user: json["user"]?.string, ticketSecret: octets, holdings: knownHoldings,
+            children: knownChildren, orders: orders, end: knownEnd, admin: json["admin"]?.descriptor,
+            asker: json["asker"]?.descriptor)
     }
 
     // MARK: Travel
@@ -220,7 +242,7 @@ extension Heritage.Child {
             "started": JSON(started.nanoseconds), "state": JSON(state), "restarts": JSON(restarts),
             "last_ending": JSON(lastEnding), "claimant": JSON(claimant),
             "program": .array((program.map { [$0.device, $0.number] } ?? []).map { JSON(Int64(bitPattern: $0)) }),
-            "given": .object(given.sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }),
+            "given": given.json,
         ]
     }
 
@@ -229,18 +251,40 @@ extension Heritage.Child {
             let pid = json["pid"]?.integer.flatMap({ Int32(exactly: $0) }), pid > 1,
             let channel = json["channel"]?.descriptor, let isHeld = json["held"]?.bool,
             let started = json["started"]?.integer, let restarts = json["restarts"]?.integer,
-            let claimant = json["claimant"]?.integer.flatMap({ Int32(exactly: $0) }), let members = json["given"]?.members
+            let claimant = json["claimant"]?.integer.flatMap({ Int32(exactly: $0) }),
+            let given = json["given"].flatMap([String: Int32].init)
         else { return nil }
-        var given: [String: Int32] = [:]
-        for member in members {
-            guard let number = member.value.descriptor else { return nil }
-            given[member.name] = number
-        }
         self.init(
             role: role, pid: pid, channel: channel, isHeld: isHeld, started: Instant(nanoseconds: started),
             state: json["state"]?.string, restarts: UInt64(clamping: restarts),
             lastEnding: json["last_ending"]?.string, claimant: claimant,
             program: File.Identity(json["program"]?.array ?? []), given: given)
+    }
+}
+
+extension [String: Int32] {
+    /// Descriptors by the names that somebody knows them by.
+    fileprivate var json: JSON { .object(sorted { $0.key < $1.key }.map { JSON.Member($0.key, JSON($0.value)) }) }
+
+    fileprivate init?(_ json: JSON) {
+        guard let members = json.members else { return nil }
+        self.init()
+        for member in members {
+            guard let number = member.value.descriptor else { return nil }
+            self[member.name] = number
+        }
+    }
+}
+
+extension Heritage.End {
+    fileprivate var json: JSON {
+        ["drains_until": drainsUntil.map { JSON($0.nanoseconds) } ?? .null, "afterwards": JSON(afterwards)]
+    }
+
+    fileprivate init?(_ json: JSON) {
+        guard json.members != nil else { return nil }
+        self.init(
+            drainsUntil: json["drains_until"]?.integer.map { Instant(nanoseconds: $0) }, afterwards: json["afterwards"]?.string)
     }
 }
 

@@ -18,6 +18,8 @@ final class KeeperProcess {
     private static let wordsLimit = 4096
     /// How long those who are left may take to end by themselves.
     private static let lastPatience: Duration = .seconds(4)
+    /// How long those who were killed then may take to be gone.
+    private static let killPatience: Duration = .milliseconds(500)
     /// Where the supervisor finds words and relay.
     private static let wordsNumber: Int32 = 3
     private static let relayNumber: Int32 = 4
@@ -149,6 +151,7 @@ final class KeeperProcess {
                 complain("the supervisor says nothing and is killed")
                 notify.watchdog()
                 ProcessSelf.send(Signals.kill, to: pid)
+            case .vouch: notify.watchdog()
             case .leave(let isInOrder):
                 self.isInOrder = isInOrder
                 if !isInOrder, words.holder != 0 { complain("the supervisor is gone, and nobody follows it") }
@@ -183,6 +186,8 @@ final class KeeperProcess {
             if Orphans.next() == nil { ProcessSelf.pause(.milliseconds(2)) }
         }
         for child in Orphans.children(of: ProcessSelf.pid) { ProcessSelf.send(Signals.kill, to: child) }
+        // What is killed holds addresses and sockets until it is gone.
+        Orphans.reapAll(until: Clock.now + Self.killPatience)
         if isInOrder, let program = words.afterwards {
             do throws(Errno) {
                 try ProcessSelf.execute(program, arguments: CommandLine.arguments, environment: Self.environment([]))

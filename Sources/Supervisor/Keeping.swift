@@ -57,6 +57,8 @@ package struct Keeping: Sendable, Hashable {
         case signal(Int32, to: Int32)
         /// It hangs.
         case kill(Int32)
+        /// Tell the service manager that the daemon lives: nobody else does, and this machine's own bounds are not over.
+        case vouch
         /// Nothing is left to keep. Not in order: the supervisor is gone, and nobody brings another.
         case leave(isInOrder: Bool)
     }
@@ -64,6 +66,8 @@ package struct Keeping: Sendable, Hashable {
     private var supervisor: Int32
     private var isAlive = true
     private var silentAt: Instant
+    private var hasSpoken: Bool
+    private var vouchedAt: Instant?
     private var lastLook: Instant
     private var diedAt: Instant?
     private var order: Int32?
@@ -73,6 +77,7 @@ package struct Keeping: Sendable, Hashable {
     package init(supervisor: Int32, hasSpoken: Bool = false, at now: Instant) {
         self.supervisor = supervisor
         silentAt = now + (hasSpoken ? Limits.silence : Limits.firstWord)
+        self.hasSpoken = hasSpoken
         lastLook = now
     }
 
@@ -81,6 +86,7 @@ package struct Keeping: Sendable, Hashable {
         guard !hasLeft else { return [] }
         switch event {
         case .heard:
+            hasSpoken = true
             silentAt = now + Limits.silence
             return []
         case .ordered(let signal, let isLasting):
@@ -97,6 +103,7 @@ package struct Keeping: Sendable, Hashable {
         if sight.supervisor != supervisor {
             supervisor = sight.supervisor
             silentAt = now + Limits.firstWord
+            hasSpoken = false
             // It knows nothing of what the one before it was told.
             if let order, isAlive { actions.append(.signal(order, to: supervisor)) }
         }
@@ -105,7 +112,7 @@ package struct Keeping: Sendable, Hashable {
             diedAt = since
             if sight.hasEnded { return leave(isInOrder: true) }
             if !sight.isHolderAlive || now - since >= Limits.succession { return leave(isInOrder: false) }
-            return []
+            return vouch(at: now)
         }
         diedAt = nil
         if now - lastLook >= Limits.ownStall { silentAt = max(silentAt, now + Limits.silence) }
@@ -113,7 +120,14 @@ package struct Keeping: Sendable, Hashable {
             silentAt = now + Limits.silence
             actions.append(.kill(supervisor))
         }
-        return actions
+        return hasSpoken ? actions : actions + vouch(at: now)
+    }
+
+    /// A supervisor that is missing, or begins, says nothing to the service manager, which is less patient than ``Limits``.
+    private mutating func vouch(at now: Instant) -> [Action] {
+        if let vouchedAt, now - vouchedAt < Limits.word { return [] }
+        vouchedAt = now
+        return [.vouch]
     }
 
     private mutating func leave(isInOrder: Bool) -> [Action] {

@@ -23,6 +23,13 @@ struct LoadedConfiguration {
     var vrrpSecrets: [DescriptorName: [UInt8]] = [:]
     /// What the checker said besides.
     var warnings: String
+    /// What is in use and stands on the disk no more, or otherwise: names, sorted, for people.
+    var outdated: [String] = []
+    /// The files of tls blocks as they were when they were judged; none when they do not hold what is in use, so that they are judged
+    /// as if they had just been replaced.
+    var judgedStamps: CertificateWatch.Stamps { outdated.isEmpty ? tls.stamps : [:] }
+    /// Why a start would not find it there; sentences.
+    var problems: [String] = []
 
     /// Why there is none.
     struct Refusal: Error, CustomStringConvertible {
@@ -49,16 +56,22 @@ struct LoadedConfiguration {
         }
     }
 
-    /// The configuration that another program has put in force, whatever its files say by now; secrets and the files of tls
-    /// blocks are read from the disk.
-    init(_ bundle: ConfigurationBundle) throws(Refusal) {
-        try self.init { judge throws(Errno) in bundle.check(addresses: try LocalAddresses.all(), judge: judge) }
+    /// The configuration that another program has put in force, whatever its files say by now.
+    ///
+    /// - Parameter given: what the children were given for it. The disk is needed for nothing that is there: sessions do not
+    ///   end because a file is broken that nobody has to read again.
+    init(_ bundle: ConfigurationBundle, given: GivenSecrets) throws(Refusal) {
+        try self.init(given) { judge throws(Errno) in bundle.check(addresses: try LocalAddresses.all(), judge: judge) }
     }
 
-    private init(_ check: (@escaping TLSJudge) throws(Errno) -> Checker.Outcome) throws(Refusal) {
+    private init(
+        _ inForce: GivenSecrets? = nil, _ check: (@escaping TLSJudge) throws(Errno) -> Checker.Outcome
+    ) throws(Refusal) {
+        let given = inForce ?? GivenSecrets([:])
         let outcome: Checker.Outcome
-        tls = TLSFiles()
-        let judge = tls.judge
+        let files = TLSFiles()
+        tls = files
+        let judge: TLSJudge = { given.judge($0, files) }
         do throws(Errno) { outcome = try check(judge) } catch {
             throw Refusal(description: "cannot read the configuration: \(error)")
         }
@@ -70,38 +83,48 @@ struct LoadedConfiguration {
             node: configuration.node,
             files: outcome.sources.map { ConfigurationBundle.File(path: $0.name, bytes: $0.bytes) })
         let refusals = ScriptCheck.refusals(configuration) + HookCheck.refusals(configuration)
-        guard refusals.isEmpty else { throw Refusal(description: refusals.joined(separator: "\n")) }
-        if let pair = configuration.pair {
-            let secret: PairSecret
-            do throws(SecretFile.Refusal) { secret = try SecretFile.read(pair.secretPath) } catch {
-                throw Refusal(description: error.description)
-            }
-            pairSecret = secret.fileContents
-            do throws(TLSError) { ticketSecret = try secret.ticketSecret() } catch {
-                throw Refusal(description: error.description)
-            }
+        if inForce == nil {
+            guard refusals.isEmpty else { throw Refusal(description: refusals.joined(separator: "\n")) }
         }
-        do throws(SecretFile.Refusal) {
-            try readRouterSecrets()
+        do {
+            if let pair = configuration.pair { try readPairSecret(pair.secretPath, given) }
+            try readRouterSecrets(given)
             for path in configuration.identityKeyFiles {
-                identityKeys[path] = try SecretFile.read(path, as: "identity key").fileContents
+                identityKeys[path] = try given.secret(.identityKey(path)) { () throws(SecretFile.Refusal) in
+                    try SecretFile.read(path, as: "identity key").fileContents
+                }
             }
         } catch {
-            throw Refusal(description: error.description)
+            throw Refusal(description: "\(error)")
         }
+        outdated = given.outdated.sorted()
+        problems = given.problems + refusals
     }
 
-    private mutating func readRouterSecrets() throws(SecretFile.Refusal) {
+    private mutating func readPairSecret(_ path: String, _ given: GivenSecrets) throws {
+        let contents = try given.secret(.pairSecret) { () throws(SecretFile.Refusal) in
+            try SecretFile.read(path).fileContents
+        }
+        pairSecret = contents
+        ticketSecret = try PairSecret(parsing: contents).ticketSecret()
+    }
+
+    private mutating func readRouterSecrets(_ given: GivenSecrets) throws(SecretFile.Refusal) {
         let authentications = configuration.routers.map(\.authentication)
         if authentications.contains(where: \.usesPairSecret) {
             vrrpSecrets[.vrrpSecret] = pairSecret
             if let path = configuration.pair?.acceptedSecretPath {
-                vrrpSecrets[.vrrpAcceptedSecret] = try SecretFile.read(path).fileContents
+                vrrpSecrets[.vrrpAcceptedSecret] = try given.secret(.vrrpAcceptedSecret) { () throws(SecretFile.Refusal) in
+                    try SecretFile.read(path).fileContents
+                }
             }
         }
         for router in configuration.routers where router.authentication.kind == .hmac {
             for key in router.authentication.keys {
-                vrrpSecrets[.vrrpKey(router.name, key.id)] = try SecretFile.readKey(key.path)
+                let name = DescriptorName.vrrpKey(router.name, key.id)
+                vrrpSecrets[name] = try given.secret(name) { () throws(SecretFile.Refusal) in
+                    try SecretFile.readKey(key.path)
+                }
             }
         }
     }
@@ -118,11 +141,12 @@ struct LoadedConfiguration {
         }
         var new = self
         new.tls = files
+        new.outdated = []
         new.warnings = outcome.text
         return new
     }
 
-    /// The tls blocks whose files hold something else than before, as a reload says it.
+    /// What files hold something else than before, as a reload says it.
     func changedFiles(since old: LoadedConfiguration) -> [String] {
         func changed(_ new: [String: TLSMaterial], _ old: [String: TLSMaterial]) -> [String] {
             new.keys.filter { name in old[name].map { $0 != new[name] } ?? false }.sorted()
@@ -130,6 +154,17 @@ struct LoadedConfiguration {
         let listeners = changed(tls.listeners, old.tls.listeners)
         let backends = changed(tls.backends, old.tls.backends)
         let titles = listeners.map { "listen \($0)" } + backends.map { "backend \($0)" }
-        return titles.map { "\($0) tls: the contents of its files changed (applies to new sessions)" }
+        var lines = titles.map { "\($0) tls: the contents of its files changed (applies to new sessions)" }
+        for (name, contents) in vrrpSecrets.sorted(by: { $0.key.text < $1.key.text }) {
+            if let known = old.vrrpSecrets[name], known != contents {
+                lines.append("\(name.text): the contents of its file changed")
+            }
+        }
+        for (path, contents) in identityKeys.sorted(by: { $0.key < $1.key }) {
+            if let known = old.identityKeys[path], known != contents {
+                lines.append("identity key \(path): the contents of the file changed (applies to new sessions)")
+            }
+        }
+        return lines
     }
 }

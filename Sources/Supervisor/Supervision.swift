@@ -139,6 +139,9 @@ package struct Supervision: Sendable {
         ]
         /// When this process itself woke so late, it heard nobody: everybody gets another ``silence``.
         package static let ownStall: Duration = .milliseconds(300)
+        /// A child that is missing when this process goes on where another was is started so late: by then the keeper has
+        /// repeated an order to stop, if there was one.
+        package static let resumption: Duration = .milliseconds(500)
         /// Deaths that a row of successors counts for when it was given up: the next start waits so long that `vip` lets the
         /// address go to a host that is not in a crash loop.
         package static let rowOfDeaths = 4
@@ -198,13 +201,17 @@ package struct Supervision: Sendable {
 
     package init() {}
 
-    /// Goes on where the program before this one was: these children serve.
+    /// Goes on where the program before this one was: these children serve, and what is missing is started.
     ///
-    /// - Parameter past: how often each was restarted, and how its last process ended.
+    /// - Parameters:
+    ///   - past: how often each was restarted, and how its last process ended.
+    ///   - roles: what the configuration in force wants.
     package init(
-        resuming past: [Role: (restarts: UInt64, lastEnding: String?)], generation: UInt64, at now: Instant
+        resuming past: [Role: (restarts: UInt64, lastEnding: String?)], wanted roles: Set<Role>, generation: UInt64,
+        at now: Instant
     ) {
-        wanted = Set(past.keys)
+        // One that is there and not wanted is dismissed by the next vote.
+        wanted = roles.union(past.keys)
         self.generation = generation
         isReady = true
         for (role, past) in past {
@@ -212,6 +219,9 @@ package struct Supervision: Sendable {
                 state: .serving(generation: generation, silentAt: now + Limits.firstBeat, since: now),
                 restarts: past.restarts, lastEnding: past.lastEnding)
         }
+        // The others follow when the balancer serves.
+        let missing: Set<Role> = past[.balancer] == nil ? [.balancer] : roles.subtracting(past.keys)
+        for role in missing { children[role]?.state = .waiting(until: now + Limits.resumption) }
     }
 
     // MARK: Events
@@ -270,6 +280,9 @@ package struct Supervision: Sendable {
 
     /// Whether sessions are being ended before anything else.
     package var isDraining: Bool { drainsUntil != nil }
+
+    /// By when it was told to have drained; `nil` when nothing waits for sessions.
+    package var drainDeadline: Instant? { drainsUntil.map { $0 - Limits.drainGrace } }
 
     package var isReloading: Bool { reload != .none }
 

@@ -10,6 +10,9 @@ import Wire
 extension SupervisorProcess {
     /// A child that has not answered by then is reported as silent.
     private static let questionTime: Duration = .milliseconds(800)
+    /// How often an order about a server is repeated to a balancer that does not answer, and how long after the last time.
+    static let orderTries = 20
+    private static let orderPause: Duration = .milliseconds(200)
 
     /// Answers one request of the admin socket: `{"command": NAME, …}`.
     ///
@@ -31,6 +34,7 @@ extension SupervisorProcess {
         case "upgrade": upgrade(request, connection)
         case "stop":
             stopAskers.append(connection)
+            isEndOrdered = true
             stop()
         case "step-down", "history": pass(request, to: .vip, connection)
         case "events": hand(request, to: .vip, connection)
@@ -79,14 +83,25 @@ extension SupervisorProcess {
     }
 
     /// Tells a balancer that has just begun to serve what operators ordered about servers before it came.
-    func repeatOrders(_ left: ArraySlice<JSON>? = nil) {
-        var left = left ?? orders.all[...]
-        guard let order = left.popFirst() else { return }
+    ///
+    /// - Parameters:
+    ///   - left: what is still to be told; `nil`: all.
+    ///   - tries: how often the first of them may still go without an answer; a balancer that has taken over thousands of
+    ///     sessions is busy.
+    func repeatOrders(_ left: ArraySlice<JSON>? = nil, tries: Int = orderTries) {
+        let all = left ?? orders.all[...]
+        guard let order = all.first else { return }
         // One after the other: so many questions may wait for their answers, and no more.
         ask(.balancer, order) { [unowned self] answer in
             // A reload has removed the server.
             if answer?["ok"]?.bool == false { log.notice("An order about a server is void.", ["order": order.text]) }
-            if supervision.isServing(.balancer) { repeatOrders(left) }
+            // Its successor is told all of them.
+            guard supervision.isServing(.balancer) else { return }
+            guard answer == nil else { return repeatOrders(all.dropFirst()) }
+            if tries <= 1 { log.error("The balancer does not take an order about a server.", ["order": order.text]) }
+            loop.schedule(at: Clock.now + Self.orderPause) { [unowned self] in
+                tries <= 1 ? repeatOrders(all.dropFirst()) : repeatOrders(all, tries: tries - 1)
+            }
         }
     }
 

@@ -11,7 +11,8 @@ extension SupervisorProcess {
     func watchCertificates() {
         loop.schedule(at: Clock.now + CertificateWatch.interval) { [unowned self] in watchCertificates() }
         let files = current.loaded.tls
-        guard !files.stamps.isEmpty, supervision.isReady, !supervision.isStopping, pending == nil, upgrading == nil else { return }
+        guard !files.stamps.isEmpty, supervision.isReady, !supervision.isStopping, pending == nil else { return }
+        guard upgrading == nil, probation == nil else { return }
         guard certificates.observe(files.currentStamps) else { return }
         rereadCertificates()
     }

@@ -62,6 +62,8 @@ extension SupervisorProcess {
                 children[role] = nil
             }
             loop.schedule(at: Clock.now) { [unowned self] in
+                // First: what is started next is the known program.
+                tellUpgrade(.died(role))
                 tell(.spawnFailed(role, reason: error.description))
             }
         }
@@ -126,12 +128,15 @@ extension SupervisorProcess {
         }
     }
 
+    /// How often orphans are looked for, and whether this process's own holder still lives.
+    private static let orphanInterval: Duration = .milliseconds(200)
+
     /// Reaps what came to us because its parent ended: holders, what tracking scripts left.
     func reapOrphans() {
         // What is watched is reaped by whoever watches it.
         Orphans.reap(except: asked.union(children.values.map(\.process.pid) + [kept.words.holder]))
         kept.keep()
-        loop.schedule(at: Clock.now + .seconds(1)) { [unowned self] in reapOrphans() }
+        loop.schedule(at: Clock.now + Self.orphanInterval) { [unowned self] in reapOrphans() }
     }
 
     private func prepare(_ role: ChildProcess.Role, _ number: UInt64) {
@@ -203,6 +208,8 @@ extension SupervisorProcess {
         case .drained: tell(.drained(role))
         case .heartbeat(let thread): makePunctual(thread, of: child)
         case .succeeded(let pid):
+            // Said again, it is waited for already.
+            guard child.claimant != pid else { break }
             child.claimant = pid
             leave()
             succeed(child, pid: pid)

@@ -35,11 +35,12 @@ extension SupervisorProcess {
         return Heritage(
             program: settings.layout.version, started: started, generation: current.number,
             lastGeneration: lastGeneration, loops: holdings.loopsInForce ?? 1, bundle: current.bundle.descriptor.number,
-            ticketSecret: holdings.ownTicketSecret, holdings: holdings.bequest,
+            secrets: current.secrets, user: user, ticketSecret: holdings.ownTicketSecret, holdings: holdings.bequest,
             children: known.sorted { $0.role < $1.role }.map {
                 $0.bequest(
                     restarts: supervision.restarts($0.role), lastEnding: supervision.lastEnding($0.role))
-            }, orders: orders.all, admin: admin?.descriptor, asker: asker.flatMap { $0.descriptor > 2 ? $0.descriptor : nil })
+            }, orders: orders.all, end: orderedEnd, admin: admin?.descriptor,
+            asker: asker.flatMap { $0.descriptor > 2 ? $0.descriptor : nil })
     }
 
     /// Writes down what a successor needs, if anything of it has changed.
@@ -53,7 +54,14 @@ extension SupervisorProcess {
     /// Everything ends with the keeper: the service manager takes it for the service.
     func watchKeeper() {
         let keeper = kept.words.keeper
-        guard let number = try? ProcessSelf.descriptor(of: keeper) else { return stop() }
+        guard let number = try? ProcessSelf.descriptor(of: keeper) else {
+            // In the loop, which it leaves.
+            loop.schedule(at: Clock.now) { [unowned self] in
+                log.error("The keeper is gone: everything ends.", ["pid": keeper])
+                stop()
+            }
+            return
+        }
         keeperEnd = number
         try? loop.add(number, .readable) { [unowned self] _ in
             loop.remove(number)
@@ -70,11 +78,14 @@ extension SupervisorProcess {
         for known in heritage.children {
             let child = try ChildHandle(known, keeper: kept.words.keeper, on: loop) { holdings.holding($0) }
             children[known.role] = child
+            // It may have been asked to prepare what nobody wants any more.
+            child.cancel(heritage.lastGeneration)
             past[known.role] = (known.restarts, known.lastEnding)
             try attend(child)
         }
         orders = OperatorOrders(heritage.orders)
-        supervision = Supervision(resuming: past, generation: heritage.generation, at: Clock.now)
+        supervision = Supervision(
+            resuming: past, wanted: roles(of: current.loaded.configuration), generation: heritage.generation, at: Clock.now)
         adoptStopTimes()
         arm()
         holdings.keep(only: current.named)
@@ -89,7 +100,7 @@ extension SupervisorProcess {
                     ["how": lastSupervisorEnding, "deaths": kept.words.deaths, "children": children.count])
             }
             asker?.answer(AdminConnection.refusal("the new program failed as the supervisor; the known one goes on"))
-            returnChildren()
+            if heritage.end == nil { returnChildren() }
             reconcile(tries: Self.reconciliations)
         } else {
             probation = Probation(asker: asker, from: heritage.program)
@@ -98,6 +109,7 @@ extension SupervisorProcess {
                 ["version": settings.layout.version, "from": heritage.program, "children": children.count])
             loop.schedule(at: Clock.now + Upgrade.Limits.supervision) { [unowned self] in believe() }
         }
+        goOnEnding(heritage.end)
         leave()
         try kept.takeCharge()
     }
@@ -106,8 +118,8 @@ extension SupervisorProcess {
     var lastSupervisorEnding: String { Process.Ending(status: kept.words.ending).description }
 
     /// Has children replaced that are of another program than this one: one that was given up.
-    private func returnChildren() {
-        for (role, child) in children where isNewProgram(child) {
+    func returnChildren() {
+        for (role, child) in children.sorted(by: { $0.key > $1.key }) where isNewProgram(child) {
             log.notice("A child of another program is replaced.", ["role": role.rawValue])
             tell(.replace(role))
         }
@@ -117,8 +129,9 @@ extension SupervisorProcess {
     /// had committed.
     private func reconcile(tries: Int) {
         loop.schedule(at: Clock.now + Self.reconciliationPause) { [unowned self] in
-            // A reload that is going on does the same.
-            guard !supervision.isStopping, pending == nil else { return }
+            guard !supervision.isStopping else { return }
+            // What is going on ends in its own time, and may end without a commit.
+            guard pending == nil, upgrading == nil, probation == nil else { return reconcile(tries: tries) }
             let configuration = current.loaded.configuration
             reconciled = { [unowned self] isCommitted in
                 reconciled = nil
@@ -129,6 +142,7 @@ extension SupervisorProcess {
             } catch {
                 reconciled = nil
                 log.error("The children cannot be brought to one configuration.", ["error": error])
+                if tries > 1 { reconcile(tries: tries - 1) }
             }
         }
     }
@@ -142,6 +156,8 @@ extension SupervisorProcess {
         kept.believe()
         do throws(Errno) {
             try rehearseKeeper { [unowned self] complaint in
+                // The daemon stops meanwhile.
+                guard self.probation != nil else { return }
                 if let complaint {
                     finishProbation(probation, "the keeper stays the former program: \(complaint)")
                 } else {
@@ -175,6 +191,7 @@ extension SupervisorProcess {
     }
 
     private func awaitKeeper(_ probation: Probation, until limit: Instant) {
+        guard self.probation != nil else { return }
         if File.identity("/proc/\(kept.words.keeper)/exe") == ProcessSelf.program {
             finishProbation(probation, nil)
         } else if Clock.now < limit {

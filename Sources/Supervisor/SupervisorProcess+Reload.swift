@@ -36,8 +36,12 @@ extension SupervisorProcess {
         guard loaded.pairSecret == current.loaded.pairSecret else {
             return refuse("only a restart can do this:\npair: the contents of the secret file changed (restart)")
         }
-        do throws(Errno) { try propose(loaded, difference) } catch { return refuse(error.description) }
+        // It may be over at once: where no child serves, none has a vote.
         if let asker { reloadAskers.append(asker) }
+        do throws(Errno) { try propose(loaded, difference) } catch {
+            reloadAskers.removeAll { $0 === asker }
+            refuse(error.description)
+        }
     }
 
     /// Opens what a new generation needs, and has the children vote on it.
@@ -68,7 +72,7 @@ extension SupervisorProcess {
             let files = pending.generation.loaded.changedFiles(since: current.loaded)
             current = pending.generation
             adoptStopTimes()
-            certificates.committed(current.loaded.tls.stamps)
+            certificates.committed(current.loaded.judgedStamps)
             log.adopt(current.loaded.configuration.log)
             log.notice(
                 "The configuration was reloaded.",

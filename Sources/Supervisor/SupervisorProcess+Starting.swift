@@ -41,6 +41,17 @@ extension SupervisorProcess {
     func openAdmin() throws(Errno) {
         let settings = current.loaded.configuration.admin
         do throws(Errno) {
+            if let heritage {
+                guard let listener = heritage.admin else { return }
+                if File.stamp(settings.socketPath) != nil {
+                    admin = try AdminServer(path: settings.socketPath, group: nil, heritage: listener, on: loop) {
+                        [unowned self] in answer($0, $1)
+                    }
+                    return
+                }
+                // Nobody finds it any more.
+                Descriptor.close(listener)
+            }
             var group: UInt32?
             if let name = settings.group, Privileges.isRoot {
                 group = try User.group(named: name)
@@ -53,11 +64,7 @@ extension SupervisorProcess {
                     guard error.code == Errno.exists else { throw error }
                 }
             }
-            if heritage == nil || heritage?.admin != nil {
-                admin = try AdminServer(
-                    path: settings.socketPath, group: group, heritage: heritage?.admin, on: loop
-                ) { [unowned self] in answer($0, $1) }
-            }
+            admin = try AdminServer(path: settings.socketPath, group: group, on: loop) { [unowned self] in answer($0, $1) }
         } catch {
             if error.code == Errno.addressInUse {
                 throw Self.inUse(settings.socketPath)

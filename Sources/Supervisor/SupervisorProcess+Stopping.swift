@@ -23,6 +23,7 @@ extension SupervisorProcess {
         if let program = afterwards {
             afterwards = nil
             log.notice("The daemon stops; the new program does not start.", ["program": program])
+            leave()
             // It ends already, and as patiently as after any first order.
             return announceEnd()
         }
@@ -34,6 +35,26 @@ extension SupervisorProcess {
         guard !supervision.isStopping, settings.rate != nil else { return tell(.stop) }
         log.notice("Sessions are drained before the daemon ends.", ["within": settings.deadline.text])
         tell(.drain(settings.deadline))
+    }
+
+    /// The end that has begun, for who follows this process in the middle of it.
+    var orderedEnd: Heritage.End? {
+        guard isEndOrdered else { return nil }
+        guard supervision.isStopping else { return inheritedEnd }
+        return Heritage.End(drainsUntil: supervision.drainDeadline, afterwards: afterwards)
+    }
+
+    /// Ends what the supervisor before this one was told to end.
+    func goOnEnding(_ end: Heritage.End?) {
+        guard let end else { return }
+        isEndOrdered = true
+        inheritedEnd = end
+        afterwards = end.afterwards
+        // In the loop, which it may leave.
+        loop.schedule(at: Clock.now) { [unowned self] in
+            log.notice("The end that was ordered goes on.", ["afterwards": end.afterwards ?? "nothing"])
+            tell(end.drainsUntil.map { .drain(max(.zero, $0 - Clock.now)) } ?? .stop)
+        }
     }
 
     /// How long the end may take, from now on, with children that hang.
@@ -64,6 +85,7 @@ extension SupervisorProcess {
         loop.cancel(upgrading.timer)
         self.upgrading = nil
         afterwards = upgrading.path
+        isEndOrdered = true
         end()
         upgrading.asker.answer([
             "ok": true, "draining": true, "version": .string(upgrading.version), "pid": JSON(kept.words.keeper),

@@ -213,8 +213,8 @@ extension SupervisorProcess {
     private func execute(_ upgrading: Upgrading) {
         func giveUp(_ reason: String) {
             finishUpgrade(upgrading)
-            // The children stay with the new program, which the supervisor's next start finds.
-            log.error("The supervisor stays the known program.", ["because": reason])
+            log.error("The supervisor stays the known program, and everything goes back to it.", ["because": reason])
+            returnChildren()
             upgrading.asker.answer(AdminConnection.refusal(reason))
         }
         guard let heritage = heritage(asker: upgrading.asker, isOrderly: true) else {

@@ -47,6 +47,13 @@ package final class SupervisorProcess {
         var loaded: LoadedConfiguration
         var named: Holdings.Named
         var bundle: FileDescriptorBox
+
+        /// The numbers of its secrets, by the names the children know them by.
+        var secrets: [String: Int32] {
+            var numbers: [String: Int32] = [:]
+            for (name, holding) in named { if case .secret = name { numbers[name.text] = holding.descriptor.number } }
+            return numbers
+        }
     }
 
     /// A sealed bundle, shared by those who refer to it.
@@ -76,6 +83,10 @@ package final class SupervisorProcess {
     var upgrading: Upgrading?
     /// The program that is started when this one has ended in order.
     var afterwards: String?
+    /// The end was ordered at the admin socket: who follows this process is told so by nobody else.
+    var isEndOrdered = false
+    /// What the supervisor before this one was told.
+    var inheritedEnd: Heritage.End?
     /// Why the program that was to follow this one did not.
     let returned = ProcessSelf.environment(SupervisorProcess.returnedVariable)
     /// Processes that were asked something and have not ended yet, also when nobody waits for the answer any more.
@@ -185,7 +196,11 @@ package final class SupervisorProcess {
             do throws(MalformedMessage) { bundle = try ConfigurationBundle(reading: heritage.bundle) } catch {
                 throw LoadedConfiguration.Refusal(description: error.description)
             }
-            return try LoadedConfiguration(bundle)
+            let given: GivenSecrets
+            do throws(Errno) { given = try heritage.givenSecrets() } catch {
+                throw LoadedConfiguration.Refusal(description: "the secrets in use cannot be read: \(error)")
+            }
+            return try LoadedConfiguration(bundle, given: given)
         } catch {
             throw Refusal(description: error.description)
         }
@@ -229,12 +244,12 @@ package final class SupervisorProcess {
         started = heritage?.started ?? Clock.now
         Signals.ignorePipe()
         loop = try EventLoop()
-        var loaded = loaded
-        let outdated = try loaded.goOn(with: heritage?.secrets() ?? [:])
         let wanted = loaded.configuration.log
         log = try Log(process: "supervisor", sink: .toStandardError)
         log.adopt(wanted)
-        let (user, warning) = try Self.user(for: loaded.configuration)
+        // Nobody is asked who users are while sessions wait.
+        let (user, warning) =
+            if let heritage { (heritage.user, String?.none) } else { try Self.user(for: loaded.configuration) }
         self.user = user
         var holdings = try Holdings(loops: settings.loops, tableBytes: settings.tableBytes, heritage: heritage)
         let bundle =
@@ -244,7 +259,7 @@ package final class SupervisorProcess {
             bundle: FileDescriptorBox(bundle))
         self.holdings = holdings
         lastGeneration = heritage?.lastGeneration ?? 1
-        certificates = CertificateWatch(outdated.isEmpty ? loaded.tls.stamps : [:])
+        certificates = CertificateWatch(loaded.judgedStamps)
         // Blocked before the log's thread starts, so that only the loop takes them.
         signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp], on: loop) { [unowned self] in
             receive($0)
@@ -252,16 +267,25 @@ package final class SupervisorProcess {
         try log.start()
         if let warning { log.warning(warning) }
         if !loaded.warnings.isEmpty { log.warning("The configuration has warnings.", ["warnings": loaded.warnings]) }
-        if !outdated.isEmpty {
+        if !loaded.outdated.isEmpty {
             log.notice(
-                "Files have changed that are in use; what they held stays in use.", ["names": outdated.joined(separator: ", ")])
+                "Files have changed that are in use; what they held stays in use.",
+                ["names": loaded.outdated.joined(separator: ", ")])
+        }
+        if !loaded.problems.isEmpty {
+            log.error(
+                "What is in use is not good on the disk any more: a start would fail.",
+                ["because": loaded.problems.joined(separator: "; ")])
         }
         makeRoom(for: loaded.configuration)
     }
 
     private func run() throws(Errno) -> Int32 {
+        let isGoingOn = heritage != nil
+        var isOver = false
         defer {
-            admin?.close()
+            // Who is tried next after one that fails here listens on the same socket, at the same path.
+            if isOver || !isGoingOn { admin?.close() }
             log.close()
         }
         // Holders and successors become ours when their parents end.
@@ -290,6 +314,7 @@ package final class SupervisorProcess {
         loop.schedule(at: Clock.now + Supervision.Limits.stable) { [unowned self] in kept.hasServed() }
         watchCertificates()
         try loop.run()
+        isOver = true
         // The keeper executes it. A path that is too long was refused when it was ordered.
         // None is written down, too: a supervisor that died here before may have named one.
         _ = kept.words.setAfterwards(afterwards ?? "")
@@ -328,6 +353,8 @@ package final class SupervisorProcess {
         if supervision.isStopping, !wasStopping {
             abandonUpgrade()
             announceEnd()
+            // Before anybody is told: an end that was ordered outlives this process.
+            leave()
         }
         // While sessions drain, the operator may look on, and order the end.
         if supervision.isStopping, !supervision.isDraining { admin?.close() }

@@ -28,7 +28,7 @@ struct KeepingTests {
             actions += keeper.handle(Self.sight(), at: Self.at(now))
             step += 1
         }
-        return (keeper, actions)
+        return (keeper, actions.filter { $0 != .vouch })
     }
 
     @Test("leaves a supervisor alone that speaks, and kills one that does not")
@@ -53,8 +53,8 @@ struct KeepingTests {
     @Test("waits for a successor as long as there is a holder, and gives it time")
     func succession() {
         var (keeper, _) = keeper(until: 2, hearing: [2])
-        #expect(keeper.handle(Self.sight(alive: false), at: Self.at(2.1)).isEmpty)
-        #expect(keeper.handle(Self.sight(alive: false), at: Self.at(20)).isEmpty)
+        #expect(keeper.handle(Self.sight(alive: false), at: Self.at(2.1)) == [.vouch])
+        #expect(keeper.handle(Self.sight(alive: false), at: Self.at(20)) == [.vouch])
         #expect(keeper.handle(Self.sight(11), at: Self.at(20.1)).isEmpty)
         #expect(keeper.handle(Self.sight(11), at: Self.at(20.2)).isEmpty)
         #expect(keeper.handle(Self.sight(11, alive: false, holder: false), at: Self.at(20.3)) == [.leave(isInOrder: false)])
@@ -65,9 +65,32 @@ struct KeepingTests {
     @Test("does not wait for a holder for ever")
     func holderThatHangs() {
         var (keeper, _) = keeper(until: 2, hearing: [2])
-        #expect(keeper.handle(Self.sight(alive: false), at: Self.at(2.1)).isEmpty)
-        #expect(keeper.handle(Self.sight(alive: false), at: Self.at(62)).isEmpty)
+        #expect(keeper.handle(Self.sight(alive: false), at: Self.at(2.1)) == [.vouch])
+        #expect(keeper.handle(Self.sight(alive: false), at: Self.at(62)) == [.vouch])
         #expect(keeper.handle(Self.sight(alive: false), at: Self.at(62.2)) == [.leave(isInOrder: false)])
+    }
+
+    @Test("vouches for a supervisor that is missing or has not spoken, as long as its own bounds, and for no other")
+    func vouches() {
+        var (keeper, _) = keeper(until: 2, hearing: [2])
+        /// The seconds in which something is done, looking every 100 ms.
+        func seconds(_ event: Keeping.Event, from begin: Double, to end: Double) -> [(Double, Keeping.Action)] {
+            var found: [(Double, Keeping.Action)] = []
+            for tenth in Int((begin * 10).rounded())..<Int((end * 10).rounded()) {
+                let second = Double(tenth) / 10
+                for action in keeper.handle(event, at: Self.at(second)) { found.append((second, action)) }
+            }
+            return found
+        }
+        // It serves: what it says itself is enough.
+        #expect(seconds(Self.sight(), from: 2.1, to: 5).isEmpty)
+        var vouched = seconds(Self.sight(alive: false), from: 5, to: 10)
+        #expect(vouched.count == 10 && vouched.allSatisfy { $0.1 == .vouch })
+        vouched = seconds(Self.sight(11), from: 10, to: 39)
+        #expect(vouched.count == 58 && vouched.allSatisfy { $0.1 == .vouch })
+        _ = keeper.handle(.heard, at: Self.at(39))
+        vouched = seconds(Self.sight(11), from: 39, to: 43.2)
+        #expect(vouched.map(\.1) == [.kill(11)])
     }
 
     @Test("leaves with a supervisor that ends in order, also when its holder is still there")
@@ -81,7 +104,7 @@ struct KeepingTests {
     func orders() {
         var (keeper, _) = keeper(until: 2, hearing: [2])
         #expect(keeper.handle(.ordered(1, isLasting: false), at: Self.at(2.1)) == [.signal(1, to: 10)])
-        #expect(keeper.handle(Self.sight(alive: false), at: Self.at(2.2)).isEmpty)
+        #expect(keeper.handle(Self.sight(alive: false), at: Self.at(2.2)) == [.vouch])
         #expect(keeper.handle(.ordered(1, isLasting: false), at: Self.at(2.3)).isEmpty)
         #expect(keeper.handle(.ordered(15, isLasting: true), at: Self.at(2.4)).isEmpty)
         #expect(keeper.handle(Self.sight(11), at: Self.at(2.5)) == [.signal(15, to: 11)])

@@ -198,6 +198,39 @@ struct NetworkProtocolTests {
         }
     }
 
+    @Test("a secret that came for a reload which was cancelled, or refused, is never used")
+    func cancelledSecret() async throws {
+        try await Self.withPair("address 10.9.0.10/24") { loop, left, right, _ in
+            let file = Self.file(left.interface.name, "address 10.9.0.10/24")
+            func prepare(_ text: String, _ generation: UInt64, _ answer: @escaping (ChildMessage) -> Bool) throws {
+                try left.configure(text, generation: generation)
+                try #require(try loop.waitFor { left.messages.contains(where: answer) })
+            }
+            // Another host has refused it. The supervisor that says so need not be the one that asked.
+            try left.hand(PairSecret.generate().fileContents, as: .vrrpSecret)
+            try prepare(file, 2) { $0 == .prepared(generation: 2) }
+            left.supervisor.send(.cancel(generation: 1))
+            left.commit(generation: 2)
+            try #require(
+                try loop.waitFor { left.messages.contains { if case .refused(2, _) = $0 { true } else { false } } })
+            // This host refuses it itself.
+            try left.hand(PairSecret.generate().fileContents, as: .vrrpSecret)
+            try prepare("vrrp", 3) { if case .refused(3, _) = $0 { true } else { false } }
+            // Only what the operator took back is in force.
+            try prepare(file, 4) { $0 == .prepared(generation: 4) }
+            left.commit(generation: 4)
+            try #require(try loop.waitFor { left.messages.contains(.serving(generation: 4)) })
+            let heard = try #require(right.routers()[0]["counters"]?["advertisements_received"]?.integer)
+            try #require(
+                try loop.waitFor {
+                    right.routers()[0]["counters"]?["advertisements_received"]?.integer ?? 0 > heard + 5
+                        || right.routers()[0]["refusals"]?.members?.isEmpty == false
+                })
+            #expect(right.routers()[0]["refusals"]?.members?.isEmpty == true)
+            #expect(left.holds(Self.v4) && right.routers()[0]["counters"]?["became_active"] == 0)
+        }
+    }
+
     @Test("a host that begins with authentication, or ends it, costs nobody the address")
     func introduction() async throws {
         try await Self.withPair("address 10.9.0.10/24; advert-interval 300ms; authentication none") {

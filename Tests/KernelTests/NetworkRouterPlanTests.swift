@@ -133,6 +133,28 @@ struct NetworkRouterPlanTests {
         #expect(own.keys.map(\.id) == [7, 8] && own.activeKey == 8)
     }
 
+    @Test func aKeyOfAConfigurationThatWasRefusedIsForgotten() throws {
+        var configuration = try Self.configuration(["10.0.0.10/24"])
+        configuration.routers[0].authentication.kind = .hmac
+        configuration.routers[0].authentication.keys = [.init(id: 7, path: "/7")]
+        func secret(_ secrets: RouterSecrets) throws -> [UInt8]? {
+            try RouterPlan.plans(of: configuration, secrets: secrets)[0].authentication?.keys[0].secret
+        }
+        let (old, new) = ([UInt8](repeating: 1, count: 32), [UInt8](repeating: 2, count: 32))
+        var secrets = RouterSecrets()
+        secrets.take(.vrrpKey("mqtt", 7), old)
+        #expect(try secret(secrets) == old)
+        secrets.commit()
+        secrets.take(.vrrpKey("mqtt", 7), new)
+        #expect(try secret(secrets) == new)
+        secrets.cancel()
+        #expect(try secret(secrets) == old)
+        secrets.take(.vrrpKey("mqtt", 7), new)
+        secrets.commit()
+        secrets.cancel()
+        #expect(try secret(secrets) == new)
+    }
+
     @Test func versionTwoCarriesItsPassword() throws {
         var configuration = try Self.configuration(["10.0.0.10/24"])
         configuration.routers[0].version = 2

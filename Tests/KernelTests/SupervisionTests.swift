@@ -151,11 +151,40 @@ struct SupervisionTests {
     func resumed() {
         var dialogue = SupervisionDialogue()
         dialogue.supervision = Supervision(
-            resuming: [.balancer: (3, "signal 9"), .vip: (0, nil)], generation: 7, at: dialogue.now)
+            resuming: [.balancer: (3, "signal 9"), .vip: (0, nil)], wanted: [.balancer, .vip], generation: 7,
+            at: dialogue.now)
         #expect(dialogue.supervision.isServing(.balancer) && dialogue.supervision.isServing(.vip))
         #expect(dialogue.supervision.restarts(.balancer) == 3)
         #expect(dialogue.live(.seconds(20)) == [])
         #expect(dialogue.tell(.reload(roles: [.balancer, .vip], generation: 8)).count == 2)
+    }
+
+    @Test("starts what is missing where another program was, unless it is told to stop")
+    func resumedWithout() {
+        var dialogue = SupervisionDialogue()
+        dialogue.supervision = Supervision(
+            resuming: [.balancer: (0, nil)], wanted: [.balancer, .vip], generation: 7, at: dialogue.now)
+        var stopped = dialogue
+        #expect(stopped.tell(.stop).map { if case .stop(.balancer, _) = $0 { true } else { false } } == [true])
+        dialogue.wait(Supervision.Limits.resumption - .milliseconds(1))
+        #expect(dialogue.tell(.timeout) == [])
+        dialogue.wait(.milliseconds(1))
+        #expect(dialogue.tell(.timeout) == [.spawn(.vip, generation: 7), .link])
+        // Without a balancer nobody serves what `vip` would hold.
+        var alone = SupervisionDialogue()
+        alone.supervision = Supervision(resuming: [:], wanted: [.balancer, .vip], generation: 7, at: alone.now)
+        #expect(alone.timeout() == [.spawn(.balancer, generation: 7)])
+        alone.tell(.prepared(.balancer, generation: 7))
+        #expect(alone.tell(.serving(.balancer, generation: 7)).contains(.spawn(.vip, generation: 7)))
+        // One that the configuration in force does not want is dismissed by the next vote.
+        var former = SupervisionDialogue()
+        former.supervision = Supervision(
+            resuming: [.balancer: (0, nil), .vip: (0, nil)], wanted: [.balancer], generation: 7, at: former.now)
+        former.tell(.reload(roles: [.balancer], generation: 8))
+        #expect(
+            former.tell(.prepared(.balancer, generation: 8)) == [
+                .commit(.balancer, generation: 8), .stop(.vip, deadline: former.now + Supervision.Limits.stop),
+            ])
     }
 
     // MARK: Death

@@ -8,16 +8,16 @@ import Wire
 @Suite("A supervisor that dies", .serialized)
 struct SupervisorDeathTests {
     /// A daemon with sessions through it.
-    private final class Scene {
+    final class Scene {
         let broker: EventLoop
         let traffic: SuccessionTraffic
         let daemon: Daemon
 
-        init(sessions: Int = 8) throws {
+        init(sessions: Int = 8, lines: String = "") throws {
             broker = try EventLoop()
             traffic = try SuccessionTraffic(on: broker, seed: 23)
             let port = traffic.port
-            daemon = try Daemon { $0.replacing("127.0.0.1:9;", with: "127.0.0.1:\(port);") }
+            daemon = try Daemon { $0.replacing("127.0.0.1:9;", with: "127.0.0.1:\(port);") + lines }
             try daemon.turn { daemon.isTold("READY=1") }
             traffic.target = daemon.port
             for number in 0..<sessions { try traffic.begin(isSmall: number % 4 == 0) }

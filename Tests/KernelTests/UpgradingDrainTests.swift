@@ -10,7 +10,7 @@ struct UpgradingDrainTests {
     /// A program of another layout, which is another build as anything else.
     ///
     /// - Parameter last: what it does after it has said what it is.
-    private func program(_ workshop: UpgradingTests.Workshop, last: String = "") throws -> String {
+    static func program(_ workshop: UpgradingTests.Workshop, last: String = "") throws -> String {
         let other = try workshop.build("other")
         return try workshop.script(
             "layout",
@@ -30,7 +30,7 @@ struct UpgradingDrainTests {
         let daemon = try Daemon()
         try daemon.turn { daemon.isTold("READY=1") }
         let pids = try daemon.processes()
-        let shown = try daemon.show(["upgrade", try program(workshop), "--drain"])
+        let shown = try daemon.show(["upgrade", try Self.program(workshop), "--drain"])
         #expect(shown.contains("draining; version 9.9 starts within"), "\(shown)")
         #expect(shown.hasSuffix("version 9.9 serves\n"), "\(shown) \(daemon.log)")
         #expect(try daemon.processes()[0] == pids[0])
@@ -43,7 +43,7 @@ struct UpgradingDrainTests {
         let daemon = try Daemon()
         try daemon.turn { daemon.isTold("READY=1") }
         let pid = try daemon.processes()[0]
-        let shown = try daemon.show(["upgrade", try program(workshop, last: "rm -f \"$0\""), "--drain"])
+        let shown = try daemon.show(["upgrade", try Self.program(workshop, last: "rm -f \"$0\""), "--drain"])
         #expect(shown.contains("the new program does not start: execve"), "\(shown) \(daemon.log)")
         #expect(!shown.contains("serves\n") || shown.contains("the known one serves again"))
         try daemon.successor()
@@ -57,7 +57,7 @@ struct UpgradingDrainTests {
     func stopped() throws {
         let workshop = try UpgradingTests.Workshop()
         let scene = try UpgradingTests.Scene(sessions: 6, lines: "drain { rate 1/s; deadline 5m }\n")
-        let answer = try scene.upgrade(try program(workshop), drain: true)
+        let answer = try scene.upgrade(try Self.program(workshop), drain: true)
         #expect(answer["draining"] == true, "\(answer.text)")
         #expect(answer["within_ms"]?.integer ?? 0 >= 300_000)
         let status = try scene.daemon.ask(["command": "status"])

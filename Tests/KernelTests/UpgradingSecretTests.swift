@@ -86,14 +86,20 @@ struct UpgradingSecretTests {
 
                 """.utf8))
         let read = try LoadedConfiguration(path: "\(directory)/understudy.conf", node: "lb1")
-        var kept = read
-        #expect(try kept.goOn(with: [:]) == [])
-        #expect(kept.pairSecret == new.fileContents)
-        let tickets = try old.ticketSecret()
-        #expect(
-            try kept.goOn(with: [.pairSecret: old.fileContents, .ticketSecret: tickets, .secret("other"): [1]])
-                == ["secret/pair", "secret/tickets"])
-        #expect(kept.pairSecret == old.fileContents && kept.ticketSecret == tickets)
-        #expect(try kept.goOn(with: [.pairSecret: old.fileContents]) == [])
+        #expect(read.pairSecret == new.fileContents && read.outdated == [] && read.problems == [])
+        func goOn(_ given: [DescriptorName: [UInt8]]) throws -> LoadedConfiguration {
+            try LoadedConfiguration(read.bundle, given: GivenSecrets(given))
+        }
+        #expect(try goOn([:]).pairSecret == new.fileContents)
+        #expect(try goOn([.pairSecret: new.fileContents]).outdated == [])
+        var kept = try goOn([.pairSecret: old.fileContents, .secret("other"): [1]])
+        #expect(kept.outdated == ["secret/pair"] && kept.problems == [])
+        #expect(try kept.pairSecret == old.fileContents && kept.ticketSecret == old.ticketSecret())
+        // The file is needed by nobody who was given what it held, and by everybody else.
+        try FileTree.remove("\(directory)/pair.key")
+        kept = try goOn([.pairSecret: old.fileContents])
+        #expect(kept.outdated == ["secret/pair"] && kept.problems.count == 1 && kept.problems[0].contains("pair.key is missing"))
+        #expect(kept.pairSecret == old.fileContents)
+        #expect(throws: LoadedConfiguration.Refusal.self) { try goOn([:]) }
     }
 }

@@ -159,6 +159,10 @@ struct UpgradingTests {
             "fails at the supervisor's state", "exec \"$REAL\" \"$@\"",
             "if [ \"$1\" = balancer ]; then exec OTHER \"$@\"; fi; exit 3", "exit status 3"
         ),
+        (
+            "is gone when the supervisor is to become it", "exec \"$REAL\" \"$@\"",
+            "if [ \"$1\" = run ]; then rm -f \"$0\"; fi; exec OTHER \"$@\"", "No such file"
+        ),
     ]
 
     @Test("to a bad program keeps the known one and every session", arguments: badPrograms.indices)

@@ -23,7 +23,8 @@ extension BalancerProcess {
             ["sessions": "\(sessions)", "rate": rate == 0 ? "none" : "\(rate)/s", "within": (deadline - Clock.now).text])
         for handle in loops { handle.mailbox.post(.drain(most: 0)) }
         let bucket = rate == 0 ? nil : TokenBucket(rate: rate, burst: max(1, rate / 10), at: Clock.now)
-        drain(by: deadline, bucket)
+        drains += 1
+        drain(by: deadline, bucket, drains)
     }
 
     /// Divides so many sessions among the loops that have some. Another loop comes first each time: one that has only sessions
@@ -42,7 +43,9 @@ extension BalancerProcess {
         return shares
     }
 
-    private func drain(by deadline: Instant, _ bucket: TokenBucket?) {
+    /// - Parameter number: of this drain; one that is ordered later takes its place.
+    private func drain(by deadline: Instant, _ bucket: TokenBucket?, _ number: Int) {
+        guard number == drains else { return }
         let now = Clock.now
         let left = sessions
         guard left > 0, now < deadline else {
@@ -58,7 +61,9 @@ extension BalancerProcess {
             while count < left, bucket?.take(at: now) == true { count += 1 }
         }
         for (handle, most) in shares(of: count) { handle.mailbox.post(.drain(most: most)) }
-        loop.schedule(at: min(deadline, now + Self.drainPause)) { [unowned self] in drain(by: deadline, bucket) }
+        loop.schedule(at: min(deadline, now + Self.drainPause)) { [unowned self] in
+            drain(by: deadline, bucket, number)
+        }
     }
 
     /// Ends every session and the process.

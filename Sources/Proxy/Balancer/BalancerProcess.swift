@@ -55,6 +55,8 @@ package final class BalancerProcess {
     /// Rings when no session is left on the addresses that are being handed over.
     private let drainedBell: Bell
     var hasDrained = false
+    /// Orders to drain everything so far: a supervisor that follows another repeats it.
+    var drains = 0
     /// Rings when every loop has taken in what it inherited, and listens.
     let readyBell: Bell
     var areLoopsReady = false
