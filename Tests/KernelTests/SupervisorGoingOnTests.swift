@@ -132,8 +132,13 @@ struct SupervisorGoingOnTests {
             // The reload, committed or not, and behind it the vote of the one that follows.
             try scene.turn { try daemon.ask(["command": "status"])["generation"]?.integer ?? 0 > generation + 1 }
             // Whichever it is, somebody is there.
-            let isThere = try FileTree.sockets(of: daemon.supervisor())
-            scene.traffic.target = try #require(ports.first { isThere.contains($0) })
+            var served: UInt16?
+            try scene.turn {
+                let isThere = try FileTree.sockets(of: daemon.supervisor())
+                served = ports.first { isThere.contains($0) }
+                return served != nil
+            }
+            scene.traffic.target = try #require(served)
             try scene.traffic.begin(isSmall: false)
             try scene.turn { try daemon.ask(["command": "reload"])["ok"] == true }
             scene.traffic.target = port

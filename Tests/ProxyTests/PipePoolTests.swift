@@ -58,6 +58,22 @@ struct PipePoolTests {
         for number in lent { #expect(!pool.isWhole(number)) }
     }
 
+    @Test("in whose making a predecessor died outlive the next program as well")
+    func halfMade() throws {
+        let memory = Self.memory()
+        let before = Held(region: memory)
+        let number = try #require(before.allocate())
+        let ends = PipePool(region: memory).ends
+        try #require(ends.count == 2)
+        for end in ends { try Descriptor.setCloseOnExec(end, true) }
+        before.release(number)
+        let after = Held(region: memory)
+        after.rebuild(inUse: [])
+        for end in ends { #expect(fcntl(end, F_GETFD) == 0, "its successor has it still") }
+        #expect(after.allocate() == number)
+        after.destroy(number)
+    }
+
     @Test("are found again with what is in them; what nobody claims is closed, what is empty is kept")
     func adoption() throws {
         let memory = Self.memory()

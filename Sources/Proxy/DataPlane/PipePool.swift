@@ -85,9 +85,7 @@ struct PipePool: ~Copyable {
             }
             store(Record(identity: SplicePipe.identity(reading), reading: reading, writing: writing), number)
             Chaos.point(.pipeMade)
-            try Descriptor.setCloseOnExec(reading, false)
-            Chaos.point(.pipeKept)
-            try Descriptor.setCloseOnExec(writing, false)
+            try keep(number)
             ends.release()
             return true
         } catch {
@@ -95,6 +93,13 @@ struct PipePool: ~Copyable {
             refuse()
             return false
         }
+    }
+
+    /// Lets both ends of a pipe outlive the process, also when another program follows it.
+    private func keep(_ number: Int) throws(Errno) {
+        try Descriptor.setCloseOnExec(record(number).reading, false)
+        Chaos.point(.pipeKept)
+        try Descriptor.setCloseOnExec(record(number).writing, false)
     }
 
     /// Takes back an empty pipe.
@@ -132,7 +137,9 @@ struct PipePool: ~Copyable {
         unsafe state.pointee = State(used: inUse.count)
         for number in 1...Self.maximum where !inUse.contains(UInt8(number)) && record(number).identity != 0 {
             let old = record(number)
-            if isWhole(UInt8(number)), SplicePipe.fill(old.reading) == 0 {
+            // Who died while it made this one may have left it without the second half of ``keep(_:)``, and have been followed by its holder,
+            // to whom that makes no difference.
+            if isWhole(UInt8(number)), SplicePipe.fill(old.reading) == 0, (try? keep(number)) != nil {
                 unsafe state.pointee.free |= 1 << UInt32(number)
             } else {
                 for end in [old.reading, old.writing] where SplicePipe.identity(end) == old.identity { Descriptor.close(end) }

@@ -2,6 +2,7 @@
 
 import Linux
 import MQTT
+import Synchronization
 import WebSocket
 import Wire
 
@@ -45,14 +46,16 @@ extension Loop {
     /// Leaves the server and ends the session with a last packet for the client, if any. What was received for it and not sent is
     /// forgotten.
     func depart(_ index: UInt32, _ cause: EndCause, _ packet: [UInt8]?) {
-        // Whoever dies on the way from here has a session that was being ended.
-        slots[index].leaving = UInt8(cause.rawValue) + 1
+        record(slots[index], index, cause)
+        slots[index].isRecorded = true
+        // Whoever dies on the way from here has a session that was being ended: the client is told once or not at all.
+        slots[index].reason = UInt8(cause.rawValue)
+        slots[index].phase = .lingering
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
         if slots[index].edge != 0 {
             finishEdge(index, with: packet, cause, .goingAway)
             return
         }
-        record(slots[index], index, cause)
-        slots[index].isRecorded = true
         let down = slots[index].down
         leaveServer(index)
         releaseChunks(index)
@@ -62,8 +65,6 @@ extension Loop {
         // A client that takes nothing now is told nothing.
         if let packet { _ = Socket.send(slots[index].client, packet.span) }
         Socket.shutdownWrite(slots[index].client)
-        slots[index].phase = .lingering
-        slots[index].reason = UInt8(cause.rawValue)
         setDeadline(index, now + Self.lingerTime)
         drop(index)
     }
