@@ -159,8 +159,8 @@ struct PipePool: ~Copyable {
     /// Bytes that are in a pipe; `nil`: it is none.
     func fill(_ number: UInt8) -> Int? { SplicePipe.fill(record(Int(number)).reading) }
 
-    /// Moves at most `count` bytes from a socket into an empty pipe. What is there may be more than fits: only *would block* says that
-    /// the socket is empty.
+    /// Moves at most `count` bytes from a socket into an empty pipe. What is there may be more than fits; whether there is
+    /// more at all only receiving tells.
     func receive(_ socket: Int32, into number: UInt8, _ count: Int) -> Transfer {
         SplicePipe.move(socket, record(Int(number)).writing, count)
     }
