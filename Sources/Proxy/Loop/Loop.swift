@@ -364,7 +364,7 @@ final class Loop {
     }
 }
 
-/// What an event belongs to: 31 bits of generation, 31 bits of slot, one bit for the side; or a listener, the bell, or the set of these.
+/// What an event belongs to: 30 bits of generation, 31 bits of slot, one bit for the side; or a listener, the bell, or the set of these.
 struct Tag {
     private let value: UInt64
 
