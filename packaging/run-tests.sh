@@ -36,6 +36,7 @@ done
 
 status=0
 unsteady=()
+lost=()
 
 # The functions whose tests failed, from the event stream of a run: TARGET.SUITE/function(). Fails when the run did not come
 # to its end, or something failed that is no function of a test: then nobody knows what else would have.
@@ -56,6 +57,29 @@ print("\n".join(sorted({name.rsplit("/", 1)[0] for name in failed})))
 PYTHON
 }
 
+# What failed tests said, a line each, from the event stream of a run, and which were under way when it ended too early.
+said() {
+    python3 - "$1" <<'PYTHON'
+import json, sys
+
+under_way = {}
+for line in open(sys.argv[1], encoding="utf-8"):
+    payload = json.loads(line).get("payload", {})
+    kind, test = payload.get("kind"), payload.get("testID", "")
+    if kind == "testStarted":
+        under_way[test] = None
+    elif kind in ("testEnded", "testSkipped"):
+        under_way.pop(test, None)
+    if kind == "issueRecorded":
+        name = payload.get("testID", "").rsplit("/", 1)[0]
+        text = " ".join(part.get("text", "") for part in payload.get("messages", []))
+        print(f"{name}: {' '.join(text.split())[:600]}")
+for test in under_way:
+    if test.count("/") > 1:
+        print(f"{test.rsplit('/', 1)[0]}: was under way when the run ended")
+PYTHON
+}
+
 # Whether a run came to its end and ran a test at all.
 has_run() {
     grep -q '"kind":"runEnded"' "$1" && grep -q '"kind":"testEnded"' "$1"
@@ -67,13 +91,14 @@ in_real_time() {
     rm -f "$events"
     if timeout $patience swift test --skip-build --no-parallel --event-stream-output-path "$events" --filter "$1"; then return; fi
     if ! failed "$events" >"$scratch/failed"; then
-        echo "The run did not come to its end." >&2
-        status=1
+        lost+=("the run of $1 did not come to its end")
+        if [[ -e $events ]]; then said "$events" >>"$scratch/said"; fi
         return
     fi
+    said "$events" >>"$scratch/said"
     mapfile -t names <"$scratch/failed"
     if [[ ${#names[@]} -eq 0 || ${#names[@]} -gt $second_chances ]]; then
-        status=1
+        lost+=("${#names[@]} tests of $1:" "${names[@]}")
         return
     fi
     for name in "${names[@]}"; do
@@ -83,7 +108,8 @@ in_real_time() {
             --filter "$(sed 's/[][().*+?^$|\\]/\\&/g' <<<"$name")" && has_run "$events"; then
             unsteady+=("$name")
         else
-            status=1
+            lost+=("$name")
+            if [[ -e $events ]]; then said "$events" >>"$scratch/said"; fi
         fi
     done
 }
@@ -103,13 +129,19 @@ banner() {
     echo "##################################################################"
     echo "# $1"
     shift
-    printf '#   %s\n' "$@"
+    if [[ $# -gt 0 ]]; then printf '#   %s\n' "$@"; fi
     echo "##################################################################"
 }
 
+# Last of all what failed, and what it said: the end of a long output is what people read.
+if [[ -s $scratch/said ]]; then banner "WHAT FAILED TESTS SAID:"; cat "$scratch/said"; fi
 if [[ ${#unsteady[@]} -gt 0 ]]; then banner "PASSED ONLY ON THE SECOND ATTEMPT:" "${unsteady[@]}"; fi
 if [[ ${#unable[@]} -gt 0 ]]; then
     banner "NOT RUN HERE:" "${unable[@]}"
     if [[ ${CI:-} == true ]]; then status=1; fi
+fi
+if [[ ${#lost[@]} -gt 0 ]]; then
+    banner "FAILED:" "${lost[@]}"
+    status=1
 fi
 exit "$status"
