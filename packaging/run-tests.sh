@@ -64,6 +64,9 @@ import json, sys
 
 under_way = {}
 for line in open(sys.argv[1], encoding="utf-8"):
+    # The last line of a run that was killed may be half of one.
+    if not line.endswith("\n"):
+        break
     payload = json.loads(line).get("payload", {})
     kind, test = payload.get("kind"), payload.get("testID", "")
     if kind == "testStarted":
