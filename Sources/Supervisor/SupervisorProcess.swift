@@ -167,6 +167,11 @@ package final class SupervisorProcess {
         } catch {
             throw Refusal(description: error.description)
         }
+        if let limit = try? ResourceLimits.openFiles().hard, limit < leastOpenFiles {
+            throw Refusal(
+                description: "at most \(limit) files may be open (ulimit -Hn), and \(leastOpenFiles) are the least: two for each session, "
+                    + "some hundreds for everything else")
+        }
         do throws(Errno) {
             try refuseSecond(at: loaded.configuration.admin.socketPath)
             return try SupervisorProcess(settings, kept, loaded).run()

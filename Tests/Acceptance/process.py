@@ -1,5 +1,5 @@
-"""The balancer as a process: how many threads serve, what rights it needs for ports below 1024, and that one file of the program has
-everything.
+"""The program by itself: how many threads serve, what rights ports below 1024 need, how few open files it can live with, what it counts,
+that one file of it has everything, and what a firewall has to let through.
 
 usage: process.py
 """
@@ -7,7 +7,9 @@ usage: process.py
 import os
 import pwd
 import re
+import socket
 import subprocess
+import urllib.request
 
 import house
 from house import expect, wait_for
@@ -45,7 +47,6 @@ def threads():
 
 def upgrade(port, tls=None):
     """The answer to a browser's request for a WebSocket."""
-    import socket
     peer = socket.create_connection(("127.0.0.1", port), timeout=house.PATIENCE)
     if tls:
         peer = tls.wrap_socket(peer, server_hostname="mqtt.example.com")
@@ -83,6 +84,33 @@ def rights(tls):
     print("ok rights: without it the program ends, and says which port it may not have")
 
 
+def counted():
+    """Ten devices and one who asks are eleven connections, as with NGINX."""
+    balancer = house.Balancer(PLAIN + "status { bind 127.0.0.1:8888 }\n")
+    devices = [house.Client(1883, f"device-{number}") for number in range(10)]
+    with urllib.request.urlopen("http://127.0.0.1:8888/status", timeout=house.PATIENCE) as answer:
+        said, kind = answer.read().decode(), answer.headers["Content-Type"]
+    expect(kind.startswith("text/plain"), kind)
+    wanted = "Active connections: 11 \nserver accepts handled requests\n 11 11 1 \nReading: 0 Writing: 1 Waiting: 0 \n"
+    expect(said == wanted, "it says", said)
+    for device in devices:
+        device.close()
+    balancer.stop()
+    print("ok counted: ten devices and one who asks are eleven")
+
+
+def few_files():
+    """With fewer open files than it needs the program says so, with the numbers, and does not start."""
+    balancer = house.Balancer(PLAIN, before=["sh", "-c", 'ulimit -n 100; exec "$@"', "sh"], wait=False)
+    expect(balancer.process.wait(house.PATIENCE) == 1, "it ended with", balancer.process.returncode)
+    said = house.log_of(balancer.name)
+    expect(re.search(r"at most 100 files may be open .* 768 are the least", said), "it says", said[-1000:])
+    balancer = house.Balancer(PLAIN, before=["sh", "-c", 'ulimit -n 768; exec "$@"', "sh"])
+    house.Client(1883, "device").ping()
+    balancer.stop()
+    print("ok few files: 100 are refused with the numbers, 768 serve")
+
+
 def build():
     """One program has it all."""
     said = subprocess.run([house.BINARY, "version", "--features"], capture_output=True, text=True, timeout=house.PATIENCE)
@@ -108,6 +136,8 @@ def body():
     house.mosquitto("broker", "10.77.0.1")
     threads()
     rights(house.certificates(house.SCRATCH / "tls"))
+    counted()
+    few_files()
     build()
     ports()
 

@@ -27,7 +27,7 @@ struct Acceptance {
         func alone() throws {
             let lines = try Script.run(["process.py"])
             #expect(lines.count { $0.hasPrefix("ok threads ") } == 4 && lines.count { $0.hasPrefix("ok rights: ") } == 2)
-            #expect(lines.contains { $0.hasPrefix("ok build: ") } && lines.contains { $0.hasPrefix("ok ports: ") })
+            for word in ["counted", "few files", "build", "ports"] { #expect(lines.contains { $0.hasPrefix("ok \(word): ") }) }
         }
     }
 
