@@ -143,6 +143,7 @@ package final class SupervisorProcess {
             throw Refusal(description: error.description)
         }
         if let heritage {
+            kept.closeOthers(but: heritage)
             do throws(Refusal) {
                 return try run(settings, kept, heritage, isSuccessor: isSuccessor)
             } catch {
