@@ -94,17 +94,12 @@ static inline OSSL_PARAM cssl_kdf_salt(void *bytes, size_t count) {
 static inline OSSL_PARAM cssl_kdf_info(void *bytes, size_t count) {
     return OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, bytes, count);
 }
-static inline OSSL_PARAM cssl_kdf_secret(void *bytes, size_t count) {
-    return OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, bytes, count);
-}
-static inline OSSL_PARAM cssl_kdf_seed(void *bytes, size_t count) {
-    return OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, bytes, count);
-}
-static inline OSSL_PARAM cssl_mac_key(void *bytes, size_t count) {
-    return OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, bytes, count);
-}
-static inline OSSL_PARAM cssl_mac_digest(char *name) {
-    return OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
+
+// The hash of an HMAC.
+static inline int cssl_mac_set_digest(EVP_MAC_CTX *context, const char *name) {
+    OSSL_PARAM parameters[2] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)name, 0), OSSL_PARAM_construct_end()};
+    return EVP_MAC_CTX_set_params(context, parameters);
 }
 
 // The tag of an AEAD: by parameters that are already made, without the detour that EVP_CIPHER_CTX_ctrl takes to them.

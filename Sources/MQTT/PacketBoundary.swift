@@ -25,6 +25,8 @@ package struct PacketBoundary: Equatable, Sendable, BitwiseCopyable {
         package static let disconnect = Stops(rawValue: 1)
         /// Everything but AUTH, as long as a server's CONNACK is awaited (MQTT 5.0, 4.12).
         package static let allButAuth = Stops(rawValue: 2)
+        /// Both: put together here, where it costs nothing for each message.
+        package static let all = Stops(rawValue: 3)
 
         /// Whether a packet with this first byte is one of them.
         @inline(__always)

@@ -65,42 +65,4 @@ package enum KeyDerivation {
         guard result == 1 else { throw .library("EVP_KDF_derive") }
         return output
     }
-
-    /// The pseudo-random function of TLS 1.2 (RFC 5246, 5).
-    ///
-    /// - Parameters:
-    ///   - seed: label and seed, one behind the other.
-    ///   - hash: the suite's hash, in OpenSSL's words.
-    /// - Throws: `library` when OpenSSL offers no TLS1-PRF.
-    static func legacy(secret: [UInt8], seed: [UInt8], hash: String, count: Int) throws(TLSError) -> [UInt8] {
-        ERR_clear_error()
-        // Sound: fetched, checked and freed in this function; the context holds its own reference.
-        let algorithm = unsafe EVP_KDF_fetch(nil, OSSL_KDF_NAME_TLS1_PRF, nil)
-        guard let algorithm = unsafe algorithm else { throw .library("EVP_KDF_fetch TLS1-PRF") }
-        let created = unsafe EVP_KDF_CTX_new(algorithm)
-        unsafe EVP_KDF_free(algorithm)
-        guard let context = unsafe created else { throw .library("EVP_KDF_CTX_new") }
-        defer { unsafe EVP_KDF_CTX_free(context) }
-
-        var output = [UInt8](repeating: 0, count: count)
-        var digest = Array(hash.utf8CString)
-        var secret = secret
-        defer { TrafficKeys.wipe(&secret) }
-        var seed = seed
-        // Sound: all arrays are local and lent for the duration of the call with their counts; the library only reads
-        // what the parameters name, and writes exactly `count` bytes.
-        let result = unsafe digest.withUnsafeMutableBufferPointer { digest in
-            unsafe secret.withUnsafeMutableBufferPointer { secret in
-                unsafe seed.withUnsafeMutableBufferPointer { seed in
-                    let parameters = unsafe [
-                        cssl_kdf_digest(digest.baseAddress), cssl_kdf_secret(secret.baseAddress, secret.count),
-                        cssl_kdf_seed(seed.baseAddress, seed.count), OSSL_PARAM_construct_end(),
-                    ]
-                    return unsafe EVP_KDF_derive(context, &output, count, parameters)
-                }
-            }
-        }
-        guard result == 1 else { throw .library("EVP_KDF_derive") }
-        return output
-    }
 }

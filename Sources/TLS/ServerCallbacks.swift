@@ -94,7 +94,7 @@ extension ServerCallbacks {
                     // Sound: the library lends room for a name of 16 and a vector of at least 16 octets.
                     unsafe name.update(from: keys.name, count: TicketKeys.Keys.nameCount)
                     guard unsafe RAND_bytes(vector, Int32(vectorCount)) == 1,
-                        unsafe EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nil, keys.encryption, vector) == 1,
+                        unsafe EVP_EncryptInit_ex(cipher, ticketCipher, nil, keys.encryption, vector) == 1,
                         unsafe setKey(keys.authentication, of: mac)
                     else { return -1 }
                     return 1
@@ -102,7 +102,7 @@ extension ServerCallbacks {
                 // Sound: as above.
                 let wanted = unsafe Array(UnsafeBufferPointer(start: name, count: TicketKeys.Keys.nameCount))
                 guard let (keys, isCurrent) = try side.tickets.opening(wanted, at: time) else { return 0 }
-                guard unsafe EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nil, keys.encryption, vector) == 1,
+                guard unsafe EVP_DecryptInit_ex(cipher, ticketCipher, nil, keys.encryption, vector) == 1,
                     unsafe setKey(keys.authentication, of: mac)
                 else { return -1 }
                 // 2: a fresh ticket follows. Those of TLS 1.3 are used once only (RFC 8446, C.4).
@@ -113,19 +113,12 @@ extension ServerCallbacks {
             }
         }
 
+    // Sound: fetched once, counted by the library, never changed and never freed; without it the calls that take it fail.
+    nonisolated(unsafe) private static let ticketCipher = unsafe EVP_CIPHER_fetch(nil, "AES-256-CBC", nil)
+
     private static func setKey(_ key: [UInt8], of mac: OpaquePointer?) -> Bool {
-        var key = key
-        var digest = Array("SHA256".utf8CString)
-        // Sound: both arrays are lent for the duration of the call, which copies what it needs.
-        return unsafe digest.withUnsafeMutableBufferPointer { digest in
-            unsafe key.withUnsafeMutableBufferPointer { key in
-                let parameters = unsafe [
-                    cssl_mac_key(key.baseAddress, key.count), cssl_mac_digest(digest.baseAddress),
-                    OSSL_PARAM_construct_end(),
-                ]
-                return unsafe EVP_MAC_CTX_set_params(mac, parameters) == 1
-            }
-        }
+        // Sound: the array is lent for the duration of the call, which copies what it needs.
+        unsafe cssl_mac_set_digest(mac, "SHA256") == 1 && EVP_MAC_init(mac, key, key.count, nil) == 1
     }
 
     /// Writes the moment of the full handshake into a ticket; resumed sessions keep theirs, so that the session timeout

@@ -171,6 +171,8 @@ extension ContextHandle {
         } else {
             unsafe cssl_ctx_set_session_cache_mode(handle, CSSL_SESS_CACHE_OFF)
         }
+        // A device has one connection, and gets a fresh ticket with each: a second one would only cost both sides (RFC 8446, 4.6.1).
+        _ = unsafe SSL_CTX_set_num_tickets(handle, 1)
         if tls.tickets {
             _ = unsafe SSL_CTX_set_tlsext_ticket_key_evp_cb(handle, ServerCallbacks.ticketKey)
             _ = unsafe SSL_CTX_set_session_ticket_cb(

@@ -117,6 +117,9 @@ package import Wire
 
     func noteForeignIdentity(_ offered: [UInt8]) { foreignIdentity = offered }
 
+    /// Whether the other side waits for what is ``unsent`` when the handshake is done: in TLS 1.3 that is nothing but tickets.
+    package var isAwaited: Bool { unsafe SSL_version(handle) < TLS1_3_VERSION || context.role == .client }
+
     /// Whether its context wants the records to be taken over once the handshake is done.
     package var isObserved: Bool { context.isObserved }
 

@@ -161,7 +161,7 @@ struct ChunkPool: ~Copyable {
     /// Sends a part of a chunk.
     @inline(__always)
     ///
-    /// - Parameter isLast: The end of the stream follows at once, so the kernel may wait for it (`MSG_MORE`, at most 200 ms).
+    /// - Parameter isLast: More, or the end of the stream, follows at once, so the kernel may wait for it (`MSG_MORE`, at most 200 ms).
     func send(_ socket: Int32, from chunk: UInt32, _ start: Int, _ end: Int, isLast: Bool = false) -> Transfer {
         precondition(start >= 0 && start < end && end <= size)
         while true {

@@ -234,7 +234,7 @@ extension Slot {
     /// Packets for the client that are looked at before it gets them.
     var stops: PacketBoundary.Stops {
         guard level == ProtocolVersion.v5.rawValue, !isOpaque else { return [] }
-        return awaitsConnack ? [.disconnect, .allButAuth] : .disconnect
+        return awaitsConnack ? .all : .disconnect
     }
 
     /// Untouched bytes, both directions empty and open, and no end in sight: what comes goes the shortest way. Where both are open

@@ -93,8 +93,13 @@ extension Loop {
                 linger(index, .clientTLS)
                 return true
             }
+            // Tickets wait for nobody: where the CONNECT came with the end of the handshake, they go with its CONNACK.
+            var isFollowed = false
+            if case .done = outcome, let session = tls(index, client: true), !session.isAwaited {
+                isFollowed = edges[slots[index].edge].up.pending > 0
+            }
             // A socket that took so little cannot be full; what it does not take now goes out with what follows.
-            if case .starved = flushEdge(index, isUp: false) {
+            if case .starved = flushEdge(index, isUp: false, isFollowed: isFollowed) {
                 // No event would ever send its flight.
                 counters.add(.limitChunks)
                 end(index, .limit)

@@ -10,7 +10,10 @@ extension Loop {
     enum EdgeFlushed { case done, blocked, failed, starved }
 
     /// Sends everything that was committed, and what TLS has ready behind it.
-    func flushEdge(_ index: UInt32, isUp: Bool) -> EdgeFlushed {
+    ///
+    /// - Parameter isFollowed: More to the same side, or the end of its stream, follows at once: the kernel may wait for it
+    ///   (`MSG_MORE`, at most 200 ms), so that both go as one segment.
+    func flushEdge(_ index: UInt32, isUp: Bool, isFollowed: Bool = false) -> EdgeFlushed {
         let edge = slots[index].edge
         let socket = isUp ? slots[index].server : slots[index].client
         while true {
@@ -27,7 +30,7 @@ extension Loop {
             }
             let flow = edges[edge][isUp: isUp].output
             let start = Int(edges[edge][isUp: isUp].sent - flow.base)
-            switch chunks.send(socket, from: flow.chunk, start, start + unsent) {
+            switch chunks.send(socket, from: flow.chunk, start, start + unsent, isLast: isFollowed) {
             case .moved(let count):
                 Chaos.point(.edgeSent)
                 edges[edge][isUp: isUp].sent += UInt64(count)

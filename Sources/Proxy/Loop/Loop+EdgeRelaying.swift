@@ -14,8 +14,8 @@ extension Loop {
     /// something to say: a pong, a close, a key update.
     ///
     /// - Returns: `false` when the session has ended.
-    func pumpEdge(_ index: UInt32, isUp: Bool, ending: Bool) -> Bool {
-        guard pumpDirection(index, isUp: isUp, ending: ending) else { return false }
+    func pumpEdge(_ index: UInt32, isUp: Bool, ending: Bool, isOver: Bool) -> Bool {
+        guard pumpDirection(index, isUp: isUp, ending: ending, isOver: isOver) else { return false }
         if owes(index, isUp: !isUp) {
             guard pumpDirection(index, isUp: !isUp, ending: true) else { return false }
             // The other direction has read, too; what that is owed comes in the next turn.
@@ -24,12 +24,14 @@ extension Loop {
         return true
     }
 
-    private func pumpDirection(_ index: UInt32, isUp: Bool, ending: Bool) -> Bool {
+    private func pumpDirection(_ index: UInt32, isUp: Bool, ending: Bool, isOver: Bool = false) -> Bool {
         let edge = slots[index].edge
         var isDrained = false
+        // The source's last bytes are here.
+        var isLast = false
         var share = Share.chunks
         while true {
-            switch flushEdge(index, isUp: isUp) {
+            switch flushEdge(index, isUp: isUp, isFollowed: isLast && edges[edge][isUp: isUp].pending == 0) {
             case .done: break
             case .blocked: return true
             case .starved: return starve(index)
@@ -69,6 +71,7 @@ extension Loop {
                 return starve(index)
             case (.moved, let isShort)?:
                 isDrained = isShort && !ending
+                isLast = isOver && isShort
                 if isUp || slots[index].isOpaque { slots[index].lastActivity = now }
                 if !isUp, slots[index].awaitsConnack { awaitConnackLonger(index) }
                 // What is dropped gives nobody more time.
@@ -79,6 +82,7 @@ extension Loop {
             case (.ended, _)?:
                 edges[edge][isUp: isUp].isEnded = true
                 slots[index][isUp: isUp].isEnded = true
+                isLast = true
                 if isTruncated(index, isUp: isUp) { counters.add(.tlsTruncated) }
             case (.failed, _)?:
                 end(index, isUp ? .clientReset : .serverReset)

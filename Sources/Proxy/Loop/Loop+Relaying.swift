@@ -16,7 +16,7 @@ extension Loop {
     ///   - isDrained: The source is empty; what is in flight is sent.
     /// - Returns: `false` when the session has ended.
     func pump(_ index: UInt32, isUp: Bool, ending: Bool, isOver: Bool = false, isDrained: Bool = false) -> Bool {
-        if slots[index].edge != 0 { return pumpEdge(index, isUp: isUp, ending: ending) }
+        if slots[index].edge != 0 { return pumpEdge(index, isUp: isUp, ending: ending, isOver: isOver) }
         let source = isUp ? slots[index].client : slots[index].server
         let destination = isUp ? slots[index].server : slots[index].client
         var isDrained = isDrained

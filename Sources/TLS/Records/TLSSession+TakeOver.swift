@@ -82,8 +82,8 @@ extension TLSSession {
         guard witness.clientSecret.count == suite.hashLength, witness.serverSecret.count == suite.hashLength else {
             throw .secrets
         }
-        guard let client = TrafficKeys.keys(secret: witness.clientSecret, suite),
-            var server = TrafficKeys.keys(secret: witness.serverSecret, suite)
+        guard let hash = SecretHash(suite), let client = TrafficKeys.keys(secret: witness.clientSecret, suite, hash),
+            var server = TrafficKeys.keys(secret: witness.serverSecret, suite, hash)
         else { throw .library }
         // Our tickets are sealed already; a client has sealed nothing with its traffic keys yet.
         if context.role == .server { server.sequence = witness.recordsWritten }
@@ -99,12 +99,10 @@ extension TLSSession {
         var serverRandom = [UInt8](repeating: 0, count: 32)
         defer { TrafficKeys.wipe(&master) }
         // Sound: each call fills at most the count it is given.
-        let counts = unsafe (
-            SSL_SESSION_get_master_key(session, &master, master.count),
-            SSL_get_client_random(handle, &clientRandom, clientRandom.count),
-            SSL_get_server_random(handle, &serverRandom, serverRandom.count)
-        )
-        guard counts == (48, 32, 32) else { throw .secrets }
+        guard unsafe SSL_SESSION_get_master_key(session, &master, 48) == 48,
+            unsafe SSL_get_client_random(handle, &clientRandom, 32) == 32,
+            unsafe SSL_get_server_random(handle, &serverRandom, 32) == 32
+        else { throw .secrets }
         do {
             var (client, server) = try TrafficKeys.legacyKeys(
                 master: master, clientRandom: clientRandom, serverRandom: serverRandom, suite)

@@ -6,53 +6,44 @@ import COpenSSL
 package enum TrafficKeys {
     /// The keys of a TLS 1.3 traffic secret; record 0 comes next. `nil` when libcrypto fails.
     package static func keys(secret: [UInt8], _ suite: RecordSuite) -> RecordKeys? {
+        guard let hash = SecretHash(suite) else { return nil }
+        return keys(secret: secret, suite, hash)
+    }
+
+    /// The same with a hash that is made for the suite.
+    static func keys(secret: [UInt8], _ suite: RecordSuite, _ hash: SecretHash) -> RecordKeys? {
         precondition(secret.count == suite.hashLength, "a secret of \(secret.count) bytes")
         var keys = RecordKeys()
         for index in 0..<secret.count { keys.secret[index] = secret[index] }
-        return derive(&keys, secret, suite) ? keys : nil
+        guard derive(&keys, suite, hash) else {
+            keys.wipe()
+            return nil
+        }
+        return keys
     }
 
     /// The next generation (RFC 8446, 7.2); the old secret and keys are overwritten. `false` when libcrypto fails, and
     /// then nothing has changed.
     static func advance(_ keys: inout RecordKeys, _ suite: RecordSuite) -> Bool {
-        var secret: [UInt8] = []
-        secret.reserveCapacity(48)
-        for index in 0..<suite.hashLength { secret.append(keys.secret[index]) }
-        defer { wipe(&secret) }
-        guard var next = expand(secret, "traffic upd", suite.hashLength, suite) else { return false }
-        defer { wipe(&next) }
+        guard let hash = SecretHash(suite), hash.key(keys.secret.span.extracting(0..<suite.hashLength)),
+            hash.expand("traffic upd", suite.hashLength)
+        else { return false }
         var fresh = RecordKeys()
+        defer { fresh.wipe() }
         fresh.generation = keys.generation &+ 1
-        for index in 0..<next.count { fresh.secret[index] = next[index] }
-        guard derive(&fresh, next, suite) else { return false }
+        for index in 0..<suite.hashLength { fresh.secret[index] = hash.block[index] }
+        guard derive(&fresh, suite, hash) else { return false }
         keys = fresh
         return true
     }
 
-    private static func derive(_ keys: inout RecordKeys, _ secret: [UInt8], _ suite: RecordSuite) -> Bool {
-        guard var key = expand(secret, "key", suite.keyLength, suite) else { return false }
-        defer { wipe(&key) }
-        guard var iv = expand(secret, "iv", 12, suite) else { return false }
-        defer { wipe(&iv) }
-        for index in 0..<key.count { keys.key[index] = key[index] }
-        for index in 0..<12 { keys.iv[index] = iv[index] }
+    /// Key and initialisation vector of the secret that is there.
+    private static func derive(_ keys: inout RecordKeys, _ suite: RecordSuite, _ hash: SecretHash) -> Bool {
+        guard hash.key(keys.secret.span.extracting(0..<suite.hashLength)), hash.expand("key", suite.keyLength) else { return false }
+        for index in 0..<suite.keyLength { keys.key[index] = hash.block[index] }
+        guard hash.expand("iv", 12) else { return false }
+        for index in 0..<12 { keys.iv[index] = hash.block[index] }
         return true
-    }
-
-    /// HKDF-Expand-Label without a context (RFC 8446, 7.1), for one block of the hash at most: one HMAC.
-    static func expand(_ secret: [UInt8], _ label: String, _ count: Int, _ suite: RecordSuite) -> [UInt8]? {
-        precondition(count <= suite.hashLength)
-        let full = Array("tls13 ".utf8) + Array(label.utf8)
-        let info = [UInt8(count >> 8), UInt8(count & 255), UInt8(full.count)] + full + [0, 1]
-        var output = [UInt8](repeating: 0, count: 64)
-        defer { wipe(&output) }
-        var length = 0
-        // Sound: the arrays are local and lent with their counts; the library writes at most `output.count` bytes.
-        let result = unsafe EVP_Q_mac(
-            nil, "HMAC", nil, suite.hashName, nil, secret, secret.count, info, info.count, &output, output.count,
-            &length)
-        guard unsafe result != nil, length >= count else { return nil }
-        return Array(output[..<count])
     }
 
     /// The keys of both directions of TLS 1.2 (RFC 5246, 6.3): of the client's records, and of the server's. A Finished of one
@@ -61,9 +52,14 @@ package enum TrafficKeys {
         master: [UInt8], clientRandom: [UInt8], serverRandom: [UInt8], _ suite: RecordSuite
     ) throws(TLSError) -> (client: RecordKeys, server: RecordKeys) {
         let ivLength = suite == .chaCha20Poly1305 ? 12 : 4
-        var block = try KeyDerivation.legacy(
-            secret: master, seed: Array("key expansion".utf8) + serverRandom + clientRandom, hash: suite.hashName,
-            count: 2 * suite.keyLength + 2 * ivLength)
+        var seed: [UInt8] = []
+        seed.reserveCapacity(Self.keyExpansion.utf8CodeUnitCount + serverRandom.count + clientRandom.count)
+        // Sound: a static text's own bytes with their count.
+        unsafe seed.append(
+            contentsOf: UnsafeBufferPointer(start: Self.keyExpansion.utf8Start, count: Self.keyExpansion.utf8CodeUnitCount))
+        seed.append(contentsOf: serverRandom)
+        seed.append(contentsOf: clientRandom)
+        var block = try expand(master: master, seed: seed, suite, count: 2 * suite.keyLength + 2 * ivLength)
         defer { wipe(&block) }
         var client = RecordKeys()
         var server = RecordKeys()
@@ -78,6 +74,28 @@ package enum TrafficKeys {
         client.sequence = 1
         server.sequence = 1
         return (client, server)
+    }
+
+    private static let keyExpansion: StaticString = "key expansion"
+
+    /// The pseudo-random function of TLS 1.2 (RFC 5246, 5).
+    ///
+    /// - Parameter seed: label and seed, one behind the other.
+    static func expand(master: [UInt8], seed: [UInt8], _ suite: RecordSuite, count: Int) throws(TLSError) -> [UInt8] {
+        ERR_clear_error()
+        guard let hash = SecretHash(suite), hash.key(master.span), hash.hash(seed.span) else { throw .library("EVP_MAC HMAC") }
+        var output: [UInt8] = []
+        output.reserveCapacity(count)
+        // A(1), A(2), ...: each is the HMAC of the one before.
+        var link = hash.block
+        defer { unsafe withUnsafeMutableBytes(of: &link) { unsafe OPENSSL_cleanse($0.baseAddress, $0.count) } }
+        while true {
+            guard hash.hash(link.span.extracting(0..<suite.hashLength), seed.span) else { throw .library("EVP_MAC HMAC") }
+            for index in 0..<min(suite.hashLength, count - output.count) { output.append(hash.block[index]) }
+            if output.count == count { return output }
+            guard hash.hash(link.span.extracting(0..<suite.hashLength)) else { throw .library("EVP_MAC HMAC") }
+            link = hash.block
+        }
     }
 
     /// Overwrites a secret that is over.
