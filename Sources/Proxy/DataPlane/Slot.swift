@@ -77,7 +77,7 @@ struct Flow: BitwiseCopyable {
         @inline(__always) get { UInt8(truncatingIfNeeded: state >> 48) }
         @inline(__always) set { state = state & ~(0xFF << 48) | UInt64(newValue) << 48 }
     }
-    /// Reads in a row that filled a chunk, up to ``Loop/Bulk/streak``: then it is bulk.
+    /// Reads in a row that filled a chunk; from ``Bulk/streak`` on it is bulk, and what is above counts small moves in a row.
     var streak: UInt8 {
         @inline(__always) get { UInt8(truncatingIfNeeded: state >> 56) }
         @inline(__always) set { state = state & ~(0xFF << 56) | UInt64(newValue) << 56 }

@@ -95,9 +95,7 @@ extension Loop {
                 Chaos.point(.receivedStored)
                 isDrained = count < most && !ending
                 isLast = isOver && count < most
-                if slots[index][isUp: isUp].streak < Bulk.streak || count < chunks.size {
-                    slots[index][isUp: isUp].streak = count == chunks.size ? slots[index][isUp: isUp].streak + 1 : 0
-                }
+                slots[index][isUp: isUp].streak = Bulk.streak(after: slots[index][isUp: isUp].streak, moved: count, chunk: chunks.size)
                 if !isUp { followDown(index, chunk, count) }
                 heard(index, isUp: isUp)
             case .wouldBlock:

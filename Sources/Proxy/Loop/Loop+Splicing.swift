@@ -4,18 +4,6 @@ import Linux
 import Wire
 
 extension Loop {
-    /// When a direction is bulk.
-    enum Bulk {
-        /// Reads in a row that filled a chunk.
-        static let streak: UInt8 = 2
-        /// Bytes to the client that are certainly one packet's: less is copied, for what is behind a packet's end must be seen.
-        static let leastPacket = 1 << 18
-        /// Bytes that one call should move: a source that gives less is no bulk any more.
-        static let least = 1 << 14
-        /// What moving through a pipe counts of the direction's share of a turn, in chunks, besides one.
-        static let share = 1
-    }
-
     /// Moves bytes of a direction in bulk into its pipe, which is empty, and takes one first if it has none.
     ///
     /// - Parameter most: at most so many bytes.
@@ -48,7 +36,7 @@ extension Loop {
             slots[index][isUp: isUp].received += UInt64(count)
             Chaos.point(.splicedInStored)
             heard(index, isUp: isUp)
-            if count < Bulk.least { slots[index][isUp: isUp].streak = 0 }
+            slots[index][isUp: isUp].streak = Bulk.streak(after: slots[index][isUp: isUp].streak, moved: count, chunk: chunks.size)
         case .wouldBlock, .ended:
             // Only receiving tells whether there is nothing, or nothing any more: splicing stops at an urgent byte, and where the kernel
             // has no page to spare, and says the same then (tcp_splice_read).
