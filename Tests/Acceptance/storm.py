@@ -27,6 +27,7 @@ import sys
 import threading
 import time
 
+import haproxy
 import house
 from ends import Secure
 from house import expect
@@ -40,26 +41,9 @@ loops auto
 """
 
 # Its documents' rules, as far as they are for TLS; as many threads as processors.
-HAPROXY = """
-global
-  maxconn 9900
-  ssl-default-bind-options ssl-min-ver TLSv1.2
-defaults
-  mode tcp
-  timeout connect 60s
-  timeout client 1h
-  timeout server 1h
-frontend tls
-  bind *:PORT backlog 16384 ssl crt @/combined.pem
-  tcp-request inspect-delay 60s
-  tcp-request content reject unless { req.payload(0,0),mqtt_is_valid }
-  default_backend brokers
-backend brokers
-  stick-table type string len 64 size 100k expire 30m
-  stick on req.payload(0,0),mqtt_field_value(connect,client_identifier)
-  server one 10.77.0.1:1883
-  server two 10.77.0.2:1883
-"""
+HAPROXY = (
+    haproxy.beginning(9900, connect="60s") + haproxy.listener("tls", "*:PORT ssl crt @/combined.pem", inspect="60s")
+    + haproxy.brokers("10.77.0.1:1883", "10.77.0.2:1883"))
 PORTS = {"understudy": 8883, "haproxy": 8884}
 
 # SO_TIMESTAMPNS and SCM_TIMESTAMPNS (asm-generic/socket.h).
