@@ -99,10 +99,10 @@ final class VipHost {
         sendBeats()
     }
 
-    /// Hands over a configuration and asks to prepare it.
-    func configure(_ text: String, generation: UInt64) throws {
+    /// Hands over a configuration, with the files it names, and asks to prepare it.
+    func configure(_ text: String, files: [ConfigurationBundle.File] = [], generation: UInt64) throws {
         let bundle = ConfigurationBundle(
-            node: name, files: [.init(path: "understudy.conf", bytes: Array(text.utf8))])
+            node: name, files: [.init(path: "understudy.conf", bytes: Array(text.utf8))] + files)
         let memfd = try bundle.sealed()
         supervisor.send(.prepare(generation: generation), [memfd.number])
     }
