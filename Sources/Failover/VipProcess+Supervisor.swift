@@ -124,6 +124,8 @@ extension VipProcess {
         let ended = drivers.filter { kept[$0.plan.identity] == nil }
         tracker.observe(AttendantOrder(joining: plans.map(\.tracking.order)))
         drivers = plans.map { plan in kept[plan.identity] ?? RouterDriver(plan, around) }
+        // A new router knows what was said before it was there.
+        if let lastBeat { tracker.heard(lastBeat) }
         // A group that changes lets its members go first: one that ends must not take the others along.
         let former = groups
         let wanted = Self.members(plans, drivers)

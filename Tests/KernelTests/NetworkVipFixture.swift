@@ -97,6 +97,16 @@ final class VipHost {
         try configure(configuration, generation: 1)
         supervisor.send(.commit(generation: 1))
         sendBeats()
+        // It reads its configuration beside everything else, and answers meanwhile: with no router.
+        _ = try loop.waitFor {
+            self.exitStatus != nil
+                || self.messages.contains { message in
+                    switch message {
+                    case .serving(1), .refused(1, _): true
+                    default: false
+                    }
+                }
+        }
     }
 
     /// Hands over a configuration, with the files it names, and asks to prepare it.
