@@ -87,7 +87,9 @@ final class ConfigurationReader {
 
     private static func read(_ memfd: consuming FileDescriptor, _ addresses: [IPAddress]) -> Outcome {
         do {
-            try Privileges.dropInThread()
+            // It needs no right but that to memory: where the limit of locked memory holds, an allocation beyond it would be
+            // refused to who may not pass it.
+            try Privileges.dropInThread(keeping: [.ipcLock])
             let bundle = try ConfigurationBundle(reading: memfd.number)
             let outcome = bundle.check(addresses: addresses, readsLists: false)
             return outcome.configuration.map { .read($0) } ?? .refused(outcome.text)
