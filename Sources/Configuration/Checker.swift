@@ -42,19 +42,20 @@ package enum Checker {
     ///   - host: who this host is among the nodes of the file.
     ///   - include: gives the bytes of files named by `include` and by access rules.
     ///   - judge: judges certificates, keys and lists of tls blocks; `nil`: they are not looked at.
+    ///   - readsLists: whether the files of access rules are read; without it they count as good, and their rules are empty.
     package static func check(
         _ main: Source, as host: Host,
         include: @escaping IncludeLoader = { _ throws(IncludeFailure) in
             throw IncludeFailure("no other file may be read here")
         },
-        judge: TLSJudge? = nil
+        judge: TLSJudge? = nil, readsLists: Bool = true
     ) -> Outcome {
         let tree = Parser.parse(main, include: include)
         var outcome = Outcome(configuration: nil, diagnostics: tree.diagnostics, sources: tree.sources)
         // With unmatched braces every further message would be a guess.
         if tree.isWhole {
             var draft = Reader.read(tree.statements)
-            AccessFiles.read(into: &draft, &outcome.sources, load: include)
+            if readsLists { AccessFiles.read(into: &draft, &outcome.sources, load: include) }
             var check = CrossCheck(draft, isSpelt: tree.diagnostics.isEmpty)
             check.run(as: host, judge: judge)
             outcome.diagnostics += check.diagnostics

@@ -7,6 +7,8 @@ extension Configuration.VirtualRouterSettings {
     package struct Address: Hashable, Sendable, CustomStringConvertible {
         /// The longest time a preferred lifetime may name: the address itself lives no longer without renewal.
         package static let longestPreferred = Duration.seconds(4)
+        /// Most addresses of one family that one advert can name: it counts them in one octet (RFC 9568, 5.2.4).
+        package static let maximumAdvertised = 255
 
         package var prefix: IPPrefix
         /// The network interface it is put on; `nil`: the router's.

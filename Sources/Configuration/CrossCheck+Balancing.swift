@@ -21,10 +21,14 @@ extension CrossCheck {
 
     mutating func checkListeners() {
         let binds = binds
-        for (index, bind) in binds.enumerated() {
+        let virtual = virtualPlaces
+        // Files may have thousands of them: each is compared with those of its port.
+        var former: [UInt16: [Place<SocketAddress>]] = [:]
+        for bind in binds {
+            defer { former[bind.value.port, default: []].append(bind) }
             if bind.value.address.isMulticast {
                 error("\(bind.value.address) is a multicast address", at: bind.range)
-            } else if let other = binds[..<index].first(where: { $0.value.overlaps(bind.value) }) {
+            } else if let other = former[bind.value.port]?.first(where: { $0.value.overlaps(bind.value) }) {
                 let reason =
                     other.value == bind.value
                     ? "\(written(bind.value)) is bound twice"
@@ -35,7 +39,7 @@ extension CrossCheck {
             } else {
                 checkPairPort(bind)
                 checkPort(bind)
-                checkVirtual(bind)
+                checkVirtual(bind, virtual)
             }
         }
         checkLimits()
@@ -100,12 +104,17 @@ extension CrossCheck {
         draft.isWritten(.listenTLS, in: bind.object)
     }
 
-    private mutating func checkVirtual(_ bind: Place<SocketAddress>) {
-        guard let address = virtualAddresses.first(where: { $0.value.address == bind.value.address }) else { return }
+    /// Where each virtual address is written first.
+    private var virtualPlaces: [IPAddress: SourceRange] {
+        Dictionary(virtualAddresses.map { ($0.value.address, $0.range) }) { first, _ in first }
+    }
+
+    private mutating func checkVirtual(_ bind: Place<SocketAddress>, _ virtual: [IPAddress: SourceRange]) {
+        guard let range = virtual[bind.value.address] else { return }
         warn(
             "the standby does not have \(bind.value.address) yet when it binds", at: bind.range,
             help: "write *:\(bind.value.port): then both hosts listen before the address arrives",
-            notes: [.init("it is a virtual address", at: address.range)])
+            notes: [.init("it is a virtual address", at: range)])
     }
 
     private mutating func checkLimits() {
@@ -126,28 +135,30 @@ extension CrossCheck {
 
 extension CrossCheck {
     mutating func checkBackends() {
-        let servers = servers
-        for (index, server) in servers.enumerated() {
+        let binds = Dictionary(grouping: binds) { $0.value.port }
+        let virtual = virtualPlaces
+        var twins: [Draft.Object: [SocketAddress: SourceRange]] = [:]
+        for server in servers {
             let address = server.value.address
+            let twin = twins[server.object]?[server.value]
+            if twin == nil { twins[server.object, default: [:]][server.value] = server.range }
             if let reason = address.unusable {
                 error("\(written(server.value)) \(reason)", at: server.range, help: "write the broker's address")
-            } else if let virtual = virtualAddresses.first(where: { $0.value.address == address }) {
+            } else if let range = virtual[address] {
                 error(
                     "the server has the virtual address \(address)", at: server.range,
                     help: "write the broker's own address: the virtual one leads back here",
-                    notes: [.init("it is a virtual address", at: virtual.range)])
-            } else if let bind = listenerReached(by: server.value) {
+                    notes: [.init("it is a virtual address", at: range)])
+            } else if let bind = listenerReached(by: server.value, binds[server.value.port] ?? []) {
                 error(
                     "\(server.value) leads back to this balancer", at: server.range,
                     help: "write the broker's address and port",
                     notes: [.init("the listener is here", at: bind.range)])
-            } else if let twin = servers[..<index].first(where: {
-                $0.object == server.object && $0.value == server.value
-            }) {
+            } else if let twin {
                 error(
                     "two servers of this backend have the address \(server.value)", at: server.range,
                     help: "one server with a weight does the same",
-                    notes: [.init("the other one is here", at: twin.range)])
+                    notes: [.init("the other one is here", at: twin)])
             } else if Self.clusterPorts.contains(server.value.port) {
                 warn(
                     "\(server.value.port) is a port EMQX nodes use among themselves, not MQTT", at: server.range,
@@ -161,10 +172,12 @@ extension CrossCheck {
     }
 
     /// The listener that a connection to `server` would reach on this very host or its peer.
-    private func listenerReached(by server: SocketAddress) -> Place<SocketAddress>? {
+    ///
+    /// - Parameter binds: those with its port.
+    private func listenerReached(by server: SocketAddress, _ binds: [Place<SocketAddress>]) -> Place<SocketAddress>? {
         let isOwn = server.address.isLoopback || configuration.nodes.contains { $0.address == server.address }
         guard isOwn else { return nil }
-        return binds.first { $0.value.port == server.port && $0.value.covers(server.address) }
+        return binds.first { $0.value.covers(server.address) }
     }
 
     private mutating func checkUsable(_ object: Draft.Object) {

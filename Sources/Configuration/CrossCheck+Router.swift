@@ -36,6 +36,7 @@ extension CrossCheck {
     private mutating func checkPeers(_ object: Draft.Object) {
         let router = configuration.routers[object.index]
         let own = nodeAddresses
+        let virtualAddresses = virtualAddresses
         var seen: [IPAddress: SourceRange] = [:]
         for occurrence in draft.all(.routerPeer, in: object) {
             guard let address = occurrence.arguments.address("ADDRESS"),

@@ -12,11 +12,39 @@ extension CrossCheck {
             checkLifetime(occurrence.arguments, address)
             checkUnclaimed(occurrence, address)
         }
+        for family in router.families { checkNumber(family, occurrences, router) }
         guard router.families.isEmpty, isUnderstood(.address, in: object), let last = occurrences.last else { return }
         error(
             "no address is named in adverts", at: last.range,
             help: "write one without unadvertised: adverts carry one address at least (RFC 9568, 5.2.5)")
     }
+
+    /// Adverts count their addresses in one octet, and travel whole only in one packet of the link.
+    private mutating func checkNumber(
+        _ family: AddressFamily, _ occurrences: [Draft.Occurrence], _ router: Configuration.VirtualRouterSettings
+    ) {
+        let named = occurrences.filter { occurrence in
+            let arguments = occurrence.arguments
+            return !arguments.has("unadvertised") && arguments.prefix("ADDRESS/LENGTH")?.address.family == family
+        }
+        let maximum = Configuration.VirtualRouterSettings.Address.maximumAdvertised
+        guard named.count <= maximum else {
+            return error(
+                "more than \(maximum) \(family.words) addresses in one advert", at: named[maximum].range,
+                help: "write unadvertised behind it, or move it to another vrrp block")
+        }
+        // IP header, VRRP header, addresses, trailer: RFC 8200, 3, RFC 791, 3.1 and RFC 9568, 5.1.
+        let header = (family == .ipv6 ? 40 : 20) + 8
+        let trailer = router.authentication.kind == .hmac ? 28 : 0
+        let octets = header + named.count * (family == .ipv6 ? 16 : 4) + trailer
+        guard octets > Self.usualMTU, let last = named.last else { return }
+        warn(
+            "adverts with \(named.count) \(family.words) addresses have \(octets) bytes: a link of \(Self.usualMTU) carries them in pieces",
+            at: last.range, help: "write unadvertised behind some addresses, or move them to another vrrp block")
+    }
+
+    /// What an Ethernet link carries in one packet, in octets.
+    private static let usualMTU = 1500
 
     private mutating func checkLabel(_ arguments: Arguments, _ address: IPAddress, _ interface: String) {
         guard let label = arguments.text("label"), let range = arguments.range("label") else { return }

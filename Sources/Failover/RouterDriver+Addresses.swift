@@ -41,6 +41,21 @@ extension RouterDriver {
         leaseTimer.follow(nextRenewal)
     }
 
+    /// It is time to renew; where an advertisement is due soon, it comes first.
+    func renewalCame() {
+        let now = Clock.now
+        if !isRenewalPutOff, let next = router.nextAdvertisement {
+            let better = AddressLease.moment(at: now, nextAdvertisement: next, interval: plan.settings.interval)
+            if better > now {
+                isRenewalPutOff = true
+                nextRenewal = better
+                return leaseTimer.follow(better)
+            }
+        }
+        isRenewalPutOff = false
+        renewAddresses()
+    }
+
     /// Renews what the kernel shows, and nothing that somebody has removed meanwhile.
     func renewAddresses() {
         readNews()

@@ -51,16 +51,27 @@ extension RouterDriver {
 
     // MARK: Receiving
 
-    func receive() {
-        guard let socket else { return }
+    /// Reads what is here, so that time is judged by what has arrived, also behind many packets of others.
+    func receiveAll() {
+        for _ in 0..<Self.turnsBeforeJudgement where !receive() { return }
+        unreadJudgements += 1
+    }
+
+    /// - Returns: whether more may be waiting.
+    @discardableResult
+    func receive() -> Bool {
+        guard let socket else { return false }
+        var senseless = 0
         var packets: [AdvertisementSocket.Packet] = []
         do throws(Errno) {
-            senselessPackets += UInt64(try socket.drain(limit: Self.advertisementsPerTurn) { packets.append($0) })
+            senseless = try socket.drain(limit: Self.advertisementsPerTurn) { packets.append($0) }
         } catch {
             // ENETDOWN and its like: the kernel tells about the link itself.
             around.log.debug("Advertisements cannot be read.", ["router": name, "error": error])
         }
+        senselessPackets += UInt64(senseless)
         for packet in packets { take(packet) }
+        return packets.count + senseless >= Self.advertisementsPerTurn
     }
 
     private func take(_ packet: AdvertisementSocket.Packet) {

@@ -135,6 +135,7 @@ extension RouterDriver {
             "second_path_yields": JSON(counters.secondPathYields),
             "duplicate_holders": JSON(counters.duplicateHolders),
             "senseless_packets": JSON(senselessPackets),
+            "unread_judgements": JSON(unreadJudgements),
             "peers_forgotten": JSON(counters.peersForgotten),
         ]
     }

@@ -18,6 +18,7 @@ extension RouterDriver {
             guard let plan = self?.plan else { return [] }
             return plan.addresses.filter { $0.isClaimed && $0.device == plan.identity.interface }.map(\.address)
         }
+        probe.onBlindness = { [weak self] in self?.onBlindness() }
         probe.interval = { [weak self] in self?.plan.settings.interval ?? .milliseconds(100) }
         probe.onWitness = { [weak self] in
             self?.feed(.linkProven)

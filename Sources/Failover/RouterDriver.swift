@@ -20,6 +20,8 @@ final class RouterDriver {
 
     /// Advertisements read in one turn, so that a flood cannot keep everything else waiting.
     static let advertisementsPerTurn = 64
+    /// How many such turns come before a timer is judged at the most: what a socket holds on an ordinary system.
+    static let turnsBeforeJudgement = 16
     /// How long the addresses of a killed predecessor stay while nobody is heard and the balancer has not reported.
     static let patience = Duration.milliseconds(300)
 
@@ -29,6 +31,8 @@ final class RouterDriver {
     var roleSince = Clock.now
     /// Packets whose IP header made no sense.
     var senselessPackets: UInt64 = 0
+    /// Times a timer was judged although more packets were waiting than ``turnsBeforeJudgement`` allows.
+    var unreadJudgements: UInt64 = 0
     /// Router identifiers heard that are none of this host's; at most 255.
     var strangers: [UInt8: StrangerID] = [:]
     /// The trailer of advertisements; `nil`: they have none.
@@ -37,6 +41,10 @@ final class RouterDriver {
     private(set) var history = History()
     /// What the kernel showed at the last look.
     private(set) var interface: Interface?
+    /// The numbers of the interfaces whose news concern this router, as at the last look.
+    private var watched: Set<UInt32> = []
+    /// What the last attempt to open the advertisement socket failed with; `nil`: it did not.
+    private var socketErrno: Int32?
     /// The virtual addresses on the kernel.
     let keeper: AddressKeeper
     /// What else runs when the role changes.
@@ -61,6 +69,8 @@ final class RouterDriver {
     let leaseTimer: DeadlineTimer
     /// When the addresses are renewed next; `nil` while none are ours.
     var nextRenewal: Instant?
+    /// Whether it was put off already.
+    var isRenewalPutOff = false
     /// Takes in the kernel's news before addresses are renewed: renewing brings back what somebody removed, unannounced.
     var readNews: () -> Void = {}
     /// Why the addresses are handed over, while they wait for the other router.
@@ -90,6 +100,7 @@ final class RouterDriver {
     // What was told last, so that only changes are told.
     private var toldReady: Readiness?
     private var toldUp: Bool?
+    private var toldSocketErrno: Int32?
     private var toldInSync = false
     private var toldHealth: Health?
 
@@ -125,7 +136,7 @@ final class RouterDriver {
         probe = NetworkProbe(plan.tracking, around)
         prepareTracking()
         timer.onDeadline = { [weak self] in self?.deadlineCame() }
-        leaseTimer.onDeadline = { [weak self] in self?.renewAddresses() }
+        leaseTimer.onDeadline = { [weak self] in self?.renewalCame() }
         patienceTimer.onDeadline = { [weak self] in self?.start() }
     }
 
@@ -204,8 +215,8 @@ final class RouterDriver {
         closeSocket()
     }
 
-    /// Hands the addresses over.
-    func stepDown(for duration: Duration?) { feed(.stepDown(for: duration)) }
+    /// Hands the addresses over; `isForced`: also when nobody takes them.
+    func stepDown(for duration: Duration?, isForced: Bool) { feed(.stepDown(for: duration, isForced: isForced)) }
 
     /// No session is left on addresses that are handed over.
     func drained() { if router.parting != nil { feed(.drained) } }
@@ -249,6 +260,7 @@ final class RouterDriver {
         let found = interfaces.first { $0.name == plan.identity.interface }
         if found?.index != interface?.index { closeSocket() }
         interface = found
+        watched = Set(interfaces.filter { isWatched($0.name) }.map(\.index))
         if let found { openSocket(found) }
         var isDeviceRenewed = false
         do throws(Errno) {
@@ -262,7 +274,11 @@ final class RouterDriver {
         for name in plan.tracking.interfaces {
             observe(.interface(name, up: interfaces.contains { $0.name == name && $0.isReady }))
         }
-        let isUp = found.map { $0.isReady && socket != nil } ?? false
+        if socketErrno != toldSocketErrno {
+            toldSocketErrno = socketErrno
+            feed(.socket(errno: socketErrno))
+        }
+        let isUp = found?.isReady ?? false
         if isUp != toldUp {
             toldUp = isUp
             feed(.interface(up: isUp))
@@ -277,6 +293,18 @@ final class RouterDriver {
             around.log.warning("Somebody removed a virtual address.", ["router": name, "address": lost.prefix])
             feed(.addressLost(lost.address))
         }
+    }
+
+    /// Whether it depends on an interface of this name.
+    private func isWatched(_ name: String) -> Bool {
+        name == plan.identity.interface || plan.tracking.interfaces.contains(name)
+            || plan.addresses.contains { $0.device == name }
+    }
+
+    /// Whether the kernel's news about an interface may concern it: one that it knows by its number, or one of a name that it
+    /// waits for. On a host with containers interfaces come and go that are nobody's business here.
+    func concerns(_ index: UInt32, named name: String? = nil) -> Bool {
+        watched.contains(index) || name.map(isWatched) ?? false
     }
 
     /// What the kernel showed on the router's own interface at the last look.
@@ -297,15 +325,24 @@ final class RouterDriver {
 
     private func openSocket(_ interface: Interface) {
         guard socket == nil else { return }
-        attempt("open the advertisement socket") { () throws(Errno) in
+        do throws(Errno) {
             let socket = try AdvertisementSocket(
                 family: plan.identity.family, interface: interface, joinsGroup: plan.settings.peers.isEmpty)
             try around.loop.add(socket.number, .readable) { [weak self] _ in self?.receive() }
             self.socket = socket
+            socketErrno = nil
+        } catch {
+            // Told once: it is tried again and again.
+            if socketErrno != error.code {
+                around.log.error("The advertisement socket cannot be opened.", ["router": name, "error": error])
+            }
+            socketErrno = error.code
+            onBlindness()
         }
     }
 
     private func closeSocket() {
+        socketErrno = nil
         guard let socket else { return }
         around.loop.remove(socket.number)
         self.socket = nil
@@ -316,7 +353,7 @@ final class RouterDriver {
 
     private func deadlineCame() {
         // What has arrived comes before the judgement that nothing did.
-        receive()
+        receiveAll()
         let now = Clock.now
         if let deadline = router.nextDeadline, deadline <= now { history.woke(due: deadline, at: now) }
         isFeeding = true

@@ -10,32 +10,19 @@ extension VipProcess {
     ///
     /// - `status`: what every router does and why, the balancer as heard, and the delay of this process.
     /// - `history`, perhaps of one `router`: the last ten minutes.
-    /// - `step-down`, perhaps with `for_ms`: hand the addresses over; the peer has so many milliseconds for itself.
-    func answer(_ request: JSON) -> JSON {
+    /// - `step-down`, perhaps with `for_ms` and `force`: hand the addresses over; answered when it is known who has them
+    ///   (``stepDown(_:_:)``).
+    ///
+    /// - Parameter reply: called once with the answer, perhaps later.
+    func answer(_ request: JSON, _ reply: @escaping (JSON) -> Void) {
         switch request["command"]?.string {
-        case "status": return statusReport
-        case "step-down": return stepDown(request)
-        case "history": return history(request)
-        case let other?: return ["error": .string("vip does not know the command \(other)")]
-        case nil: return ["error": "a request without a command"]
+        case "status": reply(statusReport)
+        case "step-down": stepDown(request, reply)
+        case "history": reply(history(request))
+        case let other?: reply(["error": .string("vip does not know the command \(other)")])
+        case nil: reply(["error": "a request without a command"])
         }
     }
-
-    private func stepDown(_ request: JSON) -> JSON {
-        var duration: Duration?
-        if let milliseconds = request["for_ms"] {
-            guard let value = milliseconds.integer, (1...Self.longestStepDown).contains(value) else {
-                return ["error": .string("for_ms is a whole number from 1 to \(Self.longestStepDown)")]
-            }
-            duration = .milliseconds(value)
-        }
-        let active = drivers.filter(\.isActive).map(\.name)
-        stepDown(for: duration)
-        return ["ok": true, "handed_over": .array(active.map { .string($0) })]
-    }
-
-    /// A week, in milliseconds.
-    private static let longestStepDown: Int64 = 7 * 86_400_000
 
     private var statusReport: JSON {
         let now = Clock.now
@@ -57,6 +44,7 @@ extension VipProcess {
             "tracking_silences": JSON(tracker.silences),
             "announcements_sent": JSON(around.announcer.sentCount),
             "netlink_news_lost": JSON(newsLost),
+            "netlink_looks": JSON(looks),
         ]
     }
 

@@ -80,6 +80,7 @@ extension VipProcess {
         }
         notifyBalancer()
         report()
+        answerStepDowns()
     }
 
     /// - Parameter isPaced: said again and again: left out while the balancer does not read, so that it never reads old
@@ -102,17 +103,7 @@ extension VipProcess {
         control.send(.state(roles.joined(separator: ", ")))
     }
 
-    // MARK: The operator
-
-    /// Hands the addresses over: the balancer serves on them until the other host does, and then closes its sessions before
-    /// they go, so that no client hangs on an address that is elsewhere.
-    func stepDown(for duration: Duration?) {
-        prepareRelease(by: .distantFuture) { [weak self] in
-            guard let self else { return }
-            tellSteppingDown(until: Clock.now + (duration ?? VirtualRouter.Bounds.stepDownHold))
-            for driver in drivers { driver.stepDown(for: duration) }
-        }
-    }
+    // MARK: Handing over
 
     /// A router has let go of addresses that it had handed over.
     func parted() {

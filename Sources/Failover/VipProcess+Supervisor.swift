@@ -14,13 +14,17 @@ extension VipProcess {
         case .prepare(let generation): prepare(generation, descriptors)
         case .commit(let generation): commit(generation)
         case .cancel: forgetPrepared()
-        case .query(let id, let request): control.send(.reply(id: id, answer: answer(request)))
+        case .query(let id, let request):
+            answer(request) { [weak self] answer in self?.control.send(.reply(id: id, answer: answer)) }
         case .admin(let request):
             if request["command"] == "events", let connection = descriptors.take(0) {
                 subscribe(connection)
             } else if let connection = descriptors.take(0) {
-                let text = Array((answer(request).text + "\n").utf8)
-                _ = try? Descriptor.write(connection.number, text.span)
+                let number = connection.release()
+                answer(request) { answer in
+                    _ = try? Descriptor.write(number, Array((answer.text + "\n").utf8).span)
+                    Descriptor.close(number)
+                }
             }
         case .balancerLink:
             if let socket = descriptors.take(0), let end = descriptors.take(1) { openBalancerLink(socket, end: end) }
@@ -43,34 +47,52 @@ extension VipProcess {
 
     private func prepare(_ generation: UInt64, _ descriptors: DescriptorBag) {
         do {
-            guard let memfd = descriptors[0] else { throw MalformedMessage("no configuration attached") }
-            let bundle = try ConfigurationBundle(reading: memfd)
+            guard let memfd = descriptors.take(0) else { throw MalformedMessage("no configuration attached") }
             let addresses = try around.netlink.addresses().map(\.prefix.address)
-            let outcome = bundle.check(addresses: addresses)
-            guard let configuration = outcome.configuration else {
-                forgetPrepared()
-                control.send(.refused(generation: generation, reason: outcome.text))
-                return
+            reading = generation
+            commitsWhenRead = false
+            try reader.read(memfd, addresses: addresses) { [weak self] outcome in self?.prepare(generation, outcome) }
+        } catch {
+            refuse(generation, "\(error)")
+        }
+    }
+
+    /// A configuration has been read; what is not waited for any more is nobody's business.
+    private func prepare(_ generation: UInt64, _ outcome: ConfigurationReader.Outcome) {
+        guard reading == generation else { return }
+        switch outcome {
+        case .refused(let reason): refuse(generation, reason)
+        case .read(let configuration):
+            do throws(RouterPlan.Impossible) {
+                prepared = (generation, try RouterPlan.plans(of: configuration, secrets: secrets), configuration.log)
+            } catch {
+                return refuse(generation, "\(error)")
             }
-            prepared = (
-                generation, try RouterPlan.plans(of: configuration, secrets: secrets), configuration.log
-            )
+            reading = nil
             preparedPriority = configuration.realtimePriority
             control.send(.prepared(generation: generation))
-        } catch {
-            forgetPrepared()
-            control.send(.refused(generation: generation, reason: "\(error)"))
+            if commitsWhenRead { commit(generation) }
         }
+    }
+
+    private func refuse(_ generation: UInt64, _ reason: String) {
+        forgetPrepared()
+        control.send(.refused(generation: generation, reason: reason))
     }
 
     /// Whatever was prepared, and the secrets that came for it, are not wanted: also when who asked for it is gone, and
     /// another supervisor does not know its number.
     private func forgetPrepared() {
         prepared = nil
+        reading = nil
         secrets.cancel()
     }
 
     private func commit(_ generation: UInt64) {
+        if reading == generation {
+            commitsWhenRead = true
+            return
+        }
         guard let prepared, prepared.generation == generation else {
             control.send(.refused(generation: generation, reason: "generation \(generation) was not prepared"))
             return
@@ -102,6 +124,8 @@ extension VipProcess {
         let ended = drivers.filter { kept[$0.plan.identity] == nil }
         tracker.observe(AttendantOrder(joining: plans.map(\.tracking.order)))
         drivers = plans.map { plan in kept[plan.identity] ?? RouterDriver(plan, around) }
+        // A new router knows what was said before it was there.
+        if let lastBeat { tracker.heard(lastBeat) }
         // A group that changes lets its members go first: one that ends must not take the others along.
         let former = groups
         let wanted = Self.members(plans, drivers)
@@ -124,7 +148,7 @@ extension VipProcess {
                 driver.onAdvertisement = { [weak self] in self?.notifyBalancer(isPaced: true) }
                 driver.onParted = { [weak self] in self?.parted() }
                 driver.onTransition = { [weak self, unowned driver] in self?.roleChanged(isActive: driver.isActive) }
-                driver.readNews = { [weak self] in self?.readNews() }
+                driver.readNews = { [weak self] in self?.readNews(looksAtOnce: true) }
                 driver.onBlindness = { [weak self] in self?.lookAgain() }
                 follow(driver)
                 driver.begin(interfaces)

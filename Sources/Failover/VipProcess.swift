@@ -12,8 +12,12 @@ package import Wire
 /// goodbye with priority 0 and its addresses are released. Learns from the balancer's beats over a direct link whether
 /// this host serves.
 package final class VipProcess {
-    /// How soon the kernel is asked again after a look at it failed.
-    static let relookPause = Duration.milliseconds(100)
+    /// How soon the kernel is asked again after a look at it failed; each further failure doubles it.
+    static let firstRelookPause = Duration.milliseconds(100)
+    /// As far as it grows.
+    static let longestRelookPause = Duration.seconds(1)
+    /// How far apart looks are that the kernel's news call for; the first one comes at once.
+    static let lookInterval = Duration.milliseconds(20)
 
     let loop: EventLoop
     let around: RouterDriver.Surroundings
@@ -85,7 +89,24 @@ package final class VipProcess {
     private var hasEnded = false
     /// Ends as soon as no router holds addresses for another one any more.
     var endsWhenParted = false
-    private var isLookPending = false
+    private var isRelookPending = false
+    private var relookPause = firstRelookPause
+    /// Whether the look that goes on has failed in part.
+    private var isBlind = false
+    /// News have come that call for a look, and it waits for ``lookInterval`` to pass.
+    private var isLookDue = false
+    private var lastLook = Instant.zero
+    /// How often the kernel was looked at.
+    private(set) var looks: UInt64 = 0
+    private let lookTimer: DeadlineTimer
+    /// Who asked for a step-down and waits to hear what came of it.
+    var stepDownAskers: [StepDownAsker] = []
+    /// Reads configurations beside the adverts.
+    let reader: ConfigurationReader
+    /// The configuration that is being read; `nil`: none is.
+    var reading: UInt64?
+    /// Whether it is to be committed as soon as it has been.
+    var commitsWhenRead = false
 
     /// Gets ready to obey.
     ///
@@ -105,6 +126,8 @@ package final class VipProcess {
         watchTimer = DeadlineTimer(on: loop)
         pauseTimer = DeadlineTimer(on: loop)
         stepDownTimer = DeadlineTimer(on: loop)
+        lookTimer = DeadlineTimer(on: loop)
+        reader = ConfigurationReader(on: loop)
         events = EventStream(on: loop)
 
         try loop.add(monitor.number, .readable) { [weak self] _ in self?.readNews() }
@@ -123,6 +146,7 @@ package final class VipProcess {
             self?.watch.timeout(at: Clock.now)
             self?.balancerChanged()
         }
+        lookTimer.onDeadline = { [weak self] in self?.look() }
         stepDownTimer.onDeadline = { [weak self] in
             self?.steppingDownUntil = nil
             self?.notifyBalancer()
@@ -160,7 +184,7 @@ package final class VipProcess {
             guard let self else { return }
             tellSteppingDown(until: .distantFuture)
             endsWhenParted = true
-            for driver in drivers { driver.stepDown(for: nil) }
+            for driver in drivers { driver.stepDown(for: nil, isForced: true) }
             loop.schedule(at: deadline - Self.releaseReserve) { [weak self] in self?.end() }
             parted()
         }
@@ -177,6 +201,7 @@ package final class VipProcess {
             retire(driver, by: endBy ?? Clock.now + Self.lastHooks)
         }
         drivers = []
+        answerStepDowns()
         events.close()
         loop.stop()
     }
@@ -191,7 +216,8 @@ package final class VipProcess {
 
     // MARK: The kernel's news
 
-    func readNews() {
+    /// - Parameter looksAtOnce: whether what they call for is looked at before this returns.
+    func readNews(looksAtOnce: Bool = false) {
         var isRelevant = false
         do throws(Errno) {
             try monitor.drain { news in
@@ -200,19 +226,37 @@ package final class VipProcess {
                     around.log.warning("News of the kernel were lost; everything is looked at again.")
                     isRelevant = true
                 // Most often our own renewal of its lifetime.
-                case .address(let address): isRelevant = isRelevant || !drivers.contains { $0.knows(address) }
-                case .interface, .interfaceRemoved, .addressRemoved: isRelevant = true
+                case .address(let address):
+                    isRelevant = isRelevant || (concerns(address.index) && !drivers.contains { $0.knows(address) })
+                case .interface(let interface): isRelevant = isRelevant || concerns(interface.index, named: interface.name)
+                case .interfaceRemoved(let index): isRelevant = isRelevant || concerns(index)
+                case .addressRemoved(let address): isRelevant = isRelevant || concerns(address.index)
                 }
             }
         } catch {
             around.log.error("News of the kernel cannot be read.", ["error": error])
             isRelevant = true
         }
-        if isRelevant { look() }
+        guard isRelevant || isLookDue else { return }
+        if looksAtOnce || Clock.now - lastLook >= Self.lookInterval {
+            look()
+        } else {
+            isLookDue = true
+            lookTimer.follow(lastLook + Self.lookInterval)
+        }
+    }
+
+    private func concerns(_ index: UInt32, named name: String? = nil) -> Bool {
+        drivers.contains { $0.concerns(index, named: name) }
     }
 
     /// Compares everything with what the kernel shows: whatever the news were, and also when some were lost.
     private func look() {
+        lookTimer.cancel()
+        isLookDue = false
+        lastLook = Clock.now
+        looks += 1
+        isBlind = false
         do throws(Errno) {
             let interfaces = try around.netlink.interfaces()
             for driver in drivers { driver.look(interfaces) }
@@ -220,16 +264,19 @@ package final class VipProcess {
             around.log.error("The kernel does not show its interfaces.", ["error": error])
             lookAgain()
         }
+        if !isBlind { relookPause = Self.firstRelookPause }
     }
 
-    /// Looks again in a moment; several wishes are one.
+    /// Looks again in a moment, and each time in a longer one; several wishes are one.
     func lookAgain() {
-        guard !isLookPending else { return }
-        isLookPending = true
-        loop.schedule(at: Clock.now + Self.relookPause) { [weak self] in
-            self?.isLookPending = false
+        isBlind = true
+        guard !isRelookPending else { return }
+        isRelookPending = true
+        loop.schedule(at: Clock.now + relookPause) { [weak self] in
+            self?.isRelookPending = false
             self?.look()
         }
+        relookPause = min(relookPause * 2, Self.longestRelookPause)
     }
 
     /// How often news of the kernel were lost.

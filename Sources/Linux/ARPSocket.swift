@@ -27,36 +27,36 @@ package final class ARPSocket {
         let type = Int32(CL_SOCK_RAW | CL_SOCK_NONBLOCK | CL_SOCK_CLOEXEC)
         socket = FileDescriptor(owning: try check("socket AF_PACKET") { Glibc.socket(AF_PACKET, type, 0) })
         self.index = index
-        try bind()
+        try bind(to: index)
     }
 
-    /// Works on another interface from now on.
+    /// Works on another interface from now on. Where the kernel refuses, the next call tries again.
     package func move(to index: UInt32) throws(Errno) {
         guard index != self.index else { return }
+        try bind(to: index)
         self.index = index
-        try bind()
     }
 
-    private func bind() throws(Errno) {
-        var address = address
+    private func bind(to index: UInt32) throws(Errno) {
+        var address = Self.address(on: index)
         // Sound: the address lives on the stack for the duration of the call.
         try check("bind AF_PACKET") {
             unsafe cl_bind(socket.number, &address, socklen_t(MemoryLayout<sockaddr_ll>.size))
         }
     }
 
-    private var address: sockaddr_ll {
+    private static func address(on index: UInt32) -> sockaddr_ll {
         var address = sockaddr_ll()
         address.sll_family = UInt16(AF_PACKET)
         address.sll_ifindex = Int32(bitPattern: index)
-        address.sll_protocol = Self.etherType.bigEndian
+        address.sll_protocol = etherType.bigEndian
         return address
     }
 
     /// - Throws: `Errno`, such as `ENETDOWN`.
     package func send(_ message: ARPMessage) throws(Errno) {
         let frame = message.frame
-        var address = address
+        var address = Self.address(on: index)
         let length = socklen_t(MemoryLayout<sockaddr_ll>.size)
         // Sound: frame and address are lent with their sizes for the duration of the call.
         try check("send ARP") {

@@ -12,6 +12,7 @@ extension SupervisorProcess {
     private static let questionTime: Duration = .milliseconds(800)
     /// How often an order about a server is repeated to a balancer that does not answer, and how long after the last time.
     static let orderTries = 20
+    private static let noAddress = "this daemon manages no virtual address"
     private static let orderPause: Duration = .milliseconds(200)
 
     /// Answers one request of the admin socket: `{"command": NAME, …}`.
@@ -19,8 +20,9 @@ extension SupervisorProcess {
     /// - `status`: everything about this host. `reload`: answered when it is committed or refused. `stop`: answered when
     ///   everything has ended.
     /// - `upgrade` (`program`, `drain`): answered by the program that goes on, whichever it is.
-    /// - `step-down` (`for_ms`) and `history` (`router`) go to `vip`, and `events` is answered by it on this very connection:
-    ///   one JSON value a line for each change of role, until the asker closes.
+    /// - `history` (`router`) goes to `vip`. `step-down` (`for_ms`, `force`) is answered by it on this very connection when it
+    ///   is known who has the addresses, and so is `events`: one JSON value a line for each change of role, until the asker
+    ///   closes.
     /// - `drain` (`server`, `rate`), `enable`, `disable` (`server`) and `weight`
     ///   (`server`, `weight`) go to the balancer.
     /// - `clients` (`server`) and `table` (`table`, `key`, `clear`, `set`) are answered by the balancer on this very
@@ -36,7 +38,10 @@ extension SupervisorProcess {
             stopAskers.append(connection)
             isEndOrdered = true
             stop()
-        case "step-down", "history": pass(request, to: .vip, connection)
+        case "step-down":
+            guard supervision.phase(.vip) != "off" else { return connection.answer(AdminConnection.refusal(Self.noAddress)) }
+            hand(request, to: .vip, connection)
+        case "history": pass(request, to: .vip, connection)
         case "events": hand(request, to: .vip, connection)
         case "drain", "enable", "disable", "weight": pass(request, to: .balancer, connection)
         case "clients", "table": hand(request, to: .balancer, connection)
@@ -48,7 +53,7 @@ extension SupervisorProcess {
 
     private func pass(_ request: JSON, to role: ChildProcess.Role, _ connection: AdminConnection) {
         guard supervision.phase(role) != "off" else {
-            let reason = role == .vip ? "this daemon manages no virtual address" : "there is no \(role.rawValue)"
+            let reason = role == .vip ? Self.noAddress : "there is no \(role.rawValue)"
             return connection.answer(AdminConnection.refusal(reason))
         }
         ask(role, request) { [unowned self] answer in

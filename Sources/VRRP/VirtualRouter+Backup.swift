@@ -22,7 +22,7 @@ extension VirtualRouter {
     /// Whether a router of lower priority may be displaced at all.
     func mayPreempt(at now: Instant) -> Duration? {
         guard case .after(let delay) = settings.preempt, isInSync else { return nil }
-        if let hold, hold.isExplicit, now < hold.until { return nil }
+        if let until = hold?.preemptUntil, now < until { return nil }
         return delay
     }
 
@@ -41,9 +41,14 @@ extension VirtualRouter {
         if advertisement.priority == 0 {
             // 6.4.2 (420): set Active_Down_Timer to Skew_Time. Repeated farewells do not put it off, and a farewell
             // from a router other than the active one says nothing about the active one.
-            guard backup.heard == nil || backup.heard?.address == from else { return }
-            backup.deadline = min(backup.deadline, now + handOverPause(backup))
-            backup.expectation = .handedOver(by: from)
+            if backup.heard?.address == from {
+                backup.deadline = min(backup.deadline, now + handOverPause(backup))
+                backup.expectation = .handedOver(by: from)
+            } else if backup.heard == nil {
+                // Who says farewell was not heard while active: an old advertisement that somebody repeats looks the
+                // same to a router that has just begun. One interval shows whether somebody is active.
+                backup.deadline = min(backup.deadline, now + backup.interval + settings.skew(interval: backup.interval))
+            }
             state = .backup(backup)
             return
         }
@@ -72,6 +77,8 @@ extension VirtualRouter {
         var backup = backup
         if let hold, !hold.peerHeard, now < hold.until {
             backup.deadline = hold.until
+            // It waits for the peer alone, and is not ready for what its group decides.
+            backup.waiting = nil
             state = .backup(backup)
             return
         }
@@ -90,6 +97,8 @@ extension VirtualRouter {
             state = .backup(backup)
             return
         }
+        // The addresses are still here, and still served.
+        if case .awaitingSuccessor = parting { return takeBack(at: now, &actions) }
         // 6.4.2 (360): the RFC goes to Active here; we first ask the kernel.
         let claiming = Claiming(
             attempt: claim(&actions), deadline: now + Bounds.claimTimeout, cause: backup.expectation)

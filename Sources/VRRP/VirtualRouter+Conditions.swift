@@ -10,6 +10,7 @@ extension VirtualRouter {
     func ownObstacle(at now: Instant) -> IdleReason? {
         if !isStarted { return wasStopped ? .stopped : .notStarted }
         if !isInterfaceUp { return .interfaceDown }
+        if let socketErrno { return .noSocket(errno: socketErrno) }
         if source == nil { return .noSourceAddress }
         if !isReady { return .notReady(readyReason) }
         if let penalty, now < penalty.until { return penalty.reason }
@@ -54,8 +55,13 @@ extension VirtualRouter {
         }
     }
 
-    mutating func stepDown(for duration: Duration?, at now: Instant, _ actions: inout Actions) {
-        hold = Hold(until: now + (duration ?? Bounds.stepDownHold), isExplicit: duration != nil)
+    mutating func stepDown(for duration: Duration?, _ isForced: Bool, at now: Instant, _ actions: inout Actions) {
+        partingOutcome = nil
+        // Whoever asks for two hours without the addresses asks for two hours at the other host, and not for two hours of
+        // nobody.
+        hold = Hold(
+            until: now + min(duration ?? Bounds.stepDownHold, Bounds.stepDownHold),
+            preemptUntil: duration.map { now + $0 }, keepsUntaken: !isForced)
         if wantsAddresses { part(.steppedDown, at: now, &actions) }
     }
 

@@ -14,9 +14,13 @@ extension VirtualRouter {
         case started(holding: Bool)
         /// End: say so, release, and do nothing more until started again.
         case stop
-        /// Hand the addresses over; `nil` waits for the peer ``Bounds/stepDownHold``. With a time, the node also does
-        /// not preempt before it has passed. A peer that became active and then dies is replaced all the same.
-        case stepDown(for: Duration?)
+        /// Hand the addresses over. The node claims nothing for ``Bounds/stepDownHold``, or for a shorter time that is
+        /// named; with a time, it also does not preempt before that has passed. A peer that became active and then dies
+        /// is replaced all the same.
+        ///
+        /// Where nobody takes the addresses they are kept, and served on: then there was nobody to step down for. With
+        /// `isForced` they go all the same, as at a stop.
+        case stepDown(for: Duration?, isForced: Bool = false)
         /// What ``Action/drain`` asked for is done.
         case drained
         /// A well-formed advertisement arrived.
@@ -47,6 +51,8 @@ extension VirtualRouter {
         case ready(Bool, reason: String)
         /// Whether the interface of the advertisements is up.
         case interface(up: Bool)
+        /// Whether there is a socket to send and hear advertisements with: the errno that opening it failed with, or `nil`.
+        case socket(errno: Int32?)
         /// The address we send from; `nil` when the interface has none (any more).
         case source(IPAddress?)
         /// Whether this node knows what its peer knows. A node that does not yet, does not preempt.

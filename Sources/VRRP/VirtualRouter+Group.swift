@@ -38,7 +38,9 @@ extension VirtualRouter {
         case .initialize(let reason): return groupBar == nil ? .unable("\(reason)") : .barred
         case .backup(let backup):
             if backup.waiting == .group { return .willing }
-            return .following(hearsAnother: backup.heard != nil || backup.waiting == .secondPath)
+            // Who waits for something when its timer has fired hears nobody any more.
+            let isHeard = backup.heard != nil && backup.waiting == nil
+            return .following(hearsAnother: isHeard || backup.waiting == .secondPath)
         case .claiming: return .claiming
         case .active: return .active
         }
@@ -53,6 +55,8 @@ extension VirtualRouter {
         case .claim:
             mayClaim = true
             resume(at: now, &actions)
+            // Something else has come between, and the group hears of it: its order does not outlive this moment.
+            if role == .backup { mayClaim = false }
         case .bar(let reason):
             groupBar = reason
             mayClaim = false

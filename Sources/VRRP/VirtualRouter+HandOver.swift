@@ -14,7 +14,7 @@ extension VirtualRouter {
     /// Whether this backup is in full health and would claim as soon as the active router leaves.
     package func isWilling(at now: Instant) -> Bool {
         guard case .backup(let backup) = state, impairedSince == nil, backup.waiting == nil else { return false }
-        return hold.map { now >= $0.until } ?? true
+        return hold.map { now >= max($0.until, $0.preemptUntil ?? $0.until) } ?? true
     }
 
     /// Hands over to a peer that has just said that it is willing, when something has not been well here for a while.
@@ -33,7 +33,7 @@ extension VirtualRouter {
         else { return false }
         handedOverAt = now
         counters.impairedHandOvers += 1
-        hold = Hold(until: now + Bounds.handOverHold, isExplicit: false)
+        hold = Hold(until: now + Bounds.handOverHold)
         leave(.backup(listening(at: now)), .handedOverImpaired(to: report.address), &actions)
         return true
     }

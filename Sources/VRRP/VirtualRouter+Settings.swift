@@ -132,6 +132,8 @@ extension VirtualRouter {
         package static let stepDownHold = Duration.seconds(10)
         /// How much longer than a backup's skew the addresses stay after a farewell when nobody is heard to take them.
         package static let successorGrace = Duration.milliseconds(50)
+        /// How much longer they stay for the other members of a group, whose intervals are longer, to find nobody either.
+        package static let groupPatience = Duration.seconds(2) + successorGrace * 2
         /// The longest the addresses still stay for the sessions on them to be closed, once they are served elsewhere. A
         /// session that is left then learns of it when its client speaks next.
         package static let drainTime = Duration.seconds(1)

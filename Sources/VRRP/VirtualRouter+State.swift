@@ -24,6 +24,8 @@ extension VirtualRouter {
         case stopped
         /// The interface of the advertisements is down.
         case interfaceDown
+        /// The kernel gave no socket for advertisements: this errno.
+        case noSocket(errno: Int32)
         /// The interface has no address to send from.
         case noSourceAddress
         /// The balancer or something tracked says no; its words.
@@ -60,6 +62,8 @@ extension VirtualRouter {
         case withdrawn(String)
         /// The operator asked for it.
         case steppedDown
+        /// Nobody took the addresses that this node wanted to hand over.
+        case notTaken
         /// Something tracked is not well here, and the peer says that everything is well there.
         case handedOverImpaired(to: IPAddress)
     }
@@ -170,9 +174,12 @@ extension VirtualRouter {
 
     /// After a step-down: the addresses are left to the peer.
     struct Hold: Equatable, Sendable {
+        /// Until then nothing is claimed, unless the peer was active and is gone.
         var until: Instant
-        /// The operator named the time, so preempting before it has passed would be against his word.
-        var isExplicit: Bool
+        /// Until then a router of lower priority is not displaced: the time that the operator named.
+        var preemptUntil: Instant?
+        /// The addresses are kept when nobody takes them.
+        var keepsUntaken = false
         /// The peer was heard active: from now on its silence counts again.
         var peerHeard = false
     }

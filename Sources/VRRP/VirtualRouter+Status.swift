@@ -71,7 +71,7 @@ extension VirtualRouter {
         package internal(set) var impairedHandOvers: UInt64 = 0
         /// Planned hand-overs in which the addresses waited for the other router.
         package internal(set) var partings: UInt64 = 0
-        /// Of them those in which nobody was heard to take them in time.
+        /// Of them those in which nobody was heard to take them in time; ``becameActive`` counts those in which they stayed.
         package internal(set) var partingsUnseen: UInt64 = 0
         /// Times the addresses went although not all sessions on them were known to be closed (``Bounds/drainTime``).
         package internal(set) var drainsCut: UInt64 = 0
@@ -148,6 +148,7 @@ extension VirtualRouter.IdleReason: CustomStringConvertible {
         case .notStarted: "not started"
         case .stopped: "stopped"
         case .interfaceDown: "the interface is down"
+        case .noSocket(let errno): "the kernel gives no socket for advertisements (errno \(errno))"
         case .noSourceAddress: "the interface has no address to send from"
         case .notReady(let reason): "not ready to serve: \(reason)"
         case .claimFailed(let errno): "the kernel refused the address (errno \(errno))"
@@ -176,6 +177,7 @@ extension VirtualRouter.Cause: CustomStringConvertible {
             "this node slept, and meanwhile \(address) became active with priority \(priority)"
         case .withdrawn(let reason): reason
         case .steppedDown: "the operator asked for it"
+        case .notTaken: "nobody took the address that was handed over"
         case .handedOverImpaired(let address): "something tracked is not well here, and \(address) is in full health"
         }
     }

@@ -39,6 +39,8 @@ package struct VirtualRouter: Sendable {
     var isStarted = false
     var wasStopped = false
     var isInterfaceUp = false
+    /// Why there is no socket for advertisements; `nil`: there is one.
+    var socketErrno: Int32?
     /// Our own address, from which we send and with which ties are broken; `nil` while there is none.
     package internal(set) var source: IPAddress?
     var isReady = false
@@ -72,6 +74,8 @@ package struct VirtualRouter: Sendable {
     var releaseAgainAt: Instant?
     /// How far a planned hand-over has come; `nil` when none is under way.
     package internal(set) var parting: Parting?
+    /// How the last planned hand-over ended; `nil` while one is under way, and when there was none.
+    package internal(set) var partingOutcome: PartingOutcome?
 
     /// The routers heard, for the status.
     package internal(set) var peers: [Peer] = []
@@ -96,7 +100,7 @@ package struct VirtualRouter: Sendable {
             isStarted = false
             wasStopped = true
             reconsider(at: now, &actions)
-        case .stepDown(let duration): stepDown(for: duration, at: now, &actions)
+        case .stepDown(let duration, let isForced): stepDown(for: duration, isForced, at: now, &actions)
         case .drained: if case .draining = parting { release(&actions) }
         case .received(let advertisement, let from, let to):
             receive(advertisement, from: from, to: to, at: now, &actions)
@@ -124,6 +128,9 @@ package struct VirtualRouter: Sendable {
                 isLinkProven = false
             }
             isInterfaceUp = up
+            reconsider(at: now, &actions)
+        case .socket(let errno):
+            socketErrno = errno
             reconsider(at: now, &actions)
         case .source(let address): changeSource(address, at: now, &actions)
         case .inSync(let inSync): isInSync = inSync
@@ -170,6 +177,11 @@ package struct VirtualRouter: Sendable {
             case .active(let active): nextDeadline(of: active)
             }
         return [own, releaseAgainAt, parting?.until].compactMap(\.self).min()
+    }
+
+    /// When the next advertisement is due; `nil` while none is.
+    package var nextAdvertisement: Instant? {
+        if case .active(let active) = state, active.phase.isTruth { active.nextAdvert } else { nil }
     }
 
     /// The role it has now.

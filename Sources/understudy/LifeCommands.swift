@@ -54,28 +54,35 @@ enum StopCommand {
     }
 }
 
-/// `understudy step-down [--for D]`.
+/// `understudy step-down [--for D] [--force]`.
 enum StepDownCommand {
     static let subcommand = Understudy.Subcommand(
-        name: "step-down", arguments: "[--for DURATION] " + Daemon.usage,
+        name: "step-down", arguments: "[--for DURATION] [--force] " + Daemon.usage,
         purpose: "hand the virtual address to the other host", run: run)
+
+    /// Hooks that come before a release may take two minutes together; the addresses wait for them.
+    private static let patience: Duration = .seconds(150)
 
     static func run(_ arguments: [String]) -> Int32 {
         do throws(CommandLineOptions.Wrong) {
-            let options = try CommandLineOptions(arguments, values: Daemon.options.union(["--for"]), words: 0...0)
+            let options = try CommandLineOptions(
+                arguments, flags: ["--force"], values: Daemon.options.union(["--for"]), words: 0...0)
             var request = [JSON.Member("command", "step-down")]
+            if options.has("--force") { request.append(JSON.Member("force", true)) }
             if let text = options.value("--for") {
                 guard let duration = Duration(text: text), duration >= .milliseconds(1) else {
                     throw CommandLineOptions.Wrong(message: "--for needs a duration such as 10m, not \"\(text)\"")
                 }
                 request.append(JSON.Member("for_ms", JSON(duration.wholeMilliseconds)))
             }
-            guard let answer = Daemon.ask(.object(request), options) else { return Understudy.Status.refused }
+            guard let answer = Daemon.ask(.object(request), options, patience: patience) else {
+                return Understudy.Status.refused
+            }
             let names = answer["handed_over"]?.array?.compactMap(\.string) ?? []
-            print(
-                names.isEmpty
-                    ? "this host was not active; it takes no address for now"
-                    : "handed over: \(names.joined(separator: ", "))")
+            let released = answer["released"]?.array?.compactMap(\.string) ?? []
+            if !released.isEmpty { print("released, and nobody is heard to take over: \(released.joined(separator: ", "))") }
+            if !names.isEmpty { print("handed over: \(names.joined(separator: ", "))") }
+            if names.isEmpty, released.isEmpty { print("this host was not active; it takes no address for now") }
             return Understudy.Status.done
         } catch {
             return Understudy.wrongUsage(error.message, of: subcommand)

@@ -43,6 +43,16 @@ struct AccessFileTests {
         #expect(configuration.text.contains("access deny file blocked.txt"))
     }
 
+    /// A process that lets no clients in needs to know none of them.
+    @Test func `is not asked for where nobody needs it`() throws {
+        let outcome = Checker.check(
+            Source(name: "main.conf", text: Self.main), as: Host(),
+            include: { path throws(IncludeFailure) in throw IncludeFailure("\(path) was asked for") }, readsLists: false)
+        #expect(outcome.text == "")
+        let listeners = try #require(outcome.configuration?.listeners)
+        #expect(listeners.map { $0.admission.access.map(\.networks.count) } == [[0, 2], [0, 0]])
+    }
+
     @Test func `that is missing is an error where it is named, once`() {
         let outcome = check(["/srv/more.txt": "10.0.0.1"])
         #expect(outcome.configuration == nil)

@@ -280,8 +280,47 @@ extension Golden {
                 """#),
     ]
 
+    /// A block with so many addresses, one in each line from the fifth on.
+    private static func crowded(_ addresses: [String]) -> String {
+        let head = """
+            node lb1 { address 192.168.0.11; address fd00::11; priority 150 }
+            node lb2 { address 192.168.0.12; address fd00::12 }
+            pair { secret /k }
+            vrrp v { interface eth0; router-id 51
+
+            """
+        let tail = """
+            }
+            listen m { bind *:1883; use b }
+            backend b { server s1 192.168.0.2:1883 }
+            """
+        return head + addresses.map { "address \($0)\n" }.joined() + tail
+    }
+
+    /// More addresses than an advert counts: in one octet.
+    static let crowds = [
+        Golden(
+            "an address more than an advert can name", as: .node("lb1"),
+            file: crowded((0..<256).map { "10.1.\($0 / 200).\($0 % 200 + 1)/16" }),
+            messages: #"""
+                test.conf:260:1: error: more than 255 IPv4 addresses in one advert
+                  260 | address 10.1.1.56/16
+                      | ^~~~~~~~~~~~~~~~~~~~
+                      = write unadvertised behind it, or move it to another vrrp block
+                """#),
+    ]
+
     /// What is allowed and hardly meant.
     static let routerAddressWarnings = [
+        Golden(
+            "adverts that are longer than a packet", as: .node("lb1"),
+            file: crowded((1...90).map { "fd00::1:\($0)/64" }),
+            messages: #"""
+                test.conf:94:1: warning: adverts with 90 IPv6 addresses have 1516 bytes: a link of 1500 carries them in pieces
+                   94 | address fd00::1:90/64
+                      | ^~~~~~~~~~~~~~~~~~~~~
+                      = write unadvertised behind some addresses, or move them to another vrrp block
+                """#),
         Golden(
             "an unclaimed address that nobody moves", as: .node("lb1"),
             file: #"""

@@ -50,7 +50,7 @@ struct Golden: Sendable, CustomTestStringConvertible {
 struct GoldenTests {
     static let errors =
         Golden.words + Golden.characters + Golden.braces + Golden.values + Golden.missing + Golden.names
-        + Golden.contradictions + Golden.includes + Golden.tracks + Golden.routers + Golden.routerAddresses + Golden.encryption
+        + Golden.contradictions + Golden.includes + Golden.tracks + Golden.routers + Golden.routerAddresses + Golden.crowds + Golden.encryption
         + Golden.backends + Golden.webSockets + Golden.limits + Golden.drains + Golden.proxying
 
     @Test(arguments: errors)

@@ -65,7 +65,7 @@ struct NetworkHookTests {
             "hook after-claim \(claim); hook before-release \(before); hook after-release \(after); hook role-change \(any)")
         try await VipScene.alone(.thread, text) { loop, host, _ in
             try #require(try loop.waitFor { directory.words.count == 4 })
-            _ = try host.ask(["command": "step-down", "for_ms": 3000])
+            _ = try host.ask(["command": "step-down", "for_ms": 3000, "force": true])
             try #require(try loop.waitFor { directory.words.contains { $0.hasPrefix("after-release") } })
             try #require(try loop.waitFor { directory.words.count { $0.hasPrefix("after-claim") } == 2 })
             try #require(try loop.waitFor { directory.words.count == 10 })

@@ -97,12 +97,22 @@ final class VipHost {
         try configure(configuration, generation: 1)
         supervisor.send(.commit(generation: 1))
         sendBeats()
+        // It reads its configuration beside everything else, and answers meanwhile: with no router.
+        _ = try loop.waitFor {
+            self.exitStatus != nil
+                || self.messages.contains { message in
+                    switch message {
+                    case .serving(1), .refused(1, _): true
+                    default: false
+                    }
+                }
+        }
     }
 
-    /// Hands over a configuration and asks to prepare it.
-    func configure(_ text: String, generation: UInt64) throws {
+    /// Hands over a configuration, with the files it names, and asks to prepare it.
+    func configure(_ text: String, files: [ConfigurationBundle.File] = [], generation: UInt64) throws {
         let bundle = ConfigurationBundle(
-            node: name, files: [.init(path: "understudy.conf", bytes: Array(text.utf8))])
+            node: name, files: [.init(path: "understudy.conf", bytes: Array(text.utf8))] + files)
         let memfd = try bundle.sealed()
         supervisor.send(.prepare(generation: generation), [memfd.number])
     }

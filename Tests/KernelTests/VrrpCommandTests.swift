@@ -70,7 +70,7 @@ struct VrrpCommandTests {
             let lines = try Follower(daemon, ["events", "--keepalived"])
             try daemon.turn { plain.text.contains("\"active\"") && lines.text.contains("MASTER") }
             #expect(lines.text == "INSTANCE \"mqtt\" MASTER 150\n")
-            _ = try daemon.show(["step-down", "--for", "1s"])
+            _ = try daemon.show(["step-down", "--for", "1s", "--force"])
             try daemon.turn { plain.text.contains("the operator asked for it") && lines.text.contains("BACKUP") }
             // Nobody else is there: it comes back.
             try daemon.turn { lines.text.split(separator: "\n").count >= 3 }

@@ -100,6 +100,29 @@ import Wire
             ])
     }
 
+    /// Somebody who was never heard active says farewell: that may be an old advert that is sent once more.
+    @Test func aFarewellOfAnUnheardRouterIsWaitedOut() {
+        var settings = Example.settings()
+        settings.peers = [Example.lower]
+        var fresh = Dialogue.backup(settings)
+        fresh.pass(.milliseconds(50))
+        fresh.hear(0)
+        let deadline = fresh.now + settings.interval + Self.skew
+        #expect(fresh.router.nextDeadline == deadline)
+        fresh.pass(.milliseconds(20))
+        fresh.hear(0)
+        #expect(fresh.router.nextDeadline == deadline, "repeated, it puts nothing off")
+        // The active router speaks within an interval, and nothing has happened.
+        fresh.pass(.milliseconds(60))
+        fresh.hear(150)
+        #expect(fresh.router.nextDeadline == fresh.now + Self.down)
+        var alone = Dialogue.backup(settings)
+        alone.hear(0)
+        #expect(
+            alone.runToDeadline() == [.claim(1), .transition(from: .backup, to: .claiming, .silence(of: nil))])
+        #expect(alone.now == Instant.zero + settings.interval + Self.skew)
+    }
+
     @Test func aFarewellOfAnotherThanTheActiveRouterMeansNothing() {
         var dialogue = Dialogue.backup()
         dialogue.hear(150, from: Example.lower)

@@ -63,10 +63,24 @@ import Wire
     @Test func stepDownWithoutAPeerEndsAfterTheHold() {
         var dialogue = Dialogue.active()
         let start = dialogue.now
-        dialogue.tell(.stepDown(for: .seconds(60)))
-        #expect(dialogue.run(for: .milliseconds(59_999)) == [.advertise(priority: 0), .drain, .release])
+        // Two hours are two hours in which a lower priority is not displaced: nobody serves for ten seconds at the most.
+        dialogue.tell(.stepDown(for: .seconds(7200), isForced: true))
+        #expect(dialogue.run(for: .milliseconds(9_999)) == [.advertise(priority: 0), .drain, .release])
         #expect(dialogue.runToDeadline().first == .claim(2))
-        #expect(dialogue.now == start + .seconds(60))
+        #expect(dialogue.now == start + VirtualRouter.Bounds.stepDownHold)
+    }
+
+    @Test func withoutASocketNoPartIsTakenAndTheReasonIsTrue() {
+        var dialogue = Dialogue.active()
+        #expect(
+            dialogue.tell(.socket(errno: 105)) == [
+                .advertise(priority: 0), .release, .transition(from: .active, to: .initialize, .idle(.noSocket(errno: 105))),
+            ])
+        #expect(
+            dialogue.router.why(at: dialogue.now)
+                == "not active: the kernel gives no socket for advertisements (errno 105)")
+        #expect(dialogue.router.nextDeadline == nil)
+        #expect(dialogue.tell(.socket(errno: nil)) == [.transition(from: .initialize, to: .backup, .prepared)])
     }
 
     @Test func stepDownForATimeIsNotUndoneByPreemption() {

@@ -72,6 +72,8 @@ struct GroupSimulation {
     var whole: [Int] {
         (0..<2).filter { node in (0..<Self.members).allSatisfy { isActive(.init(node: node, member: $0)) } }
     }
+    /// How many addresses are on any node.
+    var shownCount: Int { shows.count }
     var holders: Set<Int> { Set(places.filter { shows.contains($0) }.map(\.node)) }
 
     mutating func start(_ node: Int) {

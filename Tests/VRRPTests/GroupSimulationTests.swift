@@ -106,4 +106,27 @@ import Wire
         simulation.run(until: simulation.now + .milliseconds(50))
         #expect(simulation.whole == [1])
     }
+
+    /// Nobody is there to take it: no address is gone for a moment, whichever member is told first.
+    @Test func aWholeGroupThatNobodyTakesStays() {
+        for seed in Seeds.upTo(50) {
+            var simulation = GroupSimulation(seed: seed, priorities: [[150, 150], [100, 100]])
+            simulation.start(0)
+            simulation.run(until: .zero + .seconds(2))
+            let replay = Seeds.replay(seed, "aWholeGroupThatNobodyTakesStays")
+            #expect(simulation.whole == [0], "\(replay)")
+            for member in 0..<2 {
+                let delay = simulation.generator.milliseconds(0...1)
+                simulation.schedule(
+                    .event(.stepDown(for: .seconds(7200))), to: .init(node: 0, member: member), after: delay)
+            }
+            let end = simulation.now + .seconds(3)
+            while simulation.now < end {
+                simulation.run(until: simulation.now + .milliseconds(5))
+                #expect(simulation.holders == [0] && simulation.shownCount == 2, "\(simulation.now); \(replay)")
+            }
+            #expect(simulation.whole == [0], "\(replay)")
+            #expect(simulation.routers[0].allSatisfy { $0.partingOutcome == .keptUntaken }, "\(replay)")
+        }
+    }
 }

@@ -6,9 +6,11 @@ import Wire
 
 @Suite struct PartingTests {
     /// An active router that has just been told to step down.
-    private static func stepped(_ settings: VirtualRouter.Settings = Example.settings()) -> Dialogue {
+    private static func stepped(
+        _ settings: VirtualRouter.Settings = Example.settings(), isForced: Bool = false
+    ) -> Dialogue {
         var dialogue = Dialogue.active(settings)
-        dialogue.tell(.stepDown(for: .seconds(60)))
+        dialogue.tell(.stepDown(for: .seconds(60), isForced: isForced))
         return dialogue
     }
 
@@ -48,12 +50,69 @@ import Wire
         var settings = Example.settings()
         settings.version = version
         settings.interval = .milliseconds(interval)
-        var dialogue = Self.stepped(settings)
+        var dialogue = Self.stepped(settings, isForced: true)
         #expect(dialogue.run(for: .milliseconds(patience - 1)) == [])
         // The farewell may have been lost.
         #expect(dialogue.run(for: .milliseconds(1)) == [.advertise(priority: 0), .drain])
+        #expect(dialogue.router.partingOutcome == .givenUp)
         #expect(dialogue.run(for: VirtualRouter.Bounds.drainTime) == [.release])
         #expect(dialogue.router.counters.partingsUnseen == 1)
+    }
+
+    /// Who asks for an hour without the address asks for an hour of the other host, not of nobody.
+    @Test(arguments: [(Advertisement.Version.three, 100, 150), (.three, 4_000, 1_050), (.two, 1_000, 1_050)])
+    func whatNobodyTakesIsKept(_ version: Advertisement.Version, interval: Int, patience: Int) {
+        var settings = Example.settings()
+        settings.version = version
+        settings.interval = .milliseconds(interval)
+        var dialogue = Self.stepped(settings)
+        #expect(dialogue.run(for: .milliseconds(patience - 1)) == [])
+        // The farewell may have been lost: another one, and as much time.
+        #expect(dialogue.run(for: .milliseconds(1)) == [.advertise(priority: 0)])
+        #expect(dialogue.run(for: .milliseconds(patience - 1)) == [])
+        // Active without a moment in which the sessions would be closed, and silent until the kernel says so.
+        #expect(
+            dialogue.run(for: .milliseconds(1)) == [.claim(2), .transition(from: .backup, to: .active, .notTaken)])
+        #expect(dialogue.router.partingOutcome == .keptUntaken && !dialogue.router.isAdvertising)
+        #expect(dialogue.tell(.addressesClaimed(2)) == [.advertise(priority: 100), .announce])
+        #expect(dialogue.router.parting == nil && dialogue.router.counters.partingsUnseen == 1)
+        // The wish is overtaken: it neither waits nor holds back later.
+        dialogue.pass(.milliseconds(interval / 2))
+        #expect(dialogue.hear(200, interval: settings.interval).contains(.release))
+        #expect(dialogue.runToDeadline().first == .claim(3))
+    }
+
+    @Test func aSecondFarewellIsEnough() {
+        var dialogue = Self.stepped()
+        #expect(dialogue.run(for: .milliseconds(160)) == [.advertise(priority: 0)])
+        #expect(dialogue.hear(100) == [.drain])
+        #expect(dialogue.router.partingOutcome == .taken)
+    }
+
+    /// Its adverts do not arrive, and the pair link says that it has them.
+    @Test func whatIsTakenUnheardIsLetGo() {
+        var dialogue = Self.stepped()
+        _ = dialogue.run(for: .milliseconds(290))
+        dialogue.tell(
+            .peerAlive(.init(role: .active, priority: 100, address: Example.lower), at: dialogue.now))
+        #expect(dialogue.run(for: .milliseconds(20)) == [.advertise(priority: 0), .drain])
+        #expect(dialogue.router.partingOutcome == .givenUp && dialogue.router.role == .backup)
+    }
+
+    /// Who took them a moment too late is the one who is wanted.
+    @Test func whoComesLateIsStillWanted() {
+        var dialogue = Self.stepped()
+        _ = dialogue.run(for: .milliseconds(300))
+        #expect(dialogue.router.role == .active)
+        #expect(dialogue.hear(50).contains(.release))
+        #expect(dialogue.router.role == .backup)
+    }
+
+    @Test func aStopLeavesNothingBehind() {
+        var dialogue = Self.stepped()
+        _ = dialogue.run(for: .milliseconds(160))
+        #expect(dialogue.tell(.stop).contains(.release))
+        #expect(dialogue.router.parting == nil)
     }
 
     @Test func aFarewellOfTheOtherIsNoTakeover() {

@@ -142,6 +142,6 @@ import Wire
         stepped.tell(.stepDown(for: .seconds(600)))
         #expect(
             stepped.router.why(at: stepped.now)
-                == "not active: stepped down, the address is left to the peer for 10m more")
+                == "not active: stepped down, the address is left to the peer for 10s more")
     }
 }

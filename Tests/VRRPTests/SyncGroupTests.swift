@@ -113,6 +113,52 @@ import Wire
         #expect(dialogue.tell(.group(.claim)) == [])
     }
 
+    private static func witnessed() -> Dialogue {
+        var settings = settings
+        settings.requiresWitness = true
+        return Dialogue.backup(settings)
+    }
+
+    /// The order came at a moment at which something else has to be waited for: it does not lie in wait.
+    @Test func anOrderThatCannotBeObeyedIsOver() {
+        var dialogue = Self.witnessed()
+        dialogue.hear(150)
+        dialogue.pass(.milliseconds(100))
+        dialogue.tell(.witnessAnswered)
+        #expect(dialogue.run(for: .seconds(1)) == [])
+        #expect(dialogue.router.standing(at: dialogue.now) == .willing)
+        // The witness's answer grows old before the last member is willing.
+        dialogue.pass(VirtualRouter.Bounds.witnessAge)
+        #expect(dialogue.tell(.group(.claim)) == [])
+        #expect(dialogue.router.standing(at: dialogue.now) == Self.listening)
+        #expect(dialogue.tell(.witnessAnswered) == [], "alone, without its group")
+        #expect(dialogue.router.standing(at: dialogue.now) == .willing)
+        #expect(dialogue.tell(.group(.claim)).first == .claim(1))
+    }
+
+    /// Stepped down while it waits for the others: it is not ready for what they decide, and neither is stuck afterwards.
+    @Test func aHeldMemberIsNotWilling() {
+        var dialogue = Dialogue.backup(Self.settings)
+        _ = dialogue.run(for: .seconds(1))
+        dialogue.tell(.stepDown(for: nil))
+        #expect(dialogue.tell(.group(.claim)) == [])
+        #expect(dialogue.router.standing(at: dialogue.now) == Self.listening)
+        #expect(dialogue.run(for: VirtualRouter.Bounds.stepDownHold) == [])
+        #expect(dialogue.router.standing(at: dialogue.now) == .willing)
+        #expect(dialogue.tell(.group(.claim)).first == .claim(1))
+    }
+
+    /// Its timer has fired: who was heard then is dead, whatever is still waited for.
+    @Test func aDeadRouterIsNotHeard() {
+        var dialogue = Self.witnessed()
+        dialogue.hear(150)
+        #expect(dialogue.router.standing(at: dialogue.now) == Self.following)
+        #expect(dialogue.run(for: .seconds(3)) == [])
+        #expect(dialogue.router.standing(at: dialogue.now) == Self.listening)
+        dialogue.hear(150)
+        #expect(dialogue.router.standing(at: dialogue.now) == Self.following)
+    }
+
     @Test func aBarredMemberLeavesAndComesBack() {
         var dialogue = Dialogue.backup(Self.settings)
         _ = dialogue.run(for: .seconds(1))

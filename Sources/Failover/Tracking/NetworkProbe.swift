@@ -13,18 +13,13 @@ import Wire
 final class NetworkProbe {
     /// The shortest time between two questions to the witness.
     private static let shortestInterval = Duration.milliseconds(20)
-    /// Another holder is reported at most this often.
-    private static let reportInterval = Duration.seconds(1)
-    /// So much later another holder must still be there. At the end of a split both hosts speak for the address for an
-    /// interval; one of them gives way by its adverts, and must not have announced itself once more just before.
-    private static let confirmation = Duration.milliseconds(500)
-    /// A sighting that is older is no first one.
-    private static let sightingLimit = Duration.seconds(10)
     /// Packets read in one turn, so that a flood cannot keep everything else waiting.
     private static let packetsPerTurn = 64
 
     /// The witness answered.
     var onWitness: () -> Void = {}
+    /// A socket could not be had, and is to be tried for again.
+    var onBlindness: () -> Void = {}
     /// Somebody else, at this link-layer address, says that he holds an address of ours.
     var onOtherHolder: (IPAddress, MACAddress) -> Void = { _, _ in }
     /// The addresses that are ours while active.
@@ -44,7 +39,10 @@ final class NetworkProbe {
     private var prefixes: [IPPrefix] = []
     private var role = VirtualRouter.Role.initialize
     /// Another holder that was seen and is asked for again.
-    private var suspect: (mac: MACAddress, since: Instant, last: Instant)?
+    private var suspicion = HolderSuspicion()
+    /// What was claimed by whom was seen last.
+    private var suspected: IPAddress?
+    private let suspicionTimer: DeadlineTimer
     private var arp: ARPSocket?
     private var icmp: ICMPSocket?
     private var sequence: UInt16 = 0
@@ -58,8 +56,13 @@ final class NetworkProbe {
         self.around = around
         witnessTimer = DeadlineTimer(on: around.loop)
         holderTimer = DeadlineTimer(on: around.loop)
+        suspicionTimer = DeadlineTimer(on: around.loop)
         witnessTimer.onDeadline = { [weak self] in self?.askWitness() }
         holderTimer.onDeadline = { [weak self] in self?.askHolders() }
+        suspicionTimer.onDeadline = { [weak self] in
+            guard let self, role == .active, let suspected else { return }
+            ask(for: suspected)
+        }
     }
 
     // MARK: What it works with
@@ -83,16 +86,23 @@ final class NetworkProbe {
     func follow(_ role: VirtualRouter.Role) {
         guard role != self.role else { return }
         self.role = role
-        suspect = nil
+        forgetSuspicion()
         arm()
     }
 
     func close() {
         role = .initialize
+        forgetSuspicion()
         arm()
         closeICMP()
         if let arp { around.loop.remove(arp.number) }
         arp = nil
+    }
+
+    private func forgetSuspicion() {
+        suspicion.forget()
+        suspected = nil
+        suspicionTimer.cancel()
     }
 
     private var isWanted: Bool { plan.witness != nil || plan.duplicateProbe != nil }
@@ -108,16 +118,22 @@ final class NetworkProbe {
         }
     }
 
-    private func attempt(_ body: () throws(Errno) -> Void) {
-        do { try body() } catch {
+    /// - Returns: whether it could be done.
+    @discardableResult
+    private func attempt(_ body: () throws(Errno) -> Void) -> Bool {
+        do {
+            try body()
+            return true
+        } catch {
             counters.failures += 1
             around.log.debug("The network could not be asked.", ["error": error])
+            return false
         }
     }
 
     private func open() {
         guard let interface, let source else { return }
-        attempt { () throws(Errno) in
+        let isOpen = attempt { () throws(Errno) in
             if source.family == .ipv4 {
                 if let arp {
                     try arp.move(to: interface.index)
@@ -134,6 +150,7 @@ final class NetworkProbe {
                 icmp = socket
             }
         }
+        if !isOpen { onBlindness() }
     }
 
     private func closeICMP() {
@@ -223,19 +240,15 @@ final class NetworkProbe {
         guard role == .active, addresses().contains(address) else { return }
         counters.others += 1
         let now = Clock.now
-        guard let known = suspect, known.mac == mac, now - known.last <= Self.sightingLimit else {
-            suspect = (mac, now, now)
-            around.loop.schedule(at: now + Self.confirmation) { [weak self] in
-                guard let self, role == .active, suspect?.mac == mac else { return }
-                ask(for: address)
-            }
-            return
+        switch suspicion.saw(at: now) {
+        case .nothing: break
+        case .ask(let at):
+            suspected = address
+            suspicionTimer.follow(at)
+        case .believe:
+            lastOther = (address, mac, now)
+            onOtherHolder(address, mac)
         }
-        suspect?.last = now
-        guard now - known.since >= Self.confirmation else { return }
-        guard lastOther.map({ now - $0.at >= Self.reportInterval }) ?? true else { return }
-        lastOther = (address, mac, now)
-        onOtherHolder(address, mac)
     }
 
     // MARK: Report

@@ -163,6 +163,8 @@ extension PairLink {
             endLink()
         }
         established = connection
+        // How old the report of this host's `vip` was when the last link ended says nothing now.
+        _ = session.handle(.facts(facts()), at: Clock.now)
         perform(session.handle(.connected, at: Clock.now))
     }
 
