@@ -304,7 +304,8 @@ final class Loop {
         }
     }
 
-    private func serverEvent(_ index: UInt32, _ event: EdgePoller.Event) {
+    /// What the poller, or the server's socket itself, told of the server.
+    func serverEvent(_ index: UInt32, _ event: EdgePoller.Event) {
         switch slots[index].phase {
         case .relaying:
             if event.isReadable, !pump(index, isUp: false, ending: event.isEnding, isOver: event.isEnding) { return }
