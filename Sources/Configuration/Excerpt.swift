@@ -1,6 +1,6 @@
 // The line a message is about, with a caret under the place.
 
-/// One source line as a terminal shows it: bounded in width, without control characters, the range underlined.
+/// One source line as a terminal shows it: bounded in width, without control characters and passwords, the range underlined.
 struct Excerpt {
     /// Columns of a line that are shown; a longer line is cut around the range.
     static let maximumWidth = 110
@@ -14,9 +14,10 @@ struct Excerpt {
         let extent = source.extent(ofLine: line)
         let start = min(max(range.start, extent.lowerBound), extent.upperBound)
         let end = max(start, min(range.end, extent.upperBound))
-        let before = Self.scalars(source.bytes[extent.lowerBound..<start])
-        let marked = Self.scalars(source.bytes[start..<end])
-        let after = Self.scalars(source.bytes[end..<extent.upperBound])
+        let text = Secret.covered(source.bytes[extent])
+        let before = Self.scalars(text[extent.lowerBound..<start])
+        let marked = Self.scalars(text[start..<end])
+        let after = Self.scalars(text[end..<extent.upperBound])
 
         var lead = before[...]
         if before.count + marked.count > Self.maximumWidth {

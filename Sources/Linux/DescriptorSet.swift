@@ -33,11 +33,25 @@ package struct DescriptorSet {
             var rest = value
             while rest != 0 {
                 let number = 64 * word + rest.trailingZeroBitCount
-                if number > next { _ = cl_close_range(UInt32(next), UInt32(number - 1), 0) }
+                if number > next { Self.close(from: next, through: number - 1) }
                 next = number + 1
                 rest &= rest - 1
             }
         }
-        _ = cl_close_range(UInt32(next), UInt32.max, 0)
+        Self.close(from: next, through: Int(UInt32.max))
+    }
+
+    /// One call where the kernel has it (Linux 5.9) and nobody forbids it, otherwise one for each number that there can be.
+    private static func close(from first: Int, through last: Int) {
+        guard cl_close_range(UInt32(first), UInt32(last), 0) != 0 else { return }
+        closeEach(from: first, through: last)
+    }
+
+    /// Closes numbers one by one, up to the highest that this process may have.
+    package static func closeEach(from first: Int, through last: Int) {
+        let most = (try? ResourceLimits.openFiles().hard).map { Int(clamping: $0) } ?? Int(limit)
+        let end = min(last, most, Int(limit))
+        guard first <= end else { return }
+        for number in first...end { Descriptor.close(Int32(number)) }
     }
 }

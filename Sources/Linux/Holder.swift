@@ -66,12 +66,19 @@ package struct Holder {
     ///
     /// - Parameter isAlone: there is no other thread yet. Otherwise the holder's memory is of no use to anybody, and it starts the
     ///   program anew.
-    /// - Returns: the holder's process number, and whether this process is a successor.
-    package func start(isAlone: Bool) throws(Errno) -> (pid: Int32, follows: Bool) {
+    /// - Returns: the holder's process number, and whether this process is a successor. It is in charge then, with the sessions of
+    ///   the one that died, and may be without a holder of its own: `nil`.
+    /// - Throws: `Errno` of clone in a process that follows nobody.
+    package func start(isAlone: Bool) throws(Errno) -> (pid: Int32?, follows: Bool) {
         unsafe plan.pointee.continues = isAlone ? 1 : 0
         let followed = unsafe plan.pointee.followed
-        let pid = try check("clone") { unsafe cl_start_holder(plan) }
-        return (pid, unsafe plan.pointee.followed != followed)
+        do throws(Errno) {
+            let pid = try check("clone") { unsafe cl_start_holder(plan) }
+            return (pid, unsafe plan.pointee.followed != followed)
+        } catch {
+            guard unsafe plan.pointee.followed != followed else { throw error }
+            return (nil, true)
+        }
     }
 
     /// This process is in charge from here on: the holder of its predecessor ends.

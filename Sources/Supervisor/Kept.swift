@@ -73,7 +73,7 @@ final class Kept {
     /// From here on this process is in charge: the holder of the one before it ends.
     func takeCharge() throws(Errno) {
         words.supervisor = ProcessSelf.pid
-        words.holder = try holder.start(isAlone: false).pid
+        words.holder = try startHolder()
         holder.commit()
         isInCharge = true
         if !holder.isOnProbation { holder.forgetPrevious() }
@@ -81,8 +81,14 @@ final class Kept {
 
     /// Replaces a holder that has died.
     func keep() {
-        guard isInCharge, Holder.hasEnded(words.holder), let pid = try? holder.start(isAlone: false).pid else { return }
+        guard isInCharge, Holder.hasEnded(words.holder), let pid = try? startHolder() else { return }
         words.holder = pid
+    }
+
+    private func startHolder() throws(Errno) -> Int32 {
+        // Without a copy that goes on there is a holder or a refusal.
+        guard let pid = try holder.start(isAlone: false).pid else { preconditionFailure("a holder that starts programs does not go on itself") }
+        return pid
     }
 
     /// Its death from now on is none of a row.

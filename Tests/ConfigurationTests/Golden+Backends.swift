@@ -229,6 +229,18 @@ extension Golden {
                       = it is the interval while the verdict is open: write a shorter one
                 """#),
         Golden(
+            "an unknown word behind a password", as: .anybody,
+            file: #"""
+                listen m { bind *:1883; use b }
+                backend b { server s1 192.168.0.2:1883; check mqtt username u password "geh} \"eim" rubbish }
+                """#,
+            messages: #"""
+                test.conf:2:85: error: unknown option "rubbish" of check
+                    2 | backend b { server s1 192.168.0.2:1883; check mqtt username u password ************ rubbish }
+                      |                                                                                     ^~~~~~~
+                      = write: check none | mqtt [OPTION …] | tcp [OPTION …] | tls [OPTION …] | http [OPTION …] | agent [OPTION …]
+                """#),
+        Golden(
             "a password without a username", as: .anybody,
             file: #"""
                 listen m { bind *:1883; use b }
@@ -236,7 +248,7 @@ extension Golden {
                 """#,
             messages: #"""
                 test.conf:2:41: error: a password without a username
-                    2 | backend b { server s1 192.168.0.2:1883; check mqtt password x }
+                    2 | backend b { server s1 192.168.0.2:1883; check mqtt password * }
                       |                                         ^~~~~~~~~~~~~~~~~~~~~
                       = MQTT 3.1.1 does not allow it (3.1.2.9); add: username TEXT
                 """#),

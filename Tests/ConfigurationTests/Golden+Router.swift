@@ -110,7 +110,7 @@ extension Golden {
                 """#,
             messages: #"""
                 test.conf:4:62: error: VRRP version 3 has no password
-                    4 | vrrp v { interface eth0; router-id 51; address 10.0.0.10/24; authentication password secret }
+                    4 | vrrp v { interface eth0; router-id 51; address 10.0.0.10/24; authentication password ****** }
                       |                                                              ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
                       = write: authentication hmac, or version 2 for a router that wants one
                 """#),
@@ -126,7 +126,7 @@ extension Golden {
                 """#,
             messages: #"""
                 test.conf:4:97: error: the word has 9 bytes
-                    4 | vrrp v { interface eth0; router-id 51; address 10.0.0.10/24; version 2; authentication password much2long }
+                    4 | vrrp v { interface eth0; router-id 51; address 10.0.0.10/24; version 2; authentication password ********* }
                       |                                                                                                 ^~~~~~~~~
                       = write 1 to 8
                 """#),

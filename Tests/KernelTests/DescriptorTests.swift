@@ -1,5 +1,6 @@
 // The process's table of descriptors.
 
+import Glibc
 import Linux
 import Testing
 
@@ -18,6 +19,21 @@ struct DescriptorTests {
         try Descriptor.reserve(count)
         #expect(try Self.room() >= count)
         #expect(throws: (any Error).self) { try File.read("/proc/self/fd/\(count - 1)", limit: 1) }
+    }
+
+    @Test("is emptied number by number where the kernel cannot do it by ranges")
+    func closing() throws {
+        let file = try File.open(device: "/dev/null")
+        let first = fcntl(file.number, F_DUPFD_CLOEXEC, 700)
+        let second = fcntl(file.number, F_DUPFD_CLOEXEC, 710)
+        let third = fcntl(file.number, F_DUPFD_CLOEXEC, 720)
+        DescriptorSet.closeEach(from: Int(first), through: Int(second))
+        for (number, isOpen) in [(first, false), (second, false), (third, true)] {
+            #expect(((try? Descriptor.setCloseOnExec(number, true)) != nil) == isOpen)
+        }
+        // Beyond every number there can be.
+        DescriptorSet.closeEach(from: Int(UInt32.max) - 1, through: Int(UInt32.max))
+        Descriptor.close(third)
     }
 
     @Test("cannot be larger than the limit of open files")

@@ -31,14 +31,16 @@ extension BalancerProcess {
             if let filterRefusal {
                 log.warning("system calls are not filtered", ["error": "\(filterRefusal)"])
             }
+            if !survival.isHeld { log.error(noHolder) }
             do throws(Errno) {
                 let process = try BalancerProcess(log: log, survival: survival)
                 try process.loop.run()
                 survival.end()
                 return 0
             } catch {
-                survival.end()
                 log.error("The balancer cannot run.", ["error": "\(error)"])
+                // A successor dies of a shortage: the next one may have what it takes.
+                if !survival.isSuccessor || !error.isOwnShortage { survival.end() }
                 return 1
             }
         } catch {

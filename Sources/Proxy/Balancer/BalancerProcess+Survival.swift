@@ -48,8 +48,10 @@ extension BalancerProcess {
     }
 
     private func startLoop(_ number: Int, _ memory: LoopMemory, _ gate: LoopGate) throws(Errno) -> LoopHandle {
-        try LoopHandle.start(
-            number: number, memory: memory, behind: gate, poison: survival.state.poison, isFiltered: true)
+        try Shortage.outlast { () throws(Errno) in
+            try LoopHandle.start(
+                number: number, memory: memory, behind: gate, poison: survival.state.poison, isFiltered: true)
+        }
     }
 
     func startLoops(
@@ -57,10 +59,11 @@ extension BalancerProcess {
     ) throws(Errno) {
         let count = LoopCount.effective(configuration)
         listeningLoops = count
+        let reserved = Self.reservedDescriptors + max(count, survival.loops.count) * PipePool.descriptors
         let most = max(configuration.maximumSessions, Self.roomForSessions)
-        let wanted = UInt64(most * Self.socketsPerSession + Self.reservedDescriptors)
+        let wanted = UInt64(most * Self.socketsPerSession + reserved)
         let limit = try ResourceLimits.raiseOpenFiles(to: min(wanted, try ResourceLimits.openFiles().hard))
-        let affordable = max(0, Int(limit) - Self.reservedDescriptors) / Self.socketsPerSession
+        let affordable = max(0, Int(limit) - reserved) / Self.socketsPerSession
         if affordable < configuration.maximumSessions {
             log.notice(
                 "the descriptor limit bounds the sessions",
@@ -69,7 +72,7 @@ extension BalancerProcess {
         // A reload may raise the limit up to here: room that is not used takes no memory.
         let sessions = min(affordable, max(configuration.maximumSessions, Self.roomForSessions))
         room = max(room, sessions)
-        reserveDescriptors(min(Int(limit), sessions * Self.socketsPerSession + Self.reservedDescriptors))
+        reserveDescriptors(min(Int(limit), sessions * Self.socketsPerSession + reserved))
         let longest = configuration.listeners.map(\.maximumConnectSize).max() ?? 0
         let chunkSize = (max(65_536, longest) + 4095) / 4096 * 4096
         let inherited = survival.loops
@@ -114,6 +117,29 @@ extension BalancerProcess {
             survival.wasHandedOver
                 ? "A balancer has handed over; this one has its sessions." : "A balancer has died; this one has its sessions.",
             ["deaths": "\(survival.state.deaths)", "loops": "\(inherited.count)"])
+    }
+
+    /// There is no loop, and will not be one in this process. Sessions that wait for a successor are not given up for want of something
+    /// that may be there in a moment: that is a death, of which there may be some in a row.
+    func giveUp(after error: any Error) {
+        guard survival.isSuccessor, let errno = error as? Errno, errno.isOwnShortage else { return survival.end() }
+        log.error("A balancer that was to follow another cannot: the next one tries.", ["error": "\(errno)"])
+        ProcessSelf.exit(1)
+    }
+
+    static let noHolder = "There is no holder: a death of this balancer would end every session. Tried again until there is one."
+
+    /// Sees to it that there is a holder. Whether there is one is told as it changes.
+    func keepHolder() {
+        let wasHeld = survival.isHeld
+        do throws(Errno) {
+            if try survival.keep() {
+                log.notice("The holder was gone: there is another one.")
+            }
+        } catch {
+            guard wasHeld else { return }
+            log.error(Self.noHolder, ["error": "\(error)"])
+        }
     }
 
     /// When the work of taking over is behind a successor.

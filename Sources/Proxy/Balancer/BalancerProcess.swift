@@ -82,7 +82,7 @@ package final class BalancerProcess {
     static let roomForSessions = 1_000_000
     /// Sessions that there is room for.
     var room = 0
-    /// Descriptors kept for everything that is not a session.
+    /// Descriptors kept for everything that is neither a session nor a loop's pipe.
     static let reservedDescriptors = 512
     /// Descriptors that the kernel's table has room for from the beginning: 2 MiB.
     static let mostReserved = 262_144
@@ -277,7 +277,7 @@ package final class BalancerProcess {
             if areLoopsReady { saysServing() }
         } catch {
             log.error("the configuration could not be put in force", ["error": "\(error)"])
-            if !isCommitted { survival.end() }
+            if !isCommitted { giveUp(after: error) }
             control.send(.refused(generation: generation, reason: "\(error)"))
         }
     }
@@ -291,21 +291,11 @@ package final class BalancerProcess {
         control.send(.serving(generation: generation))
     }
 
-    /// Forgets the sockets of listeners that are not in the configuration any more.
+    /// Forgets what the configuration in force does not call for any more: the supervisor hands it over again should it come back.
     private func forgetRemoved(_ configuration: Configuration) -> [Int32] {
-        var removed: [Int32] = []
-        for (name, number) in descriptors {
-            guard case .listener(let listener, let bind, _) = name else { continue }
-            let binds =
-                listener == DescriptorName.statusListener
-                ? configuration.statusBinds.count
-                : configuration.listeners.first { $0.name == listener }?.binds.count ?? 0
-            if bind >= binds {
-                descriptors[name] = nil
-                removed.append(number)
-            }
-        }
-        return removed
+        let removed = descriptors.filter { !$0.key.isCalledFor(by: configuration) }
+        for name in removed.keys { descriptors[name] = nil }
+        return Array(removed.values)
     }
 
     /// Closes descriptors when no loop can wait on them any more: a number that is closed earlier may be a client's by the
@@ -340,7 +330,7 @@ package final class BalancerProcess {
     private func keepHouse() {
         let now = Clock.now
         for table in registry?.tables ?? [] { table.keep(at: now) }
-        survival.keep()
+        keepHolder()
         if isServing, now - started > Survival.settling { survival.state.serves() }
         loop.schedule(at: now + .milliseconds(200)) { [unowned self] in keepHouse() }
     }

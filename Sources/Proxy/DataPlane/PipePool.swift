@@ -11,6 +11,8 @@ import Wire
 struct PipePool: ~Copyable {
     /// Most pipes of a loop: of 1 MiB each, as many as an ordinary user may have for four loops.
     static let maximum = 16
+    /// Descriptors of all of them.
+    static let descriptors = 2 * maximum
     /// Bytes a pipe is to hold.
     static let width = 1 << 20
     /// A pipe that holds less is of no use.

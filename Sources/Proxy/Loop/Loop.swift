@@ -142,7 +142,7 @@ final class Loop {
         self.pulse = pulse
         self.poison = poison
         poller = EdgePoller(number: memory.record.poller, events: memory.events, batch: LoopMemory.batch)
-        doors = try EdgePoller(batch: Share.doors)
+        doors = try Shortage.outlast { () throws(Errno) in try EdgePoller(batch: Share.doors) }
         slots = SlotArena(capacity: memory.capacity, region: memory.slots)
         chunks = ChunkPool(count: memory.chunkCount, size: memory.chunkSize, region: memory.chunks)
         pipes = PipePool(region: memory.pipes)

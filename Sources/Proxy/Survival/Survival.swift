@@ -26,15 +26,16 @@ final class Survival {
 
     let state: SurvivalState
     private let holder: Holder
-    private var holderPid: Int32
+    /// `nil`: there is none, and a death of this process is the end of its sessions.
+    private var holderPid: Int32?
+    /// Whether a death would be followed.
+    var isHeld: Bool { Mortality.isMortal || holderPid != nil }
     /// A predecessor's sessions are to be taken over.
     let isSuccessor: Bool
     /// The supervisor was told that this process took the predecessor's place.
     private(set) var isAnnounced = false
     /// The predecessor ended to make room for this program.
     let wasHandedOver: Bool
-    /// Holders that had to be replaced.
-    private(set) var replacements: UInt64 = 0
     /// The memory of each loop the predecessor had; `nil` for one that makes no sense.
     private(set) var loops: [LoopMemory?] = []
     /// Loops whose memory could not be taken over, and how many sessions are lost with each, where that could be read.
@@ -62,8 +63,8 @@ final class Survival {
             region: state.region, arguments: ["understudy", ChildProcess.Role.balancer.rawValue],
             environment: environment)
         if isProgramAnew { try Self.count(state, holder) }
-        let start = Mortality.isMortal ? (pid: 0, follows: false) : try holder.start(isAlone: true)
-        // From here on this process has a holder, and nothing of the predecessor's was touched before.
+        let start = Mortality.isMortal ? (pid: nil, follows: false) : try holder.start(isAlone: true)
+        // From here on this process has a holder, if the kernel let it have one, and nothing of the predecessor's was touched before.
         holderPid = start.pid
         isSuccessor = isProgramAnew || start.follows
         if start.follows { try Self.count(state, holder) }
@@ -144,13 +145,16 @@ final class Survival {
     /// Nothing follows this process: it ends on purpose.
     func end() { holder.end() }
 
-    /// Replaces a holder that has died.
-    func keep() {
-        guard !Mortality.isMortal, Holder.hasEnded(holderPid) else { return }
+    /// Replaces a holder that has died, or that there was no room for.
+    ///
+    /// - Returns: whether there is a new one.
+    /// - Throws: `Errno` of clone: nobody follows this process as long as it is so.
+    func keep() throws(Errno) -> Bool {
+        guard !Mortality.isMortal, holderPid.map(Holder.hasEnded) ?? true else { return false }
+        holderPid = nil
         // By a copy of this one thread among others nobody can be followed but by starting the program.
-        guard let pid = try? holder.start(isAlone: false).pid else { return }
-        holderPid = pid
-        replacements += 1
+        holderPid = try holder.start(isAlone: false).pid
+        return true
     }
 
     /// What the predecessor's numbers mean; `nil`: there is no predecessor, or nobody knows.
