@@ -21,7 +21,7 @@ struct RoomTests {
         let lines = (1...65).map { "source 10.0.1.\($0)" }
         #expect(check(backend(Array(lines.prefix(64)))) == [])
         #expect(check(backend(lines)) == ["error: on one node at most 64 sources of a backend hold"])
-        let nodes = "node lb1 10.0.0.1\nnode lb2 10.0.0.2\n"
+        let nodes = "node lb1 { address 10.0.0.11; priority 150 }\nnode lb2 { address 10.0.0.12; priority 100 }\n"
         let spread = (0..<128).map { "source 10.0.1.\($0 + 1) node lb\($0 % 2 + 1)" }
         #expect(!check(nodes + backend(spread)).contains { $0.contains("sources") })
         #expect(check(nodes + backend(spread + ["source *"])).contains("error: on one node at most 64 sources of a backend hold"))

@@ -1,9 +1,11 @@
 // Servers whose time is over only because nobody listened.
 
 import Balancing
+import Configuration
 import Glibc
 import Linux
 import MQTT
+import Synchronization
 import Testing
 import Wire
 
