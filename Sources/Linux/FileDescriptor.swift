@@ -119,6 +119,14 @@ package enum Descriptor {
         try check("fcntl F_SETFD") { cl_fcntl(number, F_SETFD, on ? Int(FD_CLOEXEC) : 0) }
     }
 
+    /// Which file, socket or memory it is of: the same for every descriptor of it, and no other's as long as one is open.
+    package static func identity(_ number: Int32) throws(Errno) -> File.Identity {
+        var status = stat()
+        // Sound: the structure lives on the stack for the duration of the call.
+        try check("fstat") { unsafe fstat(number, &status) }
+        return File.Identity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+    }
+
     /// A second descriptor for the same open file, close-on-exec.
     package static func duplicate(_ number: Int32) throws(Errno) -> FileDescriptor {
         FileDescriptor(owning: try check("fcntl F_DUPFD_CLOEXEC") { cl_fcntl(number, F_DUPFD_CLOEXEC, 0) })

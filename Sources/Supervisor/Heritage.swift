@@ -34,6 +34,15 @@ struct Heritage: Equatable {
             case .listener(_, _, _, let number), .memory(_, _, let number), .secret(_, let number): number
             }
         }
+
+        /// The same under another number.
+        func renumbered(_ number: Int32) -> Holding {
+            switch self {
+            case .listener(let address, let backlog, let loop, _): .listener(address, backlog: backlog, loop: loop, number)
+            case .memory(let name, let bytes, _): .memory(name: name, bytes: bytes, number)
+            case .secret(let name, _): .secret(name: name, number)
+            }
+        }
     }
 
     /// A running child.
@@ -91,6 +100,37 @@ struct Heritage: Equatable {
     var descriptors: Set<Int32> {
         let others = [bundle] + [admin, asker].compactMap(\.self)
         return Set(others + secrets.values + holdings.map(\.descriptor) + children.map(\.channel))
+    }
+
+    /// The same with other numbers for its descriptors.
+    ///
+    /// - Throws: what `number` throws.
+    func renumbered(_ number: (Int32) throws(Errno) -> Int32) throws(Errno) -> Heritage {
+        var numbers: [Int32: Int32] = [:]
+        for former in descriptors { numbers[former] = try number(former) }
+        func new(_ former: Int32) -> Int32 {
+            guard let new = numbers[former] else { preconditionFailure("a descriptor that is none of the heritage's") }
+            return new
+        }
+        var other = self
+        other.bundle = new(bundle)
+        other.secrets = secrets.mapValues(new)
+        other.holdings = holdings.map { $0.renumbered(new($0.descriptor)) }
+        other.children = children.map { child in
+            var child = child
+            child.channel = new(child.channel)
+            // What is held by nobody any more is given again.
+            child.given = child.given.compactMapValues { numbers[$0] }
+            return child
+        }
+        other.admin = admin.map(new)
+        other.asker = asker.map(new)
+        return other
+    }
+
+    /// The descriptor of the file of the program that wrote what was left, where that still waits for this one; `nil`: it does not.
+    static var former: Int32? {
+        ProcessSelf.environment(formerVariable).flatMap { Int32($0) }.flatMap { $0 > 2 ? $0 : nil }
     }
 
     /// Octets of a secret: certificates and authorities among them.

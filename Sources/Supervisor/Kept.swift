@@ -22,7 +22,11 @@ final class Kept {
     private let holder: Holder
     /// The state that a successor would find, open as long as it is the newest.
     private var state: Int32 = -1
-    private(set) var published: Heritage?
+    /// The same, with the numbers of ``copies``.
+    private var published: Heritage?
+    /// Descriptors of everything that the published state names, for nobody but a successor: what the state names must be open, and be what
+    /// it was, at whatever moment this process dies, also while it closes its own.
+    private var copies: [File.Identity: Int32] = [:]
     private var isInCharge = false
 
     /// The place that the keeper gave, or that another program had.
@@ -96,15 +100,44 @@ final class Kept {
 
     /// Leaves this to whoever follows: everything it names stays open when that program begins.
     func publish(_ heritage: Heritage) throws(Errno) {
-        guard heritage != published else { return }
-        for number in heritage.descriptors { try Descriptor.setCloseOnExec(number, false) }
-        let state = try heritage.sealed()
-        try Descriptor.setCloseOnExec(state.number, false)
-        let former = self.state
-        self.state = state.release()
-        words[heritage: holder.generation] = self.state
-        published = heritage
-        if former > 2 { Descriptor.close(former) }
+        var named: [File.Identity: Int32] = [:]
+        do throws(Errno) {
+            let left = try heritage.renumbered { number throws(Errno) in
+                let identity = try Descriptor.identity(number)
+                if let copy = named[identity] ?? copies[identity] {
+                    named[identity] = copy
+                    return copy
+                }
+                let copy = try Descriptor.duplicate(number)
+                try Descriptor.setCloseOnExec(copy.number, false)
+                let copied = copy.release()
+                named[identity] = copied
+                return copied
+            }
+            if left != published {
+                let state = try left.sealed()
+                try Descriptor.setCloseOnExec(state.number, false)
+                let former = self.state
+                self.state = state.release()
+                words[heritage: holder.generation] = self.state
+                published = left
+                if former > 2 { Descriptor.close(former) }
+            }
+        } catch {
+            // What was published before is still whole.
+            for (identity, copy) in named where copies[identity] == nil { Descriptor.close(copy) }
+            throw error
+        }
+        for (identity, copy) in copies where named[identity] == nil { Descriptor.close(copy) }
+        copies = named
+    }
+
+    /// Closes what came from the program before this one and is not in its state: copies, and what it was about to close when it died.
+    /// Before anything is opened.
+    func closeOthers(but heritage: Heritage) {
+        var kept = DescriptorSet()
+        for number in [0, 1, 2, words.number, relay, holder.previous ?? 0, Heritage.former ?? 0] + heritage.descriptors { kept.insert(number) }
+        kept.closeOthers()
     }
 
     /// Nothing follows this process: it ends on purpose.

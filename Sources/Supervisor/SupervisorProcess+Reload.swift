@@ -88,6 +88,8 @@ extension SupervisorProcess {
             answer = AdminConnection.refusal(reason)
         }
         holdings.keep(only: current.named)
+        // Before anybody hears of it: who follows lives by what was answered.
+        leave()
         if let reconciled {
             if case .committed = outcome { reconciled(true) } else { reconciled(false) }
         }

@@ -22,6 +22,9 @@ extension SupervisorProcess {
         return ("nobody", warning)
     }
 
+    /// Files that may be open at least, so that a balancer has room for sessions at all: it keeps 512 for what is none.
+    static let leastOpenFiles: UInt64 = 768
+
     /// Raises the limit of open files while we may: the balancer has no right to.
     func makeRoom(for configuration: Configuration) {
         let most = (try? File.read("/proc/sys/fs/nr_open", limit: 64)).flatMap { bytes in

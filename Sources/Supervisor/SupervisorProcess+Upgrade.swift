@@ -173,8 +173,8 @@ extension SupervisorProcess {
     /// Lends what is left to the next program: everything named is not close-on-exec meanwhile.
     private func lend(_ heritage: Heritage, _ body: (Int32) throws(Errno) -> Void) throws(Errno) {
         let state = try heritage.sealed()
-        // Who follows this process should it die needs the rest at any time.
-        defer { if let asker = heritage.asker { try? Descriptor.setCloseOnExec(asker, true) } }
+        // Who follows this process should it die has others of its own.
+        defer { for number in heritage.descriptors { try? Descriptor.setCloseOnExec(number, true) } }
         for number in heritage.descriptors.union([state.number]) { try Descriptor.setCloseOnExec(number, false) }
         try body(state.number)
     }
@@ -245,8 +245,7 @@ extension SupervisorProcess {
 
     /// Cannot begin with what was left: the program before this one can.
     static func returnToFormer(with heritage: Heritage, _ kept: Kept) {
-        guard let text = ProcessSelf.environment(Heritage.formerVariable), let number = Int32(text), number > 2
-        else { return }
+        guard let number = Heritage.former else { return }
         do throws(Errno) {
             let state = try heritage.sealed()
             for number in heritage.descriptors.union([state.number]) {
@@ -267,8 +266,6 @@ extension SupervisorProcess {
 
     /// This program goes on: the file of the one before it is closed.
     static func forgetFormer() {
-        if let text = ProcessSelf.environment(Heritage.formerVariable), let number = Int32(text), number > 2 {
-            Descriptor.close(number)
-        }
+        if let number = Heritage.former { Descriptor.close(number) }
     }
 }

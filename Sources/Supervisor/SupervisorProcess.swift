@@ -143,6 +143,7 @@ package final class SupervisorProcess {
             throw Refusal(description: error.description)
         }
         if let heritage {
+            kept.closeOthers(but: heritage)
             do throws(Refusal) {
                 return try run(settings, kept, heritage, isSuccessor: isSuccessor)
             } catch {
@@ -166,6 +167,11 @@ package final class SupervisorProcess {
             loaded = try LoadedConfiguration(path: settings.configurationPath, node: settings.node)
         } catch {
             throw Refusal(description: error.description)
+        }
+        if let limit = try? ResourceLimits.openFiles().hard, limit < leastOpenFiles {
+            throw Refusal(
+                description: "at most \(limit) files may be open (ulimit -Hn), and \(leastOpenFiles) are the least: two for each session, "
+                    + "some hundreds for everything else")
         }
         do throws(Errno) {
             try refuseSecond(at: loaded.configuration.admin.socketPath)

@@ -32,7 +32,7 @@ enum Understudy {
         StatusCommand.subcommand, ClientsCommand.subcommand, TableCommand.subcommand, ServerCommands.drain,
         ServerCommands.enable, ServerCommands.disable, ServerCommands.weight, StepDownCommand.subcommand,
         VrrpCommand.subcommand, EventsCommand.subcommand,
-        KeygenCommand.subcommand, ExplainCommand.subcommand, ReleaseCommand.subcommand, LabCommand.subcommand, BenchCommand.subcommand,
+        KeygenCommand.subcommand, ExplainCommand.subcommand, PortsCommand.subcommand, ReleaseCommand.subcommand, LabCommand.subcommand, BenchCommand.subcommand,
         TestCommand.subcommand,
         VersionCommand.subcommand,
     ]

@@ -167,6 +167,10 @@ def sticky(example):
             expect(client.session_present == (turn > 0), name, "in turn", turn, "has", client.session_present)
             client.close()
     expect(len(loads(f"{example.name}-meter-")) > 1, "all went to one server")
+    for turn in range(100):
+        client = example.client("restless", clean=False)
+        expect(client.session_present == (turn > 0), "after", turn, "reconnects its session is", client.session_present)
+        client.close()
 
 
 def haproxy_mqtt(example):

@@ -18,6 +18,7 @@ import signal
 import sys
 import time
 
+import haproxy
 import house
 from crowd import answer_everybody, dismiss, herd
 from house import expect, memory_of, memory_parts
@@ -30,32 +31,9 @@ backend broker { server one 10.77.0.1:1883; check none; timeout connack 60s; tim
 loops 1
 """
 
-# The documents' rules: CONNECT is read and checked, a table remembers client IDs.
-HAPROXY = """
-global
-  maxconn 9500
-  nbthread 1
-  ssl-default-bind-options ssl-min-ver TLSv1.2
-defaults
-  mode tcp
-  timeout connect 60s
-  timeout client 1h
-  timeout server 1h
-frontend plain
-  bind *:2883 backlog 16384
-  tcp-request inspect-delay 10s
-  tcp-request content reject unless { req.payload(0,0),mqtt_is_valid }
-  default_backend broker
-frontend tls
-  bind *:3883 backlog 16384 ssl crt @/combined.pem
-  tcp-request inspect-delay 10s
-  tcp-request content reject unless { req.payload(0,0),mqtt_is_valid }
-  default_backend broker
-backend broker
-  stick-table type string len 32 size 100k expire 30m
-  stick on req.payload(0,0),mqtt_field_value(connect,client_identifier)
-  server one 10.77.0.1:1883
-"""
+HAPROXY = (
+    haproxy.beginning(9500, "nbthread 1", connect="60s") + haproxy.listener("plain", "*:2883")
+    + haproxy.listener("tls", "*:3883 ssl crt @/combined.pem") + haproxy.brokers("10.77.0.1:1883", length=32))
 
 # Bytes are passed only: it reads no MQTT.
 NGINX = """

@@ -366,31 +366,19 @@ class World:
         state = {"bytes": b"", "in": False}
         wanted = b"\x20\x02\x00\x00" + (pattern(len(hello), 0, 30000) if half else hello)
 
-        def done(word):
-            self.short[word] += 1
-            self.unwatch(sock)
-            sock.close()
+        def hear(data):
+            state["bytes"] += data
+            if not state["in"] and len(state["bytes"]) >= 4:
+                state["in"] = True
+                sock.send(hello)
+                if half:
+                    sock.shutdown(socket.SHUT_WR)
+            return state["bytes"] == wanted
 
-        def event(_):
-            try:
-                while True:
-                    data = sock.recv(65536)
-                    state["bytes"] += data
-                    if not state["in"] and len(state["bytes"]) >= 4:
-                        state["in"] = True
-                        sock.send(hello)
-                        if half:
-                            sock.shutdown(socket.SHUT_WR)
-                    if state["bytes"] == wanted:
-                        return done("whole")
-                    if not data:
-                        return done("lost" if state["in"] else "early")
-            except BlockingIOError:
-                pass
-            except OSError:
-                done("lost" if state["in"] else "early")
+        def over():
+            self.short["whole" if state["bytes"] == wanted else "lost" if state["in"] else "early"] += 1
 
-        self.watch(sock, event)
+        self.attend(sock, hear, over)
 
     def visit_away(self):
         """A session of 5.0 that authenticates in two steps and is sent away."""
@@ -408,7 +396,19 @@ class World:
         wanted = AUTH + self.said_to(number)
         last = MOVED if number % 2 else TAKEN_OVER
 
-        def done():
+        def hear(data):
+            if framed and state["frames"] is None:
+                state["raw"] += data
+                _, mark, data = state["raw"].partition(b"\r\n\r\n")
+                if not mark:
+                    return
+                state["frames"] = Frames()
+            state["bytes"] += state["frames"].feed(data) if framed else data
+            if not state["answered"] and len(state["bytes"]) >= len(AUTH):
+                state["answered"] = True
+                sock.send(frame(AUTH, True) if framed else AUTH)
+
+        def over():
             heard = state["bytes"]
             if heard == wanted + last:
                 word = "whole"
@@ -419,29 +419,24 @@ class World:
             if word == "lost":
                 print(f"lost: {kind} {number}: {heard} instead of {wanted + last}")
             self.away[word] += 1
-            self.unwatch(sock)
-            sock.close()
 
+        self.attend(sock, hear, over)
+
+    def attend(self, sock, hear, over):
+        """Tells what a socket receives, until that is enough, or the stream has ended."""
         def event(_):
             try:
                 while True:
                     data = sock.recv(65536)
-                    if not data:
-                        return done()
-                    if framed and state["frames"] is None:
-                        state["raw"] += data
-                        _, mark, data = state["raw"].partition(b"\r\n\r\n")
-                        if not mark:
-                            continue
-                        state["frames"] = Frames()
-                    state["bytes"] += state["frames"].feed(data) if framed else data
-                    if not state["answered"] and len(state["bytes"]) >= len(AUTH):
-                        state["answered"] = True
-                        sock.send(frame(AUTH, True) if framed else AUTH)
+                    if hear(data) or not data:
+                        break
             except BlockingIOError:
-                pass
+                return
             except OSError:
-                done()
+                pass
+            over()
+            self.unwatch(sock)
+            sock.close()
 
         self.watch(sock, event)
 

@@ -21,6 +21,16 @@ struct Acceptance {
         }
     }
 
+    @Suite("The program by itself", .serialized)
+    struct RightsTests {
+        @Test("has as many loops as processors, needs one right for low ports, has everything, and tells a firewall's rules")
+        func alone() throws {
+            let lines = try Script.run(["process.py"])
+            #expect(lines.count { $0.hasPrefix("ok threads ") } == 4 && lines.count { $0.hasPrefix("ok rights: ") } == 2)
+            for word in ["counted", "few files", "build", "ports"] { #expect(lines.contains { $0.hasPrefix("ok \(word): ") }) }
+        }
+    }
+
     @Suite("Speed", .serialized)
     struct SpeedTests {
         @Test("a relayed round trip costs no allocation, and no more instructions in user space than it did")

@@ -43,12 +43,13 @@ struct SourcePoolTests {
         var wide = Self.pool(
             (1...4).map { .init(address: Self.address($0), share: 2000) } + [.init(address: Self.address(5))],
             ports: 1_000_000)
-        for number in 0..<10_000 {
-            let text = "192.0.\(number / 250).\(number % 250)\(30_000 + number)"
+        // One point of a hundred is eight standard deviations of a fair draw among so many.
+        for number in 0..<100_000 {
+            let text = "192.\(number / 62_500).\(number / 250 % 250).\(number % 250)\(30_000 + number % 30_000)"
             let index = wide.choose(server: 0, family: .ipv4, hash: Murmur2.hash(id(text).span))
             counts[try #require(index)] += 1
         }
-        for count in counts { #expect((1_880...2_120).contains(count), "\(counts)") }
+        for count in counts { #expect((19_000...21_000).contains(count), "\(counts)") }
     }
 
     @Test("a full source is passed over, and warned about before it is full")

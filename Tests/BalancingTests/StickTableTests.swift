@@ -48,6 +48,17 @@ struct StickTableTests {
         #expect(sample.table.counters.evicted == 1)
     }
 
+    @Test("of a hundred thousand the oldest goes when one more comes, and no other")
+    func oldest() {
+        let sample = SampleTable(entries: 100_000)
+        for number in 0..<100_000 { #expect(sample.learn("k\(number)", 1) == .stored) }
+        #expect(sample.table.count == 100_000 && sample.table.counters.evicted == 0)
+        #expect(sample.learn("one more", 1) == .stored)
+        #expect(sample.table.count == 100_000 && sample.table.counters.evicted == 1)
+        #expect(sample.lookup("k0") == nil && sample.lookup("one more") != nil)
+        #expect((1..<100_000).allSatisfy { sample.lookup("k\($0)") != nil })
+    }
+
     @Test("an entry that was used is spared, but an eviction passes over so many and no more")
     func secondChances() {
         let sample = SampleTable(entries: 100)

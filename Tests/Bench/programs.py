@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Acceptance"))
+import haproxy
 import house
 from house import expect
 
@@ -31,44 +32,13 @@ stick-table sessions { key client-id; size 100k; expire 30m }
 log { level error }
 """
 
-# The documents' rules: CONNECT is read and checked, a table remembers client IDs.
-HAPROXY = """
-global
-  maxconn 9500
-  nbthread LOOPS
-  GLOBAL
-  ssl-default-bind-options ssl-min-ver TLSv1.2
-  ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256
-  ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256
-  tune.ssl.cachesize 20000
-defaults
-  mode tcp
-  timeout connect 10s
-  timeout client 1h
-  timeout server 1h
-  OPTIONS
-frontend plain
-  bind 127.0.0.1:PORT0 backlog 16384
-  tcp-request inspect-delay 10s
-  tcp-request content reject unless { req.payload(0,0),mqtt_is_valid }
-  default_backend brokers
-frontend tls
-  bind 127.0.0.1:PORT1 backlog 16384 ssl crt @/combined.pem
-  tcp-request inspect-delay 10s
-  tcp-request content reject unless { req.payload(0,0),mqtt_is_valid }
-  default_backend brokers
-frontend ws
-  bind 127.0.0.1:PORT2 backlog 16384
-  default_backend websockets
-backend brokers
-  stick-table type string len 64 size 100k expire 30m
-  stick on req.payload(0,0),mqtt_field_value(connect,client_identifier)
-  server one 127.0.1.1:1883
-  server two 127.0.1.2:1883
-backend websockets
-  server one 127.0.1.1:8083
-  server two 127.0.1.2:8083
-"""
+HAPROXY = (
+    haproxy.beginning(
+        9500, "nbthread LOOPS", "GLOBAL", "ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256",
+        "ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256", "tune.ssl.cachesize 20000", options=["OPTIONS"])
+    + haproxy.listener("plain", "127.0.0.1:PORT0") + haproxy.listener("tls", "127.0.0.1:PORT1 ssl crt @/combined.pem")
+    + haproxy.opaque("ws", "127.0.0.1:PORT2", *(f"{address}:8083" for address in BROKERS))
+    + haproxy.brokers(*(f"{address}:1883" for address in BROKERS)))
 
 # Passes bytes and looks at none: no table, no MQTT.
 NGINX = """

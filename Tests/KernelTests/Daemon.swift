@@ -73,7 +73,7 @@ final class Daemon {
     func turn(until done: () throws -> Bool) throws {
         let limit = Clock.now + .seconds(20)
         while try !done() {
-            try #require(Clock.now < limit, "it does not come; told: \(told)")
+            try #require(Clock.now < limit, "it does not come; told: \(told.suffix(20)); log: \(log.suffix(6000))")
             try loop.turn(limit: .milliseconds(20))
         }
     }

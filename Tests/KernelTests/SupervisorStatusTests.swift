@@ -39,10 +39,10 @@ struct SupervisorStatusTests {
         let daemon = try Daemon({ $0 + "status { bind 127.0.0.1:\(first) }\n" })
         try daemon.turn { daemon.isTold("READY=1") }
         let calm = try #require(Self.page("/stub_status", port: first))
-        #expect(calm.contains("\r\n\r\nActive connections: 0 \nserver accepts handled requests\n 0 0 0 \n"))
+        #expect(calm.contains("\r\n\r\nActive connections: 1 \nserver accepts handled requests\n 1 1 1 \n"))
         let client = try Socket.connect(SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: daemon.port))
         #expect(Descriptor.isWritable(client.number, within: 20_000))
-        try daemon.turn { Self.page("/stub_status", port: first)?.contains("Active connections: 1 ") == true }
+        try daemon.turn { Self.page("/stub_status", port: first)?.contains("Active connections: 2 ") == true }
         #expect(Self.page("/", port: first)?.contains("<td>brokers</td><td>one</td>") == true)
         #expect(Self.page("/metrics", port: first)?.contains("understudy_listener_accepted_total{listener=\"mqtt\"} 1\n") == true)
         let json = try #require(Self.page("/status.json", port: first)?.split(separator: "\r\n").last)

@@ -42,6 +42,31 @@ struct ConnectRewriteTests {
         #expect(try rewrite(bytes, ConnectRewrite(password: .remove)) == .success(open))
     }
 
+    @Test("with every flag a CONNECT may have: another client ID, and everything else as it was", arguments: ProtocolVersion.allCases)
+    func flags(_ version: ProtocolVersion) throws {
+        let change = ConnectRewrite(clientID: hex("'1A2B3C4D5E'"))
+        var seen: Set<UInt8> = []
+        for flags in UInt8.min...UInt8.max {
+            let (hasWill, qos, isRetained) = (flags & 4 != 0, flags >> 3 & 3, flags & 0x20 != 0)
+            let (hasUsername, hasPassword) = (flags & 0x80 != 0, flags & 0x40 != 0)
+            // What the specifications forbid (MQTT 5.0 and 3.1.1, 3.1.2.3) is refused before it is rewritten.
+            guard flags & 1 == 0, qos < 3, hasWill || qos == 0 && !isRetained else { continue }
+            guard version == .v5 || hasUsername || !hasPassword else { continue }
+            var draft = ConnectDraft(version: version, clientID: hex("'d'"))
+            draft.isCleanStart = flags & 2 != 0
+            if hasWill { draft.will = .init(topic: hex("'t'"), payload: hex("'m'"), qos: qos, isRetained: isRetained) }
+            if hasUsername { draft.username = hex("'u'") }
+            if hasPassword { draft.password = hex("'p'") }
+            let result = try rewrite(try draft.encode(), change).get()
+            let connect = try #require(Self.connect(in: result, ConnectPolicy()))
+            draft.clientID = hex("'1A2B3C4D5E'")
+            #expect(connect.flags == flags && ConnectDraft(connect, in: result.span) == draft, "\(flags)")
+            seen.insert(flags)
+        }
+        // Clean or not; no will, or one of three QoS, kept or not; username and password.
+        #expect(seen.count == 2 * (1 + 3 * 2) * (version == .v5 ? 4 : 3))
+    }
+
     @Test func `5.0 keeps its properties, and a password alone`() throws {
         let properties = "11 00000001 26 0001'a'0001'b'"
         let will = "18 0000000A 26 0001'a'0001'b'"

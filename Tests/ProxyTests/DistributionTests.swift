@@ -38,6 +38,13 @@ struct DistributionTests {
         #expect(try spread(10, [1, 1, 1], loops: 3) { $0.algorithm = algorithm } == [4, 3, 3])
     }
 
+    @Test("9 over three equal servers are 3, 3, 3", arguments: [
+        Configuration.BackendSettings.Algorithm.roundRobin, .leastConnections,
+    ])
+    func nine(_ algorithm: Configuration.BackendSettings.Algorithm) throws {
+        #expect(try spread(9, [1, 1, 1], loops: 3) { $0.algorithm = algorithm } == [3, 3, 3])
+    }
+
     @Test("60 by 3, 2, 1 are 30, 20, 10")
     func sixty() throws {
         #expect(try spread(60, [3, 2, 1], loops: 3) { $0.algorithm = .roundRobin } == [30, 20, 10])
@@ -120,6 +127,31 @@ struct DistributionTests {
         rig.finish()
     }
 
+    @Test("who comes back a thousand times from one address finds one server, for each of four addresses")
+    func sourceComesBack() throws {
+        let brokers = try (0..<3).map { _ in try Broker() }
+        defer { brokers.forEach { $0.stop() } }
+        let rig = try Rig(
+            brokers.map(\.address), loops: 3,
+            backend: { settings in
+                settings.algorithm = .source
+                settings.stickTable = nil
+            })
+        for host in UInt8(1)...4 {
+            let before = brokers.map(\.seen.accepted)
+            for number in 0..<1000 {
+                // Closed by a reset: four thousand ports that wait for two minutes are too many.
+                let client = Peer(try Socket.connect(rig.address, from: .v4(IPv4Address(127, 0, 2, host))))
+                try client.exchange(try connect("device-\(host)-\(number % 7)"), expecting: accepted())
+                client.reset()
+            }
+            let gained = zip(brokers.map(\.seen.accepted), before).map { $0 - $1 }
+            #expect(gained.sorted() == [0, 0, 1000], "127.0.2.\(host): \(gained)")
+            rig.settles()
+        }
+        rig.finish()
+    }
+
     /// Made by NGINX itself (`hash $mqtt_preread_clientid consistent`).
     static let vectors = [
         ("mqttx_client1", 0), ("subscriber1", 2), ("device-0001", 0), ("device-0002", 0), ("device-0003", 2),
@@ -152,6 +184,29 @@ struct DistributionTests {
             }
             rig.finish()
         }
+    }
+
+    @Test("two failures in all mark a server, not two on each loop")
+    func marksOfAllLoops() throws {
+        let dead = try Listener(isListening: false)
+        let good = try Broker()
+        defer { good.stop() }
+        let rig = try Rig(
+            [dead.address, good.address], loops: 4,
+            backend: { settings in
+                settings.algorithm = .first
+                settings.stickTable = nil
+                settings.check.kind = .none
+                settings.servers[0].maximumFails = 2
+                settings.servers[0].failTimeout = .seconds(600)
+            })
+        for number in 0..<40 { try rig.session("device-\(number)").close() }
+        #expect(rig.loops.count { $0.counters[.accepted] > 0 } > 1, "the kernel gave all to one loop")
+        #expect(rig.count(.connectFailed) == 2)
+        #expect(rig.backend.current.servers[0].passive.marks == 1)
+        #expect(good.seen.accepted == 40)
+        rig.settles()
+        rig.finish()
     }
 
     @Test("a marked server is left alone, and its trial ends with a CONNACK")

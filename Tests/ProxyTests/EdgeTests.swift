@@ -68,6 +68,34 @@ struct EdgeTests {
         return broker
     }
 
+    @Test("A thousand pings, each sent when the one before was answered: no frame is held back", arguments: [Wrapping.ws, .wss], [Wrapping.tcp, .ws])
+    func pings(client: Wrapping, server: Wrapping) throws {
+        let listener = try Listener()
+        let combination = Combination(client: client, server: server)
+        let rig = try Self.rig(combination, [listener.address])
+        let packet = try connect("pinging")
+        let broker = try Worker { () throws -> Int in
+            let broker = try Self.serve(listener, server, packet)
+            for _ in 0..<1000 {
+                guard try broker.receive(2) == pingreq else { return -1 }
+                try broker.send([0xD0, 0])
+            }
+            _ = try broker.receiveToEnd()
+            try broker.finish()
+            return 1000
+        }
+        let device = try EdgePeer(to: rig.address, client)
+        try device.send(packet)
+        #expect(try device.receive(4) == accepted())
+        for _ in 0..<1000 {
+            try device.send(pingreq)
+            #expect(try device.receive(2) == [0xD0, 0])
+        }
+        try device.finish()
+        #expect(try broker.join() == 1000)
+        rig.finish()
+    }
+
     @Test("Bytes pass exactly, both ways at once, whatever both sides speak", arguments: Combination.all + Combination.byOpenSSL, [nil, 8192])
     func bulk(combination: Combination, buffers: Int32?) throws {
         let server = try Listener(receiveBuffer: buffers)

@@ -35,6 +35,22 @@ struct PreambleTests {
         rig.finish()
     }
 
+    @Test("A CONNECT of one byte each tenth of a second is one, as long as it is whole in time")
+    func dripping() throws {
+        let broker = try Broker()
+        defer { broker.stop() }
+        // The document's inspect-delay is ten seconds; a busy machine gets more.
+        let rig = try Rig([broker.address], listener: { $0.connectDeadline = .seconds(60) })
+        let client = try rig.client()
+        for byte in try connect("drip") {
+            #expect(!client.happens(POLLIN, within: 100), "answered before it was whole")
+            try client.send([byte])
+        }
+        #expect(try client.receive(4) == accepted())
+        client.close()
+        rig.finish()
+    }
+
     @Test("What is pipelined behind CONNECT waits for CONNACK and arrives once, in order")
     func pipelined() throws {
         let server = try Listener()

@@ -62,12 +62,12 @@ struct RelayTests {
         rig.finish()
     }
 
-    @Test("64 MiB each way at once, byte for byte", arguments: [nil, 16_384] as [Int32?])
+    @Test("100 MB each way at once, byte for byte", arguments: [nil, 16_384] as [Int32?])
     func bulk(buffers: Int32?) throws {
         let server = try Listener(receiveBuffer: buffers)
         let rig = try Rig([server.address])
         let (client, broker) = try pair(rig, server, buffers: buffers)
-        let count = 64 << 20
+        let count = 100_000_000
         let up = Pattern(seed: 1)
         let down = Pattern(seed: 2)
         let workers = [

@@ -13,10 +13,8 @@ import Wire
 
 @Suite("Source addresses")
 struct SourceTests {
+    /// An even number: of an odd one the kernel leaves out one when it looks for a free port (inet_hashtables.c, from where it begins).
     private static let fewPorts = "sysctl -q -w net.ipv4.ip_local_port_range='40000 40009'"
-
-    /// One more, which the listener of the test itself holds.
-    private static let elevenPorts = "sysctl -q -w net.ipv4.ip_local_port_range='40000 40010'"
 
     private static func source(_ last: UInt8) -> SourcePool.Settings { .init(address: .v4(IPv4Address(127, 0, 0, last))) }
 
@@ -30,27 +28,28 @@ struct SourceTests {
 
     @Test("one server holds more sessions than one address has ports; before they run out there is a warning")
     func ports() throws {
-        try Namespace.run(Self.elevenPorts) {
-            #expect(LocalPorts.count == 11)
+        try Namespace.run(Self.fewPorts) {
+            #expect(LocalPorts.count == 10)
             let broker = try Broker(at: SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 1883))
             defer { broker.stop() }
             let rig = try Rig([broker.address], loops: 2, sources: [Self.source(21), Self.source(22)])
             var clients: [Peer] = []
-            for number in 0..<20 {
+            // One of the ten is the test's own listener's.
+            for number in 0..<18 {
                 let client = try Self.session(rig, number)
                 #expect(try client.receive(4) == accepted(), "\(number)")
                 clients.append(client)
-                if number == 15 { #expect(rig.backend.fetchShortages().isEmpty) }
-                if number == 17 { #expect(rig.backend.fetchShortages().map(\.used) == [9, 9]) }
+                if number == 13 { #expect(rig.backend.fetchShortages().isEmpty) }
+                if number == 15 { #expect(rig.backend.fetchShortages().map(\.used) == [8, 8]) }
             }
-            #expect(rig.loads == [20])
-            let late = try Self.session(rig, 20)
+            #expect(rig.loads == [18])
+            let late = try Self.session(rig, 18)
             #expect(try late.receive(4) == refused(3))
             #expect(rig.count(.sourcePortsExhausted) >= 2)
             #expect(rig.count(.connectFailed) == 0)
             #expect(rig.backend.current.servers[0].health.status == .unchecked)
             clients[0].close()
-            #expect(eventually { rig.loads == [19] })
+            #expect(eventually { rig.loads == [17] })
             for client in clients + [late] { client.close() }
             rig.finish()
             #expect(rig.backend.sources.listing.map(\.used) == [0, 0])

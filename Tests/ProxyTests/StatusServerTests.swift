@@ -73,12 +73,24 @@ struct StatusServerTests {
         return (head, body)
     }
 
-    @Test("have the text of stub_status, also for connections of MQTT", arguments: ["/stub_status", "/nginx_status?x=1"])
+    @Test("have the text of stub_status, also for connections of MQTT", arguments: ["/status", "/stub_status", "/nginx_status?x=1"])
     func stub(path: String) throws {
         let (head, body) = try Self.get(path)
         #expect(head.hasPrefix("HTTP/1.1 200 OK\r\nContent-Type: text/plain"))
         #expect(
-            body == "Active connections: 4 \nserver accepts handled requests\n 9 8 5 \nReading: 2 Writing: 1 Waiting: 1 \n")
+            body == "Active connections: 5 \nserver accepts handled requests\n 10 9 1 \nReading: 0 Writing: 1 Waiting: 0 \n")
+    }
+
+    @Test("count who has not asked yet as NGINX does")
+    func reading() throws {
+        let (body, served, _) = try Self.serving { address -> String in
+            let silent = try Peer(to: address)
+            defer { silent.close() }
+            // Accepted before who comes later.
+            return try Self.ask(address, "GET /status HTTP/1.0\r\n\r\n").body
+        }
+        #expect(body == "Active connections: 6 \nserver accepts handled requests\n 11 10 1 \nReading: 1 Writing: 1 Waiting: 0 \n")
+        #expect(served == 1)
     }
 
     @Test("have a page that loads itself again, and in which no name is markup")

@@ -18,7 +18,7 @@ enum StatusPage: CaseIterable {
     init?(_ path: String) {
         switch path {
         case "/": self = .html
-        case "/stub_status", "/nginx_status": self = .stub
+        case "/status", "/stub_status", "/nginx_status": self = .stub
         case "/status.json": self = .json
         case "/status.csv", "/stats": self = .csv
         case "/metrics": self = .metrics
@@ -36,10 +36,20 @@ enum StatusPage: CaseIterable {
         }
     }
 
-    func text(_ status: JSON) -> String {
+    /// The connections of the pages themselves, the one that asks among them.
+    struct Visits {
+        /// Connections that are open, and those of them whose request is not whole.
+        var open = 0
+        var reading = 0
+        /// Connections accepted, and requests answered, since the beginning.
+        var accepted: UInt64 = 0
+        var requests: UInt64 = 0
+    }
+
+    func text(_ status: JSON, _ visits: Visits) -> String {
         switch self {
         case .html: Self.html(status)
-        case .stub: Self.stub(status)
+        case .stub: Self.stub(status, visits)
         case .json: status.text + "\n"
         case .csv: Self.csv(status)
         case .metrics: Self.metrics(status)
@@ -61,18 +71,15 @@ enum StatusPage: CaseIterable {
 
     // MARK: Text
 
-    /// `Active connections`, then what was accepted, handled (not refused for want of room) and asked (CONNECTs that came to
-    /// a server); then connections that have not said their CONNECT, that have bytes on their way, and the others.
-    private static func stub(_ status: JSON) -> String {
-        let open = counter("sessions-open", status)
-        let atServers = min(open, servers(status).reduce(0) { $0 + number($1.server["sessions"]) })
-        let moving = min(atServers, counter("chunks-in-use", status))
-        let accepted = counter("accepted", status)
+    /// As NGINX counts where it passes MQTT on: every connection is accepted and active, and all else is about requests of HTTP,
+    /// which are those of these pages.
+    private static func stub(_ status: JSON, _ visits: Visits) -> String {
+        let accepted = counter("accepted", status) + Int64(visits.accepted)
         return """
-            Active connections: \(open)\u{20}
+            Active connections: \(counter("sessions-open", status) + Int64(visits.open))\u{20}
             server accepts handled requests
-             \(accepted) \(accepted - counter("limit-sessions", status)) \(counter("established", status))\u{20}
-            Reading: \(open - atServers) Writing: \(moving) Waiting: \(atServers - moving)\u{20}
+             \(accepted) \(accepted - counter("limit-sessions", status)) \(visits.requests)\u{20}
+            Reading: \(visits.reading) Writing: \(visits.open - visits.reading) Waiting: 0\u{20}
 
             """
     }

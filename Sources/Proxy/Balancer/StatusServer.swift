@@ -32,6 +32,8 @@ final class StatusServer {
     private let status: () -> JSON
     private var listeners: [Int32] = []
     private var connections: [Int32: Connection] = [:]
+    /// Connections accepted.
+    private var accepted: UInt64 = 0
     /// Pages sent, and requests that were refused or not finished in time.
     private(set) var served: UInt64 = 0
     private(set) var refused: UInt64 = 0
@@ -67,6 +69,7 @@ final class StatusServer {
                 let number = connection.socket.number
                 try loop.add(number, .readable) { [weak self] readiness in self?.ready(number, readiness) }
                 connections[number] = connection
+                self.accepted += 1
                 connection.timer = loop.schedule(at: Clock.now + Self.patience) { [weak self] in
                     self?.refused += 1
                     self?.close(number)
@@ -124,8 +127,11 @@ final class StatusServer {
             let received = connection.received
             guard let request = try connection.reader.read(received.span) else { return }
             let page = StatusPage(request.path)
-            connection.answer = Self.answer(page.map { ($0.type, $0.text(status())) }, isHead: request.isHead)
             served += 1
+            // Who asks is being answered, and so are those whose answer was not taken yet.
+            let reading = connections.values.count { $0.answer.isEmpty } - 1
+            let visits = StatusPage.Visits(open: connections.count, reading: reading, accepted: accepted, requests: served)
+            connection.answer = Self.answer(page.map { ($0.type, $0.text(status(), visits)) }, isHead: request.isHead)
         } catch {
             refused += 1
             connection.answer = Self.answer(status: error.status)

@@ -2,6 +2,7 @@
 
 import Balancing
 import Linux
+import Synchronization
 import Wire
 
 extension Loop {
@@ -58,6 +59,55 @@ extension Loop {
         if slots[index][isUp: isUp].chunk != 0 { chunks.release(slots[index][isUp: isUp].chunk) }
         slots[index][isUp: isUp].chunk = 0
         leavePipe(index, isUp: isUp)
+    }
+
+    // MARK: Ends that wait
+
+    /// Whether an end that was told may wait: established sessions are queued, so that a successor knows of it, and of others nobody
+    /// inherits anything. A server that is not reached yet is left for another one, whose events have the same tag.
+    @inline(__always)
+    func mayWait(_ index: UInt32, isServer: Bool) -> Bool { !isServer || slots[index].phase == .relaying }
+
+    /// The end of one side's stream, or of its connection, within the part of a turn that ends get.
+    @inline(never)
+    func endingEvent(_ index: UInt32, _ event: EdgePoller.Event) {
+        if waitingEnds.isEmpty, waitingEnds.hasTime {
+            let start = Clock.now.nanoseconds
+            serve(index, event, isServer: Tag(event.tag).isServer)
+            waitingEnds.charge(Clock.now.nanoseconds - start)
+            return
+        }
+        counters.add(.endsPostponed)
+        if slots[index].phase == .relaying { slots[index].isQueued = true } else { slots[index].isClientUnread = true }
+        waitingEnds.append(event)
+    }
+
+    /// Serves those that have waited for longest.
+    @inline(never)
+    func continueEnds() {
+        var start = Clock.now.nanoseconds
+        while let event = waitingEnds.popFirst() {
+            let tag = Tag(event.tag)
+            let index = tag.index
+            guard slots[index].generation == tag.generation else { continue }
+            slots.inHand = index
+            if slots[index].phase == .relaying {
+                // In hand or queued: whoever dies between, it is continued.
+                atomicMemoryFence(ordering: .acquiringAndReleasing)
+                slots[index].isQueued = false
+                Chaos.point(.continued)
+                // Bytes of the other side may have been left to this, as to any session that is queued.
+                if pump(index, isUp: true, ending: true), pump(index, isUp: false, ending: true), event.isDead {
+                    endIfReset(index, tag.isServer ? slots[index].server : slots[index].client, tag.isServer ? .serverReset : .clientReset)
+                }
+            } else {
+                serve(index, event, isServer: tag.isServer)
+            }
+            let now = Clock.now.nanoseconds
+            waitingEnds.charge(now - start)
+            start = now
+        }
+        slots.inHand = 0
     }
 
     // MARK: Deadlines

@@ -32,7 +32,7 @@ extension Loop {
         guard phase == .connecting ? told.isWritable : told.isReadable else { return false }
         // As any session that has an event it is on the wheel.
         wheel.arm(index, slots, deadline: slots[index].deadline)
-        serverEvent(index, told)
+        serve(index, told, isServer: true)
         guard slots[index].generation == generation else { return true }
         switch slots[index].phase {
         case .opening where phase == .connecting:

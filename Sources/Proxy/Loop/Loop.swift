@@ -28,8 +28,11 @@ final class Loop {
         static let longTurn: Int64 = 20_000_000
         /// Chunks moved for one direction of one session.
         static let chunks = 8
-        /// Sessions continued that had used their share.
+        /// Nanoseconds for events taken one batch after the other while ends of sessions wait: what is told behind them is not to wait.
+        static let fetchTime: Int64 = 2_000_000
+        /// Sessions continued that had used their share, and for how long, in nanoseconds.
         static let continued = 128
+        static let continuedTime: Int64 = 2_000_000
         /// Deadlines looked at, and for how long, in nanoseconds: each that has passed closes two sockets or opens one.
         static let deadlines = 1024
         static let deadlineTime: Int64 = 1_000_000
@@ -94,6 +97,10 @@ final class Loop {
     var now: Int64
     /// Sessions whose pump stopped for fairness: continued in the next turn.
     var queued: [UInt32] = []
+    /// Ends of sessions that did not fit into a turn.
+    var waitingEnds = EndQueue<EdgePoller.Event>()
+    /// A listener has somebody, or the bell rang.
+    var isDoorTold = false
     /// Listeners that rest after a refusal of the kernel, and until when.
     var resting: [(socket: Int32, until: Int64)] = []
     var listening: [Int32: ListenerRuntime] = [:]
@@ -187,20 +194,23 @@ final class Loop {
             now = start
             continueHandshakes()
         }
-        let isBusy = !queued.isEmpty || !waitingHandshakes.isEmpty || !chores.isEmpty || isLate
+        waitingEnds.begin()
+        let isBusy = !queued.isEmpty || !waitingHandshakes.isEmpty || !waitingEnds.isEmpty || !chores.isEmpty || isLate
         let pause = unsettled.isEmpty ? Self.longestWait : Self.settlementWait
         let count = try poller.wait(nanoseconds: !isBusy ? pause : isStarved ? Self.starvedWait : 0, most: appetite.events)
         isStarved = false
         now = Clock.now.nanoseconds
         pulse.beat(at: now)
-        if count > 0 { Chaos.point(.told) }
-        let told = poller.told(count)
-        for index in 0..<told.count {
-            dispatch(told[index])
-            Chaos.point(.eventServed)
-            forget(told, index)
-        }
+        var apart = -handshakeTime
+        serve(count)
+        // What has a time of its own, or comes once in a turn, says nothing of what events cost.
+        apart += handshakeTime + waitingEnds.used
+        let isMore = isDoorTold || !queued.isEmpty || !waitingEnds.isEmpty
+        let served = isMore ? Clock.now.nanoseconds : nil
+        if !waitingEnds.isEmpty { try fetchBehindEnds(count) }
         if !queued.isEmpty { continueQueued() }
+        if !waitingEnds.isEmpty { continueEnds() }
+        if isDoorTold { openDoors() }
         slots.inHand = 0
         if now >= wheel.quietUntil { serveDeadlines() }
         slots.inHand = 0
@@ -209,7 +219,31 @@ final class Loop {
         if !unsettled.isEmpty { settleInherited() }
         cipher.rest(at: now)
         showHoldings()
-        countTurn(since: isCrowded ? start : now, events: count, isCrowded ? Clock.threadTime - used : nil)
+        let end = Clock.now.nanoseconds
+        appetite.digest(count, took: (served ?? end) - now - apart)
+        countTurn(isCrowded ? end - start : end - now, isCrowded ? Clock.threadTime - used : nil)
+    }
+
+    /// Serves what the kernel has just told.
+    @inline(__always)
+    private func serve(_ count: Int) {
+        if count > 0 { Chaos.point(.told) }
+        let told = poller.told(count)
+        for index in 0..<told.count {
+            dispatch(told[index])
+            Chaos.point(.eventServed)
+            forget(told, index)
+        }
+    }
+
+    /// Takes what was told behind a crowd's ends: it is not to wait for them.
+    @inline(never)
+    private func fetchBehindEnds(_ count: Int) throws(Errno) {
+        var count = count
+        while count == appetite.events, Clock.now.nanoseconds - now < Share.fetchTime {
+            count = try poller.wait(nanoseconds: 0, most: appetite.events)
+            serve(count)
+        }
     }
 
     /// Shows what the loop holds, where that is another number than before.
@@ -226,10 +260,10 @@ final class Loop {
 
     /// Counts turns that were long: by the clock, and by the time this thread was at work while handshakes waited.
     ///
-    /// - Parameter work: nanoseconds of the processor; `nil`: no handshake waited when the turn began.
-    private func countTurn(since start: Int64, events: Int, _ work: Int64?) {
-        let length = Clock.now.nanoseconds - start
-        appetite.digest(events, took: length)
+    /// - Parameters:
+    ///   - length: nanoseconds.
+    ///   - work: nanoseconds of the processor; `nil`: no handshake waited when the turn began.
+    private func countTurn(_ length: Int64, _ work: Int64?) {
         if length > longest {
             longest = length
             counters.set(.longestTurn, Int(length / 1000))
@@ -252,6 +286,7 @@ final class Loop {
     /// Obeys what other threads ask, and takes connections.
     @inline(never)
     private func openDoors() {
+        isDoorTold = false
         // Who dies here dies of none of the sessions.
         slots.inHand = 0
         let count: Int
@@ -263,127 +298,4 @@ final class Loop {
             if tag == Tag.bell { obey(mailbox.fetch()) } else { accept(on: Int32(truncatingIfNeeded: tag)) }
         }
     }
-
-    @inline(__always)
-    func dispatch(_ event: EdgePoller.Event) {
-        let tag = Tag(event.tag)
-        guard tag.isSession else {
-            openDoors()
-            return
-        }
-        let index = tag.index
-        guard slots[index].generation == tag.generation else { return }
-        slots.inHand = index
-        if passed(index, event, isServer: tag.isServer) { return }
-        if tag.isServer { serverEvent(index, event) } else { clientEvent(index, event) }
-    }
-
-    private func clientEvent(_ index: UInt32, _ event: EdgePoller.Event) {
-        switch slots[index].phase {
-        case .relaying:
-            if event.isReadable, !pump(index, isUp: true, ending: event.isEnding, isOver: event.isEnding) { return }
-            if event.isWritable, isHeld(index, isUp: false), !pump(index, isUp: false, ending: true) { return }
-            if event.isDead { endIfReset(index, slots[index].client, .clientReset) }
-        case .securing, .upgrading: clientEdgeEvent(index, event)
-        case .preamble:
-            if slots[index].edge != 0 {
-                clientEdgeEvent(index, event)
-            } else if event.isReadable {
-                readPreamble(index, ending: event.isEnding)
-            }
-        case .held, .connecting, .opening, .awaiting:
-            if event.isReadable { slots[index].isClientUnread = true }
-            if event.isDead {
-                end(index, .abandoned)
-            } else if event.isWritable, slots[index].edge != 0 {
-                _ = flushEdge(index, isUp: false)
-            }
-        case .lingering:
-            if event.isWritable, slots[index].edge != 0 { flushGoodbye(index) } else if event.isReadable { drop(index) }
-        case .free, .orphaned: break
-        }
-    }
-
-    /// What the poller, or the server's socket itself, told of the server.
-    func serverEvent(_ index: UInt32, _ event: EdgePoller.Event) {
-        switch slots[index].phase {
-        case .relaying:
-            if event.isReadable, !pump(index, isUp: false, ending: event.isEnding, isOver: event.isEnding) { return }
-            if event.isWritable, isHeld(index, isUp: true), !pump(index, isUp: true, ending: true) { return }
-            if event.isDead { endIfReset(index, slots[index].server, .serverReset) }
-        case .connecting:
-            if event.isReadable { slots[index].isServerUnread = true }
-            // What the server sent or ended by now belongs to this same edge.
-            if event.isWritable, connected(index, isDead: event.isDead), event.isReadable { readConnack(index, ending: event.isEnding) }
-        case .opening:
-            if event.isWritable, case .failed = flushEdge(index, isUp: true) {}
-            if event.isReadable { readServerEdge(index, ending: event.isEnding) }
-        case .awaiting:
-            if event.isReadable { slots[index].isServerUnread = true }
-            if event.isWritable, !sendConnect(index) { return }
-            if event.isReadable { readConnack(index, ending: event.isEnding) }
-        case .free, .securing, .upgrading, .preamble, .held, .lingering, .orphaned: break
-        }
-    }
-
-    /// A client that has not said its CONNECT yet, behind TLS or a WebSocket.
-    private func clientEdgeEvent(_ index: UInt32, _ event: EdgePoller.Event) {
-        if event.isWritable, case .failed = flushEdge(index, isUp: false) {
-            end(index, .clientReset)
-            return
-        }
-        if event.isReadable { readClientEdge(index, ending: event.isEnding) }
-    }
-
-    /// A socket failed while nobody reads it, because its stream had ended or the other side takes nothing: no read
-    /// would ever tell.
-    private func endIfReset(_ index: UInt32, _ socket: Int32, _ cause: EndCause) {
-        // With a share of the turn still owed, what arrived before the reset comes first.
-        guard !slots[index].isQueued, Socket.error(socket) != 0 else { return }
-        end(index, cause)
-    }
-
-    private func continueQueued() {
-        let batch = Array(queued.prefix(Share.continued))
-        queued.removeFirst(batch.count)
-        for index in batch where slots[index].isQueued {
-            // In hand or queued: whoever dies between, it is continued.
-            slots.inHand = index
-            atomicMemoryFence(ordering: .acquiringAndReleasing)
-            slots[index].isQueued = false
-            Chaos.point(.continued)
-            switch slots[index].phase {
-            case .relaying:
-                if pump(index, isUp: true, ending: true) { _ = pump(index, isUp: false, ending: true) }
-            case .lingering: drop(index)
-            // The mark was that of a handshake that waits, on a slot which had another session when it was queued here.
-            case .securing: readClientEdge(index, ending: true)
-            case .opening: readServerEdge(index, ending: true)
-            case .free, .upgrading, .preamble, .held, .connecting, .awaiting, .orphaned: break
-            }
-        }
-    }
-}
-
-/// What an event belongs to: 30 bits of generation, 31 bits of slot, one bit for the side; or a listener, the bell, or the set of these.
-struct Tag {
-    private let value: UInt64
-
-    var rawValue: UInt64 { value }
-
-    init(_ value: UInt64) { self.value = value }
-
-    init(generation: UInt32, index: UInt32, isServer: Bool) {
-        value = 1 << 63 | UInt64(generation & 0x3FFF_FFFF) << 32 | UInt64(index) << 1 | (isServer ? 1 : 0)
-    }
-
-    /// The mailbox's bell.
-    static let bell: UInt64 = 1 << 62
-    /// The set of listeners and the bell. It may be a former process's, for a moment: then nothing is found behind it.
-    static let doors: UInt64 = 1 << 61
-
-    var isSession: Bool { value >> 63 == 1 }
-    var generation: UInt32 { UInt32(truncatingIfNeeded: value >> 32) & 0x3FFF_FFFF }
-    var index: UInt32 { UInt32(truncatingIfNeeded: value >> 1) & 0x7FFF_FFFF }
-    var isServer: Bool { value & 1 == 1 }
 }

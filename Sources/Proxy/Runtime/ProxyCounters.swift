@@ -12,6 +12,8 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case accepted, established, closed
     /// Times a listener with TLS had to wait because enough handshakes wait already.
     case acceptsPostponed
+    /// Ends of sessions that had to wait, because ends had their part of a turn already.
+    case endsPostponed
     case acceptRefusedByKernel
     case limitSessions, limitListener, limitChunks, limitClientIDs
     /// Bulk that had to be copied, because all pipes were lent or the kernel gave none; and bulk that got one.
@@ -79,6 +81,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .established: "established"
         case .closed: "closed"
         case .acceptsPostponed: "accepts-postponed"
+        case .endsPostponed: "ends-postponed"
         case .acceptRefusedByKernel: "accept-refused-by-kernel"
         case .limitSessions: "limit-sessions"
         case .limitListener: "limit-listener"
