@@ -104,24 +104,16 @@ package struct Backend: Sendable {
     var cursor = 0
 
     /// - Parameters:
-    ///   - former: The names of a former process's servers by index, at most half of ``maximumServers``: who has such a name gets
-    ///     that index (the last one, where a name stands twice), and nobody else does until ``forgetFormer()``.
+    ///   - former: The names of a former process's servers by index, at most half of ``maximumServers``: who has such a name, now
+    ///     or later, gets that index (the last one, where a name stands twice), and nobody else does until ``forgetFormer()``. Until
+    ///     then, and where nobody comes, sessions go on there as on any server that is retired.
     ///   - seed: Of the jitter of checks and of random choices; different on the two hosts.
     package init(
         _ settings: Settings, former: [String] = [], seed: UInt64, at now: Instant
     ) throws(TooManyServers) {
         self.settings = settings
         random = SeededGenerator(seed: seed)
-        let names = Set(settings.servers.map(\.name))
-        servers = former.map { name in
-            // Without a name nobody can be taken for it.
-            var server = Server(
-                settings: Server.Settings(name: names.contains(name) ? name : "", host: "", port: 0), weight: 0,
-                health: HealthState(nil, administrative: .maintenance, seed: seed, at: now))
-            server.isRetired = true
-            server.isReserved = true
-            return server
-        }
+        servers = former.map { Server(inherited: $0, seed: seed, at: now) }
         try apply(settings, seed: seed, at: now)
     }
 
@@ -162,11 +154,13 @@ package struct Backend: Sendable {
             let health = HealthState(
                 settings.check, administrative: added.administrative, seed: seed ^ Server.id(named: added.name), at: now
             )
-            let server = Server(settings: added, weight: added.weight, health: health)
-            let place =
-                next.lastIndex { $0.isReserved && $0.isRetired && $0.settings.name == added.name }
-                ?? next.firstIndex { $0.isFree }
-            if let place { next[place] = server } else { next.append(server) }
+            var server = Server(settings: added, weight: added.weight, health: health)
+            guard let place = next.lastIndex(where: { $0.awaits(added.name) }) ?? next.firstIndex(where: { $0.isFree }) else {
+                next.append(server)
+                continue
+            }
+            server.takeOver(next[place])
+            next[place] = server
         }
         guard next.count <= Backend.maximumServers else { throw TooManyServers(count: next.count) }
         servers = next

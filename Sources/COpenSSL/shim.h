@@ -31,6 +31,7 @@ static inline void cssl_bio_wait_when_empty(BIO *bio) { BIO_set_mem_eof_return(b
 static inline void cssl_ctx_set_session_cache_size(SSL_CTX *context, long size) {
     SSL_CTX_sess_set_cache_size(context, size);
 }
+static inline void cssl_ctx_set_max_cert_list(SSL_CTX *context, long size) { SSL_CTX_set_max_cert_list(context, size); }
 static inline long cssl_ctx_session_cache_full(SSL_CTX *context) { return SSL_CTX_sess_cache_full(context); }
 static inline long cssl_ctx_session_count(SSL_CTX *context) { return SSL_CTX_sess_number(context); }
 static inline int cssl_ctx_set_groups(SSL_CTX *context, const char *list) {

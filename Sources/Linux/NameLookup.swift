@@ -4,28 +4,80 @@ import CLinux
 import Glibc
 package import Wire
 
-/// Looks names up. Every call waits: they are for a thread of their own.
+/// Looks names up. Every call waits: they are for threads of their own.
 package enum NameLookup {
     /// Why there is no answer.
     package struct Failure: Error, Hashable, CustomStringConvertible {
         package let description: String
         /// Whether somebody knows that the name does not exist, or has no address.
         package let isFinal: Bool
+
+        package init(description: String, isFinal: Bool = false) {
+            self.description = description
+            self.isFinal = isFinal
+        }
     }
 
+    /// What came of asking for both families of a name.
+    package struct Answer: Hashable, Sendable {
+        /// Of the families that were answered, each address once.
+        package var addresses: [IPAddress] = []
+        /// The families that nobody answered for: that is no knowledge, and what was known of them holds.
+        package var unanswered: Set<AddressFamily> = []
+        /// Why a family is unanswered, or why there is no address at all; `nil`: both were answered.
+        package var failure: Failure?
+
+        package init(addresses: [IPAddress] = [], unanswered: Set<AddressFamily> = [], failure: Failure? = nil) {
+            self.addresses = addresses
+            self.unanswered = unanswered
+            self.failure = failure
+        }
+    }
+
+    // MARK: The system's way
+
     /// Asks the system (hosts file, resolv.conf): every IPv4 and IPv6 address, each once.
-    package static func system(_ name: String) throws(Failure) -> [IPAddress] {
+    package static func system(_ name: String) throws(Failure) -> [IPAddress] { try system(name, AF_UNSPEC) }
+
+    /// The same, for a name of which something is known.
+    ///
+    /// The library takes one family's answer for the whole when the other's was lost: a family that was known and is missing
+    /// is asked for alone, which tells *none* from *nobody answered*.
+    ///
+    /// - Parameter known: families of which the name had addresses.
+    package static func system(_ name: String, known: Set<AddressFamily>) -> Answer {
+        var answer = Answer()
+        do throws(Failure) { answer.addresses = try system(name) } catch {
+            return Answer(unanswered: [.ipv4, .ipv6], failure: error)
+        }
+        for family in known where !answer.addresses.contains(where: { $0.family == family }) {
+            do throws(Failure) {
+                answer.addresses += try system(name, number(family))
+            } catch where error.isFinal {
+                // The family has no address any more.
+            } catch {
+                answer.unanswered.insert(family)
+                answer.failure = Failure(description: "\(word(family)): \(error)")
+            }
+        }
+        return answer
+    }
+
+    /// netdb.h's EAI_NODATA and EAI_ADDRFAMILY, which are the library's own: the name exists, and has no such address.
+    private static let noSuchAddress: [Int32] = [-5, -9]
+
+    private static func system(_ name: String, _ family: Int32) throws(Failure) -> [IPAddress] {
         // Sound: all zero but two numbers, as getaddrinfo wants its hints.
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = Int32(CL_SOCK_STREAM)
-        unsafe hints.ai_family = AF_UNSPEC
+        unsafe hints.ai_family = family
         var list: UnsafeMutablePointer<addrinfo>?
         // Sound: name and hints live for the duration of the call, which fills `list` when it returns 0.
         let code = unsafe getaddrinfo(name, nil, &hints, &list)
         guard code == 0 else {
             // Sound: the text is the library's own and lives as long as the process.
             let text = unsafe String(cString: gai_strerror(code))
-            throw Failure(description: text, isFinal: code == EAI_NONAME)
+            throw Failure(description: text, isFinal: code == EAI_NONAME || noSuchAddress.contains(code))
         }
         // Sound: the list is freed once, after its last use.
         defer { unsafe freeaddrinfo(list) }
@@ -49,74 +101,7 @@ package enum NameLookup {
         return addresses
     }
 
-    /// Asks one name server for both families; good when one of them has an answer.
-    package static func ask(
-        _ server: SocketAddress, _ name: String, timeout: Duration
-    ) throws(Failure) -> [IPAddress] {
-        var addresses: [IPAddress] = []
-        var failure: Failure?
-        var isAnswered = false
-        for family in [AddressFamily.ipv4, .ipv6] {
-            do throws(Failure) {
-                addresses += try ask(server, name, family, timeout: timeout)
-                isAnswered = true
-            } catch {
-                failure = error
-            }
-        }
-        if !addresses.isEmpty { return addresses }
-        // One family without an answer may be the one that has addresses: that is no knowledge.
-        if let failure { throw failure }
-        guard isAnswered else { return [] }
-        throw Failure(description: "the name has no address", isFinal: true)
-    }
+    static func number(_ family: AddressFamily) -> Int32 { family == .ipv4 ? AF_INET : AF_INET6 }
 
-    private static func ask(
-        _ server: SocketAddress, _ name: String, _ family: AddressFamily, timeout: Duration
-    ) throws(Failure) -> [IPAddress] {
-        guard let question = NameQuestion(name, family: family, identifier: UInt16.random(in: .min ... .max)) else {
-            throw Failure(description: "\"\(name)\" is not a host name", isFinal: true)
-        }
-        do throws(Errno) {
-            let socket = try open(server)
-            try Descriptor.write(socket.number, question.message.span)
-            let deadline = Clock.now + timeout
-            while let bytes = try receive(socket.number, by: deadline) {
-                switch question.answer(bytes) {
-                case .addresses(let addresses): return addresses
-                case .failed(let code):
-                    throw Errno(code == 3 ? ENOENT : EPROTO, "name server: code \(code)")
-                case nil: continue
-                }
-            }
-        } catch {
-            throw Failure(description: "\(error)", isFinal: error.code == ENOENT)
-        }
-        throw Failure(description: "no answer from \(server) within \(timeout.wholeMilliseconds) ms", isFinal: false)
-    }
-
-    /// A datagram socket that hears this server only.
-    private static func open(_ server: SocketAddress) throws(Errno) -> FileDescriptor {
-        let family = server.address.family == .ipv4 ? AF_INET : AF_INET6
-        let flags = Int32(CL_SOCK_DGRAM) | Int32(CL_SOCK_NONBLOCK) | Int32(CL_SOCK_CLOEXEC)
-        let socket = FileDescriptor(owning: try check("socket") { Glibc.socket(family, flags, 0) })
-        var (storage, length) = server.storage
-        // Sound: the address lives on the stack for the duration of the call.
-        try check("connect \(server)") { unsafe cl_connect(socket.number, &storage, length) }
-        return socket
-    }
-
-    /// The next datagram; `nil` when none came in time.
-    private static func receive(_ number: Int32, by deadline: Instant) throws(Errno) -> [UInt8]? {
-        while true {
-            let left = (deadline - Clock.now).wholeMilliseconds
-            guard left > 0 else { return nil }
-            var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-            // Sound: the entry lives on the stack for the duration of the call.
-            let count = unsafe poll(&entry, 1, Int32(clamping: left))
-            if count < 0, cl_errno() == EINTR { continue }
-            guard count > 0 else { return nil }
-            return try Descriptor.read(number, limit: 4096)
-        }
-    }
+    static func word(_ family: AddressFamily) -> String { family == .ipv4 ? "IPv4" : "IPv6" }
 }

@@ -159,6 +159,13 @@ package enum Socket {
     /// Ends our side of the stream.
     package static func shutdownWrite(_ number: Int32) { _ = shutdown(number, Int32(CL_SHUT_WR)) }
 
+    /// When the socket closes its peer hears a reset, and what it was not given by then is forgotten (SO_LINGER of no time; socket(7)).
+    package static func resetOnClose(_ number: Int32) {
+        var value = linger(l_onoff: 1, l_linger: 0)
+        // Sound: the value lives on the stack for the duration of the call. A socket that refuses is one that is gone.
+        _ = unsafe setsockopt(number, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
+    }
+
     /// How long a blocking receive waits before it says that nothing came.
     package static func setReceiveTimeout(_ number: Int32, seconds: Int32) throws(Errno) {
         var limit = timeval(tv_sec: Int(seconds), tv_usec: 0)

@@ -128,12 +128,30 @@ extension ServerCallbacks {
         }
     }
 
+    /// A session is remembered by its ID for as long as the certificate that its client showed is valid, at most.
+    static let remember: @convention(c) (OpaquePointer?, OpaquePointer?) -> Int32 = { ssl, session in
+        guard let session = unsafe session, let peer = unsafe SSL_SESSION_get0_peer(session) else { return 0 }
+        var (days, seconds) = (Int32(0), Int32(0))
+        // Sound: the certificate is borrowed from the session; the numbers live on the stack.
+        let isKnown = unsafe ASN1_TIME_diff(&days, &seconds, nil, X509_get0_notAfter(peer)) == 1
+        let rest = isKnown ? Int(days) * 86_400 + Int(seconds) : 0
+        if rest <= 0 {
+            _ = unsafe SSL_CTX_remove_session(SSL_get_SSL_CTX(ssl), session)
+        } else if unsafe SSL_SESSION_get_timeout(session) > rest {
+            _ = unsafe SSL_SESSION_set_timeout(session, rest)
+        }
+        // The library keeps it; no reference is taken.
+        return 0
+    }
+
     /// Writes the moment of the full handshake into a ticket; resumed sessions keep theirs, so that the session timeout
-    /// counts from the last time the client proved who it is.
+    /// counts from the last time the client proved who it is. One that was resumed by its ID has none yet: the library knows its
+    /// beginning.
     static let stampTicket: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> Int32 = { ssl, _ in
         guard let side = unsafe side(ssl), let session = unsafe SSL_get_session(ssl) else { return 0 }
-        if unsafe SSL_session_reused(ssl) == 1, unsafe stamp(of: session) != nil { return 1 }
-        let time = side.clock()
+        let isReused = unsafe SSL_session_reused(ssl) == 1
+        if isReused, unsafe stamp(of: session) != nil { return 1 }
+        let time = isReused ? Int64(unsafe SSL_SESSION_get_time(session)) : side.clock()
         let octets = (0..<stampCount).map { UInt8(truncatingIfNeeded: time >> (56 - 8 * Int64($0))) }
         return unsafe SSL_SESSION_set1_ticket_appdata(session, octets, stampCount)
     }

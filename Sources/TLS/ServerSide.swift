@@ -10,6 +10,9 @@ package typealias WallClock = @Sendable () -> Int64
 
 /// The decisions of a server with certificates; never changed, shared by the loops.
 final class ServerSide: Sendable {
+    /// Most bytes of a client's certificate and those above it; a handshake that shows more fails.
+    static let longestCertificates = 16_384
+
     let identities: [TLSIdentity]
     let names: ServerNames
     /// The certificate of clients that ask for no name, and those of its names: other kinds of key.
@@ -148,6 +151,8 @@ extension ContextHandle {
             unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
         }
         unsafe SSL_CTX_set_verify_depth(handle, Int32(tls.verifyDepth))
+        // Anybody may show some, and remembered sessions keep them.
+        unsafe cssl_ctx_set_max_cert_list(handle, ServerSide.longestCertificates)
         try trust(material)
         for encoded in material.authorities {
             // The names a client chooses its certificate by (RFC 8446, 4.2.4).
@@ -166,6 +171,7 @@ extension ContextHandle {
         _ = unsafe SSL_CTX_set_max_early_data(handle, 0)
         _ = unsafe SSL_CTX_set_recv_max_early_data(handle, 0)
         if tls.sessionCache > 0 {
+            unsafe SSL_CTX_sess_set_new_cb(handle, ServerCallbacks.remember)
             unsafe cssl_ctx_set_session_cache_mode(handle, CSSL_SESS_CACHE_SERVER)
             unsafe cssl_ctx_set_session_cache_size(handle, tls.sessionCache)
         } else {

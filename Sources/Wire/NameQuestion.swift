@@ -8,10 +8,10 @@ package struct NameQuestion: Hashable, Sendable {
         case addresses([IPAddress])
         /// The name server refused or failed: the code of RFC 1035, 4.1.1; 3: there is no such name.
         case failed(code: UInt8)
+        /// The answer was too long for a datagram (RFC 1035, 4.1.1: TC): what it holds tells nothing of what is missing.
+        case truncated
     }
 
-    /// The longest answer without EDNS (RFC 1035, 4.2.1), in bytes; longer ones come cut, and what they hold counts.
-    package static let maximumAnswer = 512
     private static let typeA: UInt16 = 1
     private static let typeAAAA: UInt16 = 28
     private static let classInternet: UInt16 = 1
@@ -53,7 +53,7 @@ package struct NameQuestion: Hashable, Sendable {
     /// Aliases (CNAME) are followed by taking every address of the answer section: a resolver puts there what the name
     /// comes to and nothing else.
     ///
-    /// - Returns: `nil` when it is no whole answer to this question, and another may still come.
+    /// - Returns: `nil` when it is no answer to this question, or a broken one, and another may still come.
     package func answer(_ message: [UInt8]) -> Answer? {
         guard message.count >= Self.headerLength, Self.word(message, 0) == identifier, let flags = Self.word(message, 2),
             flags & 0x8000 != 0, flags & 0x7800 == 0, Self.word(message, 4) == 1
@@ -65,15 +65,15 @@ package struct NameQuestion: Hashable, Sendable {
         else { return nil }
         let code = UInt8(flags & 0xF)
         guard code == 0 else { return .failed(code: code) }
+        guard flags & 0x0200 == 0 else { return .truncated }
         place += question.count
         var addresses: [IPAddress] = []
         for _ in 0..<(Self.word(message, 6) ?? 0) {
             guard let fixed = Self.skipName(message, place), let recordType = Self.word(message, fixed),
                 let recordClass = Self.word(message, fixed + 2), let length = Self.word(message, fixed + 8)
-            else { break }
+            else { return nil }
             let data = fixed + 10
-            // Cut off (the TC bit), or broken: what came before it counts.
-            guard data + Int(length) <= message.count else { break }
+            guard data + Int(length) <= message.count else { return nil }
             if recordClass == Self.classInternet, recordType == type {
                 let octets = Array(message[data..<(data + Int(length))])
                 let address: IPAddress? =

@@ -89,6 +89,28 @@ import Wire
         #expect(backend.loads == [1, 0])
     }
 
+    @Test func aFormerProcesssServerKeepsItsSessionsAndItsPlace() throws {
+        var backend = try Backend(
+            BackendTests.settings([emqx(1)]), former: ["emqx2", "emqx1", "", "emqx3"], seed: 1, at: .zero)
+        #expect(backend.servers.map(\.isRetired) == [true, false, true, true])
+        for server in [0, 0, 1] { backend.sessionStarted(on: server) }
+        // Before they are judged nobody else gets a place, after it those that have no session are free.
+        try backend.apply(BackendTests.settings([emqx(1), emqx(4)]), seed: 1, at: .zero)
+        #expect(backend.index(of: Server.id(named: "emqx4")) == 4)
+        backend.forgetFormer()
+        try backend.apply(BackendTests.settings([emqx(1), emqx(4), emqx(2), emqx(5)]), seed: 1, at: .zero)
+        #expect(backend.servers.map(\.settings.name) == ["emqx2", "emqx1", "emqx5", "emqx3", "emqx4"])
+        #expect(backend.servers.map(\.isRetired) == [false, false, false, true, false])
+        #expect(backend.loads == [2, 1, 0, 0, 0])
+        for server in [0, 0, 1] { backend.sessionEnded(on: server) }
+        #expect(backend.loads == [0, 0, 0, 0, 0])
+        // One that came, went and comes again is a server like others.
+        backend.sessionStarted(on: 0)
+        try backend.apply(BackendTests.settings([emqx(1)]), seed: 1, at: .zero)
+        try backend.apply(BackendTests.settings([emqx(1), emqx(2)]), seed: 1, at: .zero)
+        #expect(backend.index(of: Server.id(named: "emqx2")) == 2)
+    }
+
     @Test func tooManyServersChangeNothing() throws {
         var backend = try backend(.roundRobin, [emqx(1)])
         let many = (0...Backend.maximumServers).map { emqx($0) }

@@ -149,6 +149,24 @@ struct TLSResumptionTests {
         #expect(context.evictedSessions > 0)
     }
 
+    @Test func `is not remembered beyond the certificate that its client has shown`() throws {
+        let settings = "certificate @/combined.pem; client-ca @/clients.crt; client-certificate optional-unverified; tickets off"
+        let context = try TLSWorkshop.context(listener: settings + "; session-cache 10")
+        #expect(try resumes(context, context, ["-tls1_2"] + showing("meter")))
+        // Let in all the same, each time by a full handshake.
+        #expect(try !resumes(context, context, ["-tls1_2"] + showing("late")))
+    }
+
+    @Test(arguments: ["-tls1_2", "-tls1_3"])
+    func `does not begin with certificates of any length`(_ version: String) throws {
+        let context = try TLSWorkshop.context(
+            listener: "certificate @/combined.pem; client-ca @/clients.crt; client-certificate optional-unverified")
+        let server = try TLSServer(context)
+        #expect(try server.told([version] + showing("meter")) != nil)
+        #expect(try server.told([version] + showing("endless")) == nil)
+        #expect(server.outcomes.last?.error?.kind == .malformed)
+    }
+
     @Test func `ticket keys differ by secret, policy and epoch, and an epoch outlasts a ticket`() throws {
         let keys = { (secret: UInt8, policy: UInt8) in
             TicketKeys(

@@ -11,7 +11,7 @@ import Wire
 /// A directory full of certificates, keys and lists. Everything that is valid is so from 2020 to 2040.
 ///
 /// `root` issues `middle`, `middle` issues `low`, `server` (broker.example.com, *.devices.example.com, 127.0.0.1) and
-/// `rsa` (the same name); `root` issues `other`. `clients` issues `meter`, `gone` (revoked) and `late` (expired); `low`
+/// `rsa` (the same name); `root` issues `other`. `clients` issues `meter`, `gone` (revoked) and `late` (expired), `endless` (longer than is taken); `low`
 /// issues `deep`.
 enum TLSWorkshop {
     /// The moment by which files are judged: 2026-06-01.
@@ -136,6 +136,8 @@ enum TLSWorkshop {
         issue meter /O=Example/CN=meter-7 clients "$leaf" $old $far
         issue gone /O=Example/CN=meter-8 clients "$leaf" $old $far
         issue late /O=Example/CN=meter-9 clients "$leaf" $old 20210101000000Z
+        issue endless /O=Example/CN=meter-11 clients "$leaf
+        subjectAltName=$(seq -f 'DNS:%g.endless.example.com' -s , 1000)" $old $far
         issue deep /O=Example/CN=meter-10 low "$leaf" $old $far
         issue strangers /CN=Strangers self "$authority" $old $far
         issue stranger /CN=stranger strangers "$leaf" $old $far

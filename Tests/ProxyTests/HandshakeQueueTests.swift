@@ -23,4 +23,22 @@ struct HandshakeQueueTests {
         queue.compact()
         #expect(queue.isEmpty)
     }
+
+    @Test("that have begun and never end keep no new one out")
+    func endless() {
+        var queue = HandshakeQueue()
+        for index in 1...3 { queue.append(UInt32(index), hasBegun: true) }
+        queue.append(100, hasBegun: false)
+        queue.append(101, hasBegun: false)
+        var order: [UInt32] = []
+        while order.last != 101, order.count < 100, let index = queue.popFirst() {
+            order.append(index)
+            if index < 100 { queue.append(index, hasBegun: true) }
+            queue.compact()
+        }
+        #expect(order.count == 2 * HandshakeQueue.longestRow + 2)
+        #expect(order.firstIndex(of: 100) == HandshakeQueue.longestRow)
+        // In the order in which they came, all the same.
+        #expect(order.prefix(6) == [1, 2, 3, 1, 2, 3])
+    }
 }

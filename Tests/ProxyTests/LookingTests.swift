@@ -214,6 +214,46 @@ struct LookingTests {
         #expect(rig.count(.authentications) == 1 && rig.stuck("prover") == nil)
     }
 
+    @Test(
+        "an accepting CONNACK names nobody either, and every byte behind it keeps its place", arguments: [Wrapping.tcp, .tls13, .wss],
+        [true, false])
+    func acceptedReference(wrapping: Wrapping, isBehindAuth: Bool) throws {
+        let server = try Listener()
+        let combination = Combination(client: wrapping, server: .tcp)
+        let rig = try EdgeTests.rig(combination, [server.address])
+        var draft = ConnackDraft()
+        try draft.properties.append(.serverReference, id(Self.reference))
+        draft.properties.append(.serverKeepAlive, 77)
+        let said = try draft.encode(version: .v5)
+        let packet = try connect("curious", .v5)
+        let behind = LeavingTests.publish(10)
+        let auth = isBehindAuth ? try Self.auth("X") : []
+        let serving = try Worker { () throws -> Void in
+            let broker = try EdgePeer(try server.accept(), isClient: false, nil)
+            #expect(try broker.receive(packet.count) == packet)
+            try broker.send(auth + said + behind)
+            #expect(try broker.receiveToEnd() == [])
+            try broker.finish()
+        }
+        let client = try EdgePeer(to: rig.address, wrapping)
+        try client.send(packet)
+        #expect(try client.receive(auth.count) == auth)
+        let heard = try client.receive(said.count)
+        #expect(!String(decoding: heard, as: UTF8.self).contains(Self.reference))
+        guard case .connack(let connack, _) = try Connack.read(heard.span, version: .v5) else {
+            Issue.record("no CONNACK")
+            return
+        }
+        #expect(connack.disposition == .accepted && connack.serverReference == nil && connack.serverKeepAlive == 77)
+        #expect(try client.receive(behind.count) == behind)
+        try client.finish()
+        try serving.join()
+        _ = try? client.receiveToEnd()
+        client.peer.close()
+        rig.finish()
+        #expect(rig.count(.serverReferencesHidden) == 1)
+    }
+
     @Test("AUTH and CONNACK in one piece")
     func together() throws {
         let server = try Listener()

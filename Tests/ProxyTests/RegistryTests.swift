@@ -62,8 +62,8 @@ struct RegistryTests {
         let first = Self.former.translation(to: snapshot)
         #expect(first.listeners == [nil, 1, 2])
         #expect(first.backends == [nil, 1])
-        // A name that stood twice is in force where it stood last.
-        #expect(first.servers == [[nil], [4, 1, nil, 3, 4]])
+        // A name that stood twice is in force where it stood last; sessions of a server that was removed go on there.
+        #expect(first.servers == [[nil], [4, 1, 2, 3, 4]])
         #expect(first.tables == [0, nil])
         // The next process reads sessions that this one has translated, and others that it has not, by this one's directory.
         let second = SurvivalDirectory(snapshot).translation(to: snapshot)
@@ -79,7 +79,9 @@ struct RegistryTests {
         #expect(snapshot.listeners.map(\.settings.name) == ["", "plain", "secure", "first"])
         #expect(snapshot.listeners.map(\.isActive) == [false, true, true, true])
         #expect(snapshot.backends.map(\.name) == ["", "brokers", "new"])
-        #expect(snapshot.backends[1].current.servers.map(\.settings.name) == ["moved", "one", "", "two", "moved", "zero"])
+        #expect(
+            snapshot.backends[1].current.servers.map(\.settings.name) == ["moved", "one", "retired", "two", "moved", "zero"])
+        #expect(snapshot.backends[1].current.servers.map(\.isRetired) == [true, false, true, false, false, false])
         #expect(snapshot.tables.map(\.name) == ["kept", "", "fresh"])
         for (number, listener) in snapshot.listeners.enumerated() { #expect(Int(listener.number) == number) }
         for (number, backend) in snapshot.backends.enumerated() { #expect(Int(backend.number) == number) }
@@ -87,15 +89,22 @@ struct RegistryTests {
         #expect(registry.activeBackends.map(\.name) == ["new", "brokers"])
     }
 
-    @Test("are given to others once the next configuration comes")
+    @Test("are given to others once the sessions are judged, where there are none")
     func released() throws {
         let registry = try Self.registry(Self.former)
         var configuration = Self.configuration()
-        _ = try Self.commit(registry, configuration)
+        let brokers = try Self.commit(registry, configuration).backends[1]
+        _ = brokers.inherit(2, on: 2, source: .max)
+        registry.forgetFormer()
+        var written: [SurvivalDirectory] = []
+        registry.remember = { written.append($0) }
         let another = SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 6)
         configuration.backends[1].servers.append(Configuration.ServerSettings(name: "another", host: .address(another)))
         let snapshot = try Self.commit(registry, configuration)
         #expect(snapshot.backends[1].current.servers[0].settings.name == "another")
+        // What the number means now was written down before a session could begin there.
+        #expect(written.map { $0.backends[1].servers } == [["another", "one", "retired", "two", "moved", "zero"]])
+        #expect(snapshot.backends[1].current.servers[2].connections == 2)
         #expect(snapshot.backends[1].address(0) == another)
         #expect(snapshot.backends[1].current.servers.count == 6)
     }

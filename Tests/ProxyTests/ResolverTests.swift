@@ -2,6 +2,7 @@
 
 import Balancing
 import Configuration
+import Glibc
 import Linux
 import MQTT
 import Synchronization
@@ -53,10 +54,104 @@ struct ResolverTests {
         #expect(resolver.answers.isEmpty)
     }
 
+    @Test("a lost datagram is asked for again, and a family that stays silent keeps what was known of it")
+    func lost() throws {
+        let names = try NameServer()
+        defer { names.stop() }
+        let six = IPAddress.v6(IPv6Address(high: 0x2001_0DB8 << 32, low: 1))
+        names.set("a.example", [Self.address(2), six])
+        names.lose(2)
+        let asked = NameLookup.ask(names.address, "a.example", timeout: .seconds(20))
+        #expect(Set(asked.addresses) == [Self.address(2), six] && asked.failure == nil && asked.unanswered.isEmpty)
+        #expect(names.questions == 4)
+
+        let resolver = try NameResolver {}
+        defer { resolver.stop() }
+        try resolver.watch(["a.example"], Self.settings(names))
+        #expect(eventually { resolver.answers["a.example"]?.addresses == [Self.address(2), six] })
+        names.setSilent([.ipv6])
+        names.set("a.example", [Self.address(3)])
+        #expect(eventually { resolver.answers["a.example"]?.addresses == [Self.address(3), six] })
+        let failure = try #require(resolver.answers["a.example"]?.failure)
+        #expect(failure.hasPrefix("no answer for IPv6 addresses from"), "\(failure)")
+        // Said to be none, it is none.
+        names.setSilent(false)
+        #expect(eventually { resolver.answers["a.example"]?.addresses == [Self.address(3)] })
+        #expect(eventually { resolver.answers["a.example"]?.failure == nil })
+    }
+
+    @Test("what does not fit into a datagram is fetched over TCP, and counts only when it is whole")
+    func long() throws {
+        let names = try NameServer()
+        defer { names.stop() }
+        names.set("a.example", (1...100).map { Self.address($0) })
+        names.setCut(true)
+        let found = NameLookup.ask(names.address, "a.example", timeout: .seconds(20))
+        #expect(found.addresses == (1...100).map { Self.address($0) } && found.failure == nil)
+        #expect(names.streams == 2)
+        let resolver = try NameResolver {}
+        defer { resolver.stop() }
+        try resolver.watch(["a.example"], Self.settings(names))
+        #expect(eventually { resolver.answers["a.example"]?.dropped == 84 })
+        #expect(resolver.answers["a.example"]?.addresses == (1...16).map { Self.address($0) })
+        // Over TCP, too, it is cut: no address counts.
+        names.setCut(true, overStreams: true)
+        let cut = NameLookup.ask(names.address, "a.example", timeout: .seconds(20))
+        #expect(cut.addresses.isEmpty && cut.unanswered == [.ipv4, .ipv6])
+        #expect(cut.failure?.description.contains("no whole answer over TCP") == true)
+    }
+
+    @Test("a resolver that inherits addresses has them before anybody answers")
+    func inherited() throws {
+        let names = try NameServer()
+        defer { names.stop() }
+        names.setSilent(true)
+        let changes = Gauge()
+        let resolver = try NameResolver(knowing: ["a.example": [Self.address(2)], "gone.example": [Self.address(3)]]) {
+            changes.add(1)
+        }
+        defer { resolver.stop() }
+        try resolver.watch(["a.example"], Self.settings(names))
+        resolver.awaitFirst(until: .distantFuture)
+        #expect(resolver.answers.mapValues(\.addresses) == ["a.example": [Self.address(2)]])
+        #expect(eventually { resolver.answers["a.example"]?.failure != nil })
+        #expect(resolver.answers["a.example"]?.addresses == [Self.address(2)])
+        names.set("a.example", [Self.address(4)])
+        names.setSilent(false)
+        #expect(eventually { resolver.answers["a.example"]?.addresses == [Self.address(4)] })
+        #expect(changes.value >= 2)
+    }
+
+    @Test("a thread that could not be started is started by the next configuration")
+    func threads() throws {
+        let names = try NameServer()
+        defer { names.stop() }
+        names.set("a.example", [Self.address(2)])
+        let started = Gauge()
+        let allowed = Gauge()
+        let resolver = try NameResolver(start: { run throws(Errno) in
+            guard allowed.value > 0 else { throw Errno(EAGAIN, "pthread_create") }
+            started.add(1)
+            _ = try Thread(name: "resolver", run)
+        }) {}
+        defer { resolver.stop() }
+        #expect(throws: Errno.self) { try resolver.watch(["a.example"], Self.settings(names)) }
+        #expect(resolver.answers.isEmpty)
+        allowed.add(1)
+        try resolver.watch(["a.example"], Self.settings(names))
+        #expect(eventually { resolver.answers["a.example"]?.addresses == [Self.address(2)] })
+        #expect(started.value == 1)
+        try resolver.watch((0..<9).map { "\($0).example" }, Self.settings(names))
+        #expect(started.value == NameResolver.maximumThreads)
+    }
+
     @Test("a name of the hosts file is found the system's way")
     func system() throws {
         #expect(try NameLookup.system("localhost").contains { $0 == .v4(IPv4Address(127, 0, 0, 1)) })
         #expect(throws: NameLookup.Failure.self) { try NameLookup.system("no such name") }
+        let none = NameLookup.system("no such name", known: [.ipv4])
+        #expect(none.addresses.isEmpty && none.failure != nil)
+        #expect(NameLookup.system("127.0.0.1", known: [.ipv4, .ipv6]) == .init(addresses: [Self.address(1)]))
     }
 
     @Test("one address keeps the server's name, several make a server each")

@@ -30,7 +30,7 @@ final class Rig {
 
     init(
         _ servers: [SocketAddress], loops count: Int = 1, capacity: Int = 256, chunkSize: Int = 65_536,
-        recordLimit: UInt64 = .max, recording: SessionRecording? = nil,
+        recordLimit: UInt64 = .max, handshakeShare: Int64 = Loop.Share.handshakeTime, recording: SessionRecording? = nil,
         tls: TLSContext? = nil, serverTLS: TLSContext? = nil, keys: [String: IdentityKey] = [:],
         listener change: (inout Configuration.ListenerSettings) -> Void = { _ in },
         backend changeBackend: (inout Configuration.BackendSettings) -> Void = { _ in },
@@ -63,6 +63,7 @@ final class Rig {
         for number in 0..<count {
             var memory = try LoopMemory(capacity: capacity, chunkSize: chunkSize)
             memory.recordLimit = recordLimit
+            memory.handshakeShare = handshakeShare
             memories.append(memory)
             started.append(try LoopHandle.start(number: number, memory: memory, snapshot: snapshot))
         }

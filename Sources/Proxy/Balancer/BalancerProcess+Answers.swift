@@ -135,9 +135,14 @@ extension BalancerProcess {
                 let addresses = answer.addresses.map { "\($0)" }.joined(separator: ", ")
                 log.notice("the name \(name) has new addresses", ["addresses": addresses])
             }
+            if answer.dropped > 0, former?.dropped ?? 0 == 0 {
+                log.warning(
+                    "the name \(name) has more than \(Configuration.maximumAddressesOfName) addresses: the highest are left out",
+                    ["left_out": "\(answer.dropped)"])
+            }
         }
         for sentence in registry.namesChanged() { log.error("\(sentence)") }
-        rememberServers()
+        remember()
         prober?.schedule()
         beatNow()
     }
@@ -219,7 +224,8 @@ extension BalancerProcess {
                     [
                         "name": .string(name),
                         "addresses": .array(answer.addresses.map { .string("\($0)") }),
-                        "failures": JSON(answer.failures), "last_failure": JSON(answer.failure),
+                        "left_out": JSON(answer.dropped), "failures": JSON(answer.failures),
+                        "last_failure": JSON(answer.failure),
                     ]
                 }),
             "tables": .array((registry?.tables ?? []).map { $0.json() }),

@@ -25,15 +25,18 @@ extension BalancerProcess {
         ProcessSelf.exit(ChildProcess.handOverStatus)
     }
 
-    /// Writes down what the numbers in slots mean, for a successor.
-    func remember(_ snapshot: Snapshot) { remember(SurvivalDirectory(snapshot)) }
+    /// Writes down what the numbers in slots mean, for a successor, and where the servers' names led to.
+    func remember() { if let registry { remember(SurvivalDirectory(registry)) } }
 
-    /// The same after the servers of a backend changed by themselves.
-    func rememberServers() { if let registry { remember(SurvivalDirectory(registry)) } }
-
-    private func remember(_ directory: SurvivalDirectory) {
+    func remember(_ directory: SurvivalDirectory) {
         guard !survival.state.store(directory) else { return }
-        log.error("The names of the configuration are too long to be left to a successor.")
+        // Addresses can be asked for again.
+        var numbers = directory
+        numbers.addresses = [:]
+        log.error(
+            survival.state.store(numbers)
+                ? "The addresses of the servers' names are too many to be left to a successor."
+                : "The names of the configuration are too long to be left to a successor.")
     }
 
     /// Starts the loops that a predecessor had, as far as that can be done without a configuration.

@@ -125,6 +125,7 @@ package final class BalancerProcess {
         try loop.add(readyBell.number, .readable) { [unowned self] _ in
             readyBell.silence()
             areLoopsReady = true
+            registry?.forgetFormer()
             saysServing()
             openTables()
         }
@@ -218,14 +219,18 @@ package final class BalancerProcess {
         let checks = checksBell
         let tables = tableNews
         let names = namesBell
+        let former = survival.directory
         let resolver: NameResolver
-        do { resolver = try NameResolver { names.ring() } } catch {
+        do { resolver = try NameResolver(knowing: former?.addresses ?? [:]) { names.ring() } } catch {
             throw Registry.Refusal(reason: "no resolver: \(error)")
         }
-        return Registry(
+        // What a predecessor knew is no news.
+        knownAnswers = resolver.answers
+        let registry = Registry(
             node: PeerSession.identity(of: configuration.node ?? ""), hashKey: try tableKey(), resolver: resolver,
-            former: survival.directory,
-            checksMoved: { checks.ring() }, tablesChanged: { tables.ring() })
+            former: former, checksMoved: { checks.ring() }, tablesChanged: { tables.ring() })
+        registry.remember = { [unowned self] in remember($0) }
+        return registry
     }
 
     /// The number of a descriptor that was handed over, the newest of that name.
@@ -259,12 +264,12 @@ package final class BalancerProcess {
             log.adopt(prepared.value.configuration.log)
             if loops.isEmpty {
                 // Before the first session of our own: every number of the former directory means the same in this one.
-                remember(snapshot)
+                remember()
                 try startLoops(prepared.value.configuration, snapshot, inheritance)
                 Chaos.point(.loopsBegun)
                 watchMemory()
             } else {
-                remember(snapshot)
+                remember()
                 for handle in loops { handle.mailbox.post(.adopt(snapshot)) }
             }
             close(replaced)
@@ -331,6 +336,7 @@ package final class BalancerProcess {
         let now = Clock.now
         for table in registry?.tables ?? [] { table.keep(at: now) }
         keepHolder()
+        if registry?.resolver.giveUp(at: now) == true { namesChanged() }
         if isServing, now - started > Survival.settling { survival.state.serves() }
         loop.schedule(at: now + .milliseconds(200)) { [unowned self] in keepHouse() }
     }

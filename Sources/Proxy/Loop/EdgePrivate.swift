@@ -12,6 +12,8 @@ final class EdgePrivate {
     /// The last step stopped before it had all plaintext of the side.
     var clientHolds = false
     var serverHolds = false
+    /// Records of handshakes that were read from a side.
+    private var handshakeRecords = (client: UInt32(0), server: UInt32(0))
 
     /// Reads the client's request while it is awaited.
     var request: UpgradeRequestReader?
@@ -32,6 +34,20 @@ final class EdgePrivate {
         host = nil
         forwardedFor = nil
         forwarder = nil
+    }
+
+    /// Another server is spoken to: its handshake is counted anew.
+    func leaveServer() {
+        serverTLS = nil
+        serverHolds = false
+        response = nil
+        handshakeRecords.server = 0
+    }
+
+    /// Counts a record of a side's handshake; how many there were.
+    func countRecord(client: Bool) -> UInt32 {
+        if client { handshakeRecords.client += 1 } else { handshakeRecords.server += 1 }
+        return client ? handshakeRecords.client : handshakeRecords.server
     }
 
     func tls(client: Bool) -> TLSSession? { client ? clientTLS : serverTLS }

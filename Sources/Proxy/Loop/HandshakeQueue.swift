@@ -3,12 +3,16 @@
 /// Two queues: who has begun comes before who has not.
 ///
 /// What is left of a begun handshake is little work, and its memory and the client's patience are already spent. In one
-/// queue everybody's first step would come before anybody's last, and a crowd would reach its deadline together.
+/// queue everybody's first step would come before anybody's last, and a crowd would reach its deadline together. But whoever has begun
+/// and goes on and on keeps nobody out: behind so many of them comes a new one.
 struct HandshakeQueue {
     private var begun: [UInt32] = []
     private var new: [UInt32] = []
     /// How many at the front of each were taken already.
     private var taken = (begun: 0, new: 0)
+    /// How many of those that had begun were taken in a row while new ones waited, and how many may be.
+    private var row = 0
+    static let longestRow = 16
 
     private(set) var count = 0
     var isEmpty: Bool { count == 0 }
@@ -20,12 +24,15 @@ struct HandshakeQueue {
 
     /// The next one; `nil` when nobody waits.
     mutating func popFirst() -> UInt32? {
-        if taken.begun < begun.count {
+        let hasNew = taken.new < new.count
+        if taken.begun < begun.count, !hasNew || row < Self.longestRow {
             count -= 1
             taken.begun += 1
+            row = hasNew ? row + 1 : 0
             return begun[taken.begun - 1]
         }
-        guard taken.new < new.count else { return nil }
+        guard hasNew else { return nil }
+        row = 0
         count -= 1
         taken.new += 1
         return new[taken.new - 1]

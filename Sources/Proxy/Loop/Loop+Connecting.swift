@@ -223,6 +223,7 @@ extension Loop {
             case .accepted:
                 if let ordered = connack.serverKeepAlive { slots[index].keepAlive = ordered }
                 if slots[index].keyLength == 0, !assigned.isEmpty { _ = keys.store(assigned.span, in: &slots[index]) }
+                hideReference(connack, in: chunk, at: 0)
                 establish(index, .accepted)
             case .refused where connack.serverReference != nil:
                 // Nobody learns the servers behind this door (MQTT 5.0, 3.2.2.3.16).

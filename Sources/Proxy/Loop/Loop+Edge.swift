@@ -67,11 +67,7 @@ extension Loop {
     func leaveServerEdge(_ index: UInt32) {
         let edge = slots[index].edge
         guard edge != 0 else { return }
-        if let mine = company[edge] {
-            mine.serverTLS = nil
-            mine.serverHolds = false
-            mine.response = nil
-        }
+        company[edge]?.leaveServer()
         wipeRecords(index, client: false)
         edges[edge].layers.subtract([.serverTLS, .serverWebSocket])
         releaseInput(edge, isUp: false)

@@ -58,8 +58,9 @@ extension Loop {
     /// Reads what the client has sent so far.
     func readClientEdge(_ index: UInt32, ending: Bool) {
         if slots[index].phase == .securing, !mayShakeHands(index) { return }
-        // What came behind a PROXY header was read before there was an edge.
+        // What came behind a PROXY header was read before there was an edge, and what did not fit into a turn was left.
         if edges[slots[index].edge].up.pending > 0, digestClient(index) { return }
+        var share = Share.beginnings
         while true {
             switch receive(index, isUp: true, stranger: true) {
             case nil:
@@ -71,6 +72,7 @@ extension Loop {
                 if edges[slots[index].edge].up.received == count, slots[index].phase == .upgrading { heardFirst(index) }
                 if digestClient(index) { return }
                 if isShort, !ending { return }
+                guard mayReadOn(index, isSecuring: slots[index].phase == .securing, &share) else { return }
             case (.wouldBlock, _)?: return
             case (.ended, _)?:
                 end(index, .clientClosed)
@@ -82,7 +84,16 @@ extension Loop {
         }
     }
 
-    /// Takes what has come through the stages before the relay; `true` when reading for them is over.
+    /// Whether a session without a CONNACK reads on in this turn; if not, it is continued in the next ones.
+    func mayReadOn(_ index: UInt32, isSecuring: Bool, _ share: inout Int) -> Bool {
+        share -= 1
+        if isSecuring, !mayShakeHands(index) { return false }
+        guard share == 0 else { return true }
+        if isSecuring { postponeHandshake(index) } else { queue(index) }
+        return false
+    }
+
+    /// Takes what has come through the stages before the relay; `true` when reading for them is over, in this turn at least.
     private func digestClient(_ index: UInt32) -> Bool {
         if slots[index].phase == .securing {
             let outcome = shakeHands(index, isUp: true)
@@ -100,7 +111,11 @@ extension Loop {
                 end(index, .limit)
                 return true
             }
-            guard case .done = outcome else { return false }
+            switch outcome {
+            case .done: break
+            case .unfinished: return true
+            case .waiting, .failed: return false
+            }
             counters.add(.handshakes)
             totals.add(.handshakes)
             learnHandshake(index)

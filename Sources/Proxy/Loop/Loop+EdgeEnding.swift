@@ -1,6 +1,7 @@
 // The end of a session that speaks TLS or WebSocket: in its own words, and heard before the socket closes.
 
 import Linux
+import Synchronization
 import TLS
 import WebSocket
 import Wire
@@ -9,17 +10,20 @@ extension Loop {
     /// TLS with a side failed while bytes flowed.
     func failTLS(_ index: UInt32, client: Bool) {
         if client {
+            cutServer(index)
             linger(index, .clientTLS)
         } else {
             // Its alert goes out before its socket closes.
             _ = flushEdge(index, isUp: true)
-            linger(index, .serverTLS, .internalError)
+            linger(index, .serverTLS, .internalError, isCut: true)
         }
     }
 
     /// Leaves the server, says goodbye to the client, and waits until it has read that: closing at once with unread bytes
     /// in the queue would be a reset that destroys it on its way.
-    func linger(_ index: UInt32, _ cause: EndCause, _ code: CloseCode = .normal) {
+    ///
+    /// - Parameter isCut: The client's stream misses bytes: its end is not to look like one in order.
+    func linger(_ index: UInt32, _ cause: EndCause, _ code: CloseCode = .normal, isCut: Bool = false) {
         if slots[index].phase == .relaying {
             record(slots[index], index, cause)
             slots[index].isRecorded = true
@@ -27,18 +31,25 @@ extension Loop {
         let isFull = !isFlushed(index)
         let down = slots[index].down
         let up = slots[index].up
+        // A successor finds that its end had begun, before anything of it is gone. What follows is no application's.
+        slots[index].reason = UInt8(cause.rawValue)
+        slots[index].phase = .lingering
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
         leaveServer(index)
         releaseChunks(index)
-        // What was moved stays counted until the end; what follows is no application's.
-        slots[index].phase = .lingering
+        // What was moved stays counted until the end.
         slots[index].up.sent = up.sent
         slots[index].up.received = up.received
         slots[index].down.sent = down.sent
         slots[index].down.received = down.received
-        slots[index].reason = UInt8(cause.rawValue)
         setDeadline(index, now + Self.lingerTime)
         // A client that takes nothing is not told anything.
-        if !isFull { _ = sayGoodbye(index, toClient: true, code) }
+        if isCut, !isFull || !edges[slots[index].edge].layers.hasWebSocket(client: true) {
+            _ = sayCut(index, code)
+            if isAborted(index, isUp: false) { Socket.resetOnClose(slots[index].client) }
+        } else if !isFull {
+            _ = sayGoodbye(index, toClient: true, code)
+        }
         flushGoodbye(index)
     }
 
@@ -56,7 +67,7 @@ extension Loop {
         switch flushEdge(index, isUp: false) {
         case .done:
             slots[index].down.isShut = true
-            Socket.shutdownWrite(slots[index].client)
+            if !isAborted(index, isUp: false) { Socket.shutdownWrite(slots[index].client) }
             drop(index)
         case .blocked: drop(index)
         case .starved, .failed: end(index, EndCause(rawValue: Int(slots[index].reason)) ?? .refused)
@@ -85,14 +96,15 @@ extension Loop {
     /// A session that ends by our will is told so, as far as its socket takes it now.
     func announceEnd(_ index: UInt32, _ cause: EndCause) {
         guard slots[index].phase == .relaying, isFlushed(index) else { return }
-        let code: CloseCode
-        switch cause {
-        case .clientClosed, .serverClosed, .idle, .halfClosed: code = .normal
-        case .serverReset, .failure: code = .internalError
-        case .clientReset: return
-        default: code = .goingAway
-        }
-        guard sayGoodbye(index, toClient: true, code) else { return }
+        let isSaid =
+            switch cause {
+            case .clientClosed, .serverClosed, .idle, .halfClosed: sayGoodbye(index, toClient: true, .normal)
+            // Nobody knows what is missing.
+            case .serverReset, .failure: sayCut(index, .internalError)
+            case .clientReset: false
+            default: sayGoodbye(index, toClient: true, .goingAway)
+            }
+        guard isSaid else { return }
         _ = flushEdge(index, isUp: false)
     }
 }

@@ -1,34 +1,48 @@
 // TLS handshakes, one record at a time and a millisecond in each turn, so that they never stall the other sessions.
 
 import Linux
+import Synchronization
 import TLS
 import WebSocket
 import Wire
 
 extension Loop {
-    /// What became of a handshake with the bytes at hand.
-    enum Handshake { case waiting, done, failed(TLSError) }
+    /// What became of a handshake with the bytes at hand; `unfinished`: some are left for the next turns.
+    enum Handshake { case waiting, unfinished, done, failed(TLSError) }
 
     /// Longest record that is waited for, header included (RFC 8446, 5.2).
     private static let longestRecord = 5 + 16_384 + 256
+    /// Records between two looks at the clock: honest handshakes have fewer, those cut into single bytes take 2 µs each.
+    private static let recordsBetweenLooks = 16
+    /// Most records, and most bytes of them, of a handshake before it is done (`limit-handshake`): with the largest certificates that
+    /// are taken, and fragments as small as a client may wish (RFC 6066, 4), a few hundred.
+    private static let mostRecords: UInt32 = 1024
+    private static let mostBytes: UInt64 = 128 << 10
 
     /// Whether a handshake may take a step in this turn; otherwise it waits for its place in the next ones.
     func mayShakeHands(_ index: UInt32) -> Bool {
-        if handshakeTime < Share.handshakeTime { return true }
-        guard !slots[index].isQueued else { return false }
+        if handshakeTime < handshakeShare { return true }
+        postponeHandshake(index)
+        return false
+    }
+
+    /// Puts a session behind those whose handshakes wait.
+    func postponeHandshake(_ index: UInt32) {
+        guard !slots[index].isQueued else { return }
         counters.add(.handshakesPostponed)
         slots[index].isQueued = true
         let isUp = slots[index].phase == .securing
         waitingHandshakes.append(index, hasBegun: edges[slots[index].edge][isUp: isUp].progress.consumed > 0)
-        return false
     }
 
     /// Serves those that have waited for longest.
     func continueHandshakes() {
-        while handshakeTime < Share.handshakeTime, let index = waitingHandshakes.popFirst() {
+        while handshakeTime < handshakeShare, let index = waitingHandshakes.popFirst() {
             guard slots[index].isQueued else { continue }
-            slots[index].isQueued = false
+            // In hand or queued: the slot may be another session's by now, which is continued whoever dies between.
             slots.inHand = index
+            atomicMemoryFence(ordering: .acquiringAndReleasing)
+            slots[index].isQueued = false
             switch slots[index].phase {
             case .securing: readClientEdge(index, ending: true)
             case .opening: readServerEdge(index, ending: true)
@@ -41,12 +55,25 @@ extension Loop {
 
     /// Gives OpenSSL what has come, one record at a time: what stands behind the last one of the handshake is never shown
     /// to it, so that its state is exactly known when it is done.
+    ///
+    /// A step ends with the time that handshakes have in a turn, however small the records are: what is left then waits in the input,
+    /// and the session with it.
     func shakeHands(_ index: UInt32, isUp: Bool) -> Handshake {
         let edge = slots[index].edge
         guard let session = tls(index, client: isUp) else { return .done }
-        let start = Clock.now
-        defer { handshakeTime += (Clock.now - start).nanoseconds }
+        let mine = privates(index)
+        let (start, spent) = (Clock.now, handshakeTime)
+        defer { handshakeTime = spent + (Clock.now - start).nanoseconds }
+        var count = 0
         while session.state == .handshaking {
+            if count == Self.recordsBetweenLooks {
+                count = 0
+                if spent + (Clock.now - start).nanoseconds >= handshakeShare, edges[edge][isUp: isUp].pending > 0 {
+                    postponeHandshake(index)
+                    return .unfinished
+                }
+            }
+            count += 1
             let range = edges[edge][isUp: isUp].pendingRange
             guard !range.isEmpty else { return .waiting }
             let chunk = edges[edge][isUp: isUp].input.chunk
@@ -66,6 +93,11 @@ extension Loop {
             var progress = edges[edge][isUp: isUp].progress
             progress.consumed += UInt64(taken)
             commit(index, isUp: isUp, progress)
+            let records = mine.countRecord(client: isUp)
+            if error == nil, session.state == .handshaking, records >= Self.mostRecords || progress.consumed >= Self.mostBytes {
+                counters.add(.limitHandshake)
+                error = TLSError(.malformed, "more records or bytes than any handshake needs")
+            }
             if let error {
                 counters.add(error.kind, client: isUp)
                 return .failed(error)

@@ -98,7 +98,8 @@ extension Loop {
         return flow.output.chunk == 0 ? chunks.size : chunks.size - Int(flow.produced - flow.output.base)
     }
 
-    /// Says something of ours to a side: bytes that stand above its TLS. `false` when they could not be taken.
+    /// Says something of ours to a side: bytes that stand above its TLS. `false` when there is no room for them, or TLS takes nothing
+    /// any more (``EdgeProgress/isSealed``).
     ///
     /// - Parameter meaning: What the words mean for the direction, committed with them.
     func say(
@@ -111,6 +112,8 @@ extension Loop {
         do throws(TLSError) {
             try deliver(index, isUp: isUp, scratch.put(bytes), &progress)
         } catch {
+            // Who takes this for a want of room would wait for ever.
+            sealOff(index, isUp: isUp)
             return false
         }
         meaning(&progress)
@@ -169,6 +172,7 @@ extension Loop {
             }
         }
         if edges[edge].layers.hasRecords(client: toClient) { return sayCloseNotify(index, toClient: toClient) }
+        guard !edges[edge][isUp: isUp].isSealed else { return true }
         guard let session = tls(index, client: toClient) else { return true }
         session.close()
         return session.unsent == 0 || drain(index, isUp: isUp, session)

@@ -21,7 +21,9 @@ extension Loop {
             // The other direction has read, too; what that is owed comes in the next turn.
             if owes(index, isUp: isUp), edges[slots[index].edge][isUp: isUp].output.chunk == 0 { queue(index) }
         }
-        return true
+        guard isWorn(index), !slots[index].isLeaving, !slots[index].isOpaque else { return true }
+        slots[index].leaving = UInt8(EndCause.keysSpent.rawValue) + 1
+        return pumpDirection(index, isUp: false, ending: true)
     }
 
     private func pumpDirection(_ index: UInt32, isUp: Bool, ending: Bool) -> Bool {
@@ -34,7 +36,7 @@ extension Loop {
             case .blocked: return true
             case .starved: return starve(index)
             case .failed:
-                end(index, isUp ? .serverReset : .clientReset)
+                endReset(index, isClient: !isUp)
                 return false
             }
             if slots[index].isLeaving, !isUp, slots[index].down.chunk == 0, missing(index) ?? 0 == 0 {
@@ -81,17 +83,10 @@ extension Loop {
                 slots[index][isUp: isUp].isEnded = true
                 if isTruncated(index, isUp: isUp) { counters.add(.tlsTruncated) }
             case (.failed, _)?:
-                end(index, isUp ? .clientReset : .serverReset)
+                endReset(index, isClient: isUp)
                 return false
             }
         }
-    }
-
-    /// Whether the source's stream ended without close_notify: whoever cut it might not be who spoke.
-    private func isTruncated(_ index: UInt32, isUp: Bool) -> Bool {
-        let edge = slots[index].edge
-        if edges[edge].layers.hasRecords(client: isUp) { return !edges[edge][isUp: isUp].isReadClosed }
-        return tls(index, client: isUp)?.state == .established
     }
 
     /// All chunks are in use: the session goes on when one may have become free.
@@ -121,8 +116,14 @@ extension Loop {
         let layers = edges[edge].layers
         let framed = layers.hasWebSocket(client: !isUp)
         let heard = framed ? edges[edge][isUp: !isUp].ending : .open
-        if owesRecords(index, isUp: isUp) { return answerRecords(index, isUp: isUp) ? .moved : .starved }
-        if owesControl(index, isUp: isUp) { return answerControl(index, isUp: isUp) ? .moved : .starved }
+        if owesRecords(index, isUp: isUp) {
+            guard !isExhausted(index, isUp: isUp) else {
+                retire(index)
+                return .gone
+            }
+            return answerRecords(index, isUp: isUp) ? .moved : unsaid(index, isUp: isUp)
+        }
+        if owesControl(index, isUp: isUp) { return answerControl(index, isUp: isUp) ? .moved : unsaid(index, isUp: isUp) }
         if edges[edge][isUp: isUp].isClosed || !heard.isOpen {
             var isOver = isUp
             if case .violated = heard { isOver = true }
@@ -133,19 +134,30 @@ extension Loop {
         }
         guard slots[index][isUp: isUp].isEnded else { return .empty }
         let isOver = edges[edge][isUp: isUp].isClosed || !framed
-        if layers.hasRecords(client: !isUp) {
-            if isOver, edges[edge][isUp: isUp].isSealed { return .over }
-        } else if let session = tls(index, client: !isUp) {
-            switch session.state {
-            case .closed, .failed: if isOver { return .over }
-            case .established, .ended, .handshaking: break
-            }
-        } else if isOver {
-            return .over
+        if isOver, edges[edge][isUp: isUp].isSealed { return .over }
+        let isCut = isCut(index, isUp: isUp)
+        if isCut, isOver, layers.hasTLS(client: !isUp) || slots[index].isOpaque {
+            sealOff(index, isUp: isUp)
+            return .moved
         }
-        var code = CloseCode.normal
+        if !layers.hasRecords(client: !isUp) {
+            if let session = tls(index, client: !isUp) {
+                switch session.state {
+                case .closed, .failed: if isOver { return .over }
+                case .established, .ended, .handshaking: break
+                }
+            } else if isOver {
+                return .over
+            }
+        }
+        var code = isCut ? CloseCode.internalError : .normal
         if case .violated(let violation) = heard { code = violation.closeCode }
-        return sayGoodbye(index, toClient: !isUp, code) ? .moved : .starved
+        return sayGoodbye(index, toClient: !isUp, code) ? .moved : unsaid(index, isUp: isUp)
+    }
+
+    /// Something of ours was not taken: for want of a chunk, or because nothing can be sealed for that side any more.
+    private func unsaid(_ index: UInt32, isUp: Bool) -> Step {
+        edges[slots[index].edge][isUp: isUp].isSealed ? .failed(client: !isUp) : .starved
     }
 
     /// Nothing may follow to this destination: what the source still says is dropped.
@@ -312,12 +324,19 @@ extension Loop {
             progress.consumed = flow.received
         }
         var end = start
-        while end < start + limit {
-            let count = try scratch.decrypt(session, to: end, limit: start + limit)
-            if count == 0 { break }
-            end += count
+        var hasMore = true
+        for _ in 0..<Share.records where end < start + limit && hasMore {
+            do throws(TLSError) {
+                let count = try scratch.decrypt(session, to: end, limit: start + limit)
+                hasMore = count > 0
+                end += count
+            } catch {
+                // What stands before the bad record is genuine, and is passed on first: it throws the same again.
+                guard end > start else { throw error }
+                break
+            }
         }
-        mine.setHolds(client: isUp, end == start + limit)
+        mine.setHolds(client: isUp, hasMore)
         if session.state == .ended { slots[index][isUp: isUp].isEnded = true }
         return start..<end
     }

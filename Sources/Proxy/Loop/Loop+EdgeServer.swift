@@ -119,13 +119,18 @@ extension Loop {
         }
     }
 
+    /// Whether a TLS handshake with the server is under way.
+    private func isSecuringServer(_ index: UInt32) -> Bool {
+        guard slots[index].phase == .opening, let session = tls(index, client: false) else { return false }
+        return session.state == .handshaking
+    }
+
     /// Reads what the server says before the relay.
     func readServerEdge(_ index: UInt32, ending: Bool) {
-        if slots[index].phase == .opening, let session = tls(index, client: false), session.state == .handshaking,
-            !mayShakeHands(index)
-        {
-            return
-        }
+        if isSecuringServer(index), !mayShakeHands(index) { return }
+        // What did not fit into a turn.
+        if edges[slots[index].edge].down.pending > 0, digestServer(index) { return }
+        var share = Share.beginnings
         while true {
             switch receive(index, isUp: false, stranger: false) {
             case nil:
@@ -135,6 +140,7 @@ extension Loop {
             case (.moved, let isShort)?:
                 if digestServer(index) { return }
                 if isShort, !ending { return }
+                guard mayReadOn(index, isSecuring: isSecuringServer(index), &share) else { return }
             case (.wouldBlock, _)?: return
             case (.ended, _)?, (.failed, _)?:
                 // With a part of the head unsent, what came has waited for this.
@@ -158,9 +164,9 @@ extension Loop {
         tryNext(index, failure, failure == .malformed ? .connackMalformed : .serverClosedEarly)
     }
 
-    /// Takes what has come through the stages before the relay; `true` when reading for them is over.
+    /// Takes what has come through the stages before the relay; `true` when reading for them is over, in this turn at least.
     private func digestServer(_ index: UInt32) -> Bool {
-        if slots[index].phase == .opening, let session = tls(index, client: false), session.state == .handshaking {
+        if isSecuringServer(index) {
             switch shakeHands(index, isUp: false) {
             case .failed:
                 // Whoever listens there is told why.
@@ -168,6 +174,9 @@ extension Loop {
                 failServer(index, .malformed)
                 return true
             case .waiting: return !flushServer(index)
+            case .unfinished:
+                _ = flushServer(index)
+                return true
             case .done:
                 counters.add(.serverHandshakes)
                 if case .refused = takeOver(index, client: false) {

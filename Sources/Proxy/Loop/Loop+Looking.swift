@@ -206,6 +206,7 @@ extension Loop {
             refuseBehindAuth(index, connack.reason, .serverClosed)
             return .over
         }
+        hideReference(connack, in: slots[index].down.chunk, at: Int(slots[index].down.sent - slots[index].down.base))
         slots[index].awaitsConnack = false
         if slots[index].firstToEnd == 0 { slots[index].deadline = .max }
         noteConnack(index)
@@ -213,6 +214,24 @@ extension Loop {
         watchSilence(index)
         leadOver(index, connack.length)
         return .passed
+    }
+
+    /// Nobody learns the servers behind this door (MQTT 5.0, 3.2.2.3.16): a Server Reference becomes a user property without a name that
+    /// is as long, so that every byte of the stream keeps its place. Whoever finds it so has nothing left to hide.
+    func hideReference(_ connack: Connack, in chunk: UInt32, at start: Int) {
+        guard let reference = connack.serverReference, reference.count > 0 else { return }
+        counters.add(.serverReferencesHidden)
+        let (place, count) = (start + reference.offset, reference.count)
+        chunks.withMutableBytes(of: chunk, place - 3..<place + count) { bytes in
+            for index in 3..<bytes.count { bytes[index] = UInt8(ascii: "-") }
+            // A single character is no server; a pair of strings has two lengths.
+            guard count >= 2 else { return }
+            bytes[1] = 0
+            bytes[2] = 0
+            bytes[3] = UInt8(truncatingIfNeeded: (count - 2) >> 8)
+            bytes[4] = UInt8(truncatingIfNeeded: count - 2)
+            bytes[0] = Property.userProperty.rawValue
+        }
     }
 
     /// The server spoke: so long it and the client may take for the next step.

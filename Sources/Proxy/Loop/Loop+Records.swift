@@ -41,8 +41,9 @@ extension Loop {
         }
     }
 
-    /// Opens whole records of the source into the scratch, as many as have room there, up to the first that changes the
-    /// keys. The alert that a bad one is answered with is sealed and committed before this throws.
+    /// Opens whole records of the source into the scratch, as many as have room there and a step may take, up to the first that
+    /// changes the keys, or is bad: that one is met by the next step. The alert that it is answered with is sealed and committed
+    /// before this throws.
     ///
     /// - Parameter limit: most plaintext bytes.
     func openRecords(
@@ -56,23 +57,32 @@ extension Loop {
             return start..<start
         }
         let parameters = edges[edge].records(client: isUp)
-        var reading = RecordReading(keys: secrets.reading(edge, client: isUp), notes: progress.notes)
-        reading.keys.sequence = progress.readSequence
-        defer { reading.keys.wipe() }
-        var step = Opening(end: start, limit: start + limit)
         let owner = mark(index, client: isUp)
         let cipher = self.cipher
-        do throws(RecordViolation) {
-            try chunks.withBytes(of: flow.input.chunk, length: flow.pendingRange.upperBound) { input throws(RecordViolation) in
-                try scratch.withMutableBytes { output throws(RecordViolation) in
-                    try step.open(input.extracting(flow.pendingRange), parameters, &reading, cipher, owner, &output)
+        var reading = RecordReading(keys: secrets.reading(edge, client: isUp), notes: progress.notes)
+        defer { reading.keys.wipe() }
+        var step = Opening(end: start, limit: start + limit, most: Share.records)
+        while true {
+            reading.keys.sequence = progress.readSequence
+            do throws(RecordViolation) {
+                try chunks.withBytes(of: flow.input.chunk, length: flow.pendingRange.upperBound) { input throws(RecordViolation) in
+                    try scratch.withMutableBytes { output throws(RecordViolation) in
+                        try step.open(input.extracting(flow.pendingRange), parameters, &reading, cipher, owner, &output)
+                    }
                 }
+                break
+            } catch {
+                if step.count > 0 {
+                    // What stands before it is genuine, and is passed on first: opened once more, up to there.
+                    step = Opening(end: start, limit: start + limit, most: step.count)
+                    reading = RecordReading(keys: secrets.reading(edge, client: isUp), notes: progress.notes)
+                    continue
+                }
+                counters.add(error)
+                if isUp { forgetSession(index) }
+                sayAlert(index, toClient: isUp, error)
+                throw TLSError(error == .alerted ? .refused : .malformed, error.rawValue)
             }
-        } catch {
-            counters.add(error)
-            if isUp { forgetSession(index) }
-            sayAlert(index, toClient: isUp, error)
-            throw TLSError(error == .alerted ? .refused : .malformed, error.rawValue)
         }
         progress.consumed += UInt64(step.consumed)
         progress.readSequence = reading.keys.sequence
@@ -93,6 +103,10 @@ extension Loop {
         /// Where the plaintext ends in the scratch, and where it must.
         var end: Int
         let limit: Int
+        /// Most records.
+        let most: Int
+        /// Records opened, and their bytes.
+        var count = 0
         var consumed = 0
         var asks: UInt8 = 0
         var hasNewKeys = false
@@ -101,7 +115,7 @@ extension Loop {
             _ input: Span<UInt8>, _ parameters: RecordParameters, _ reading: inout RecordReading,
             _ cipher: RecordCipher, _ owner: UInt64, _ output: inout MutableSpan<UInt8>
         ) throws(RecordViolation) {
-            while consumed < input.count, !hasNewKeys {
+            while consumed < input.count, count < most, !hasNewKeys {
                 guard !reading.isClosed else {
                     consumed = input.count
                     return
@@ -113,8 +127,9 @@ extension Loop {
                 let opened = try RecordLayer.open(
                     rest.extracting(0..<length), parameters, &reading, cipher, owner: owner, into: &output, at: end)
                 consumed += length
+                count += 1
                 switch opened {
-                case .data(let count): end += count
+                case .data(let bytes): end += bytes
                 case .nothing, .closed: break
                 case .renegotiation: asks &+= 1
                 case .keyUpdate(let isRequested):
@@ -158,7 +173,51 @@ extension Loop {
         return edges[edge][isUp: isUp].writeSequence >= min(recordLimit, parameters.suite.recordLimit)
     }
 
-    /// Answers what a destination's TLS has asked for, and renews keys that are spent.
+    /// Records before the limit of keys at which a session that cannot renew them begins to end: few packets are as long. As many
+    /// are left behind the limit for last words.
+    private static let retirementMargin: UInt64 = 4096
+
+    /// Whether keys of TLS 1.2, which has no new ones without a new handshake (RFC 5246, 7.4.1.1), are near their limit: the session
+    /// ends between two packets, as it does when its server is drained.
+    @inline(__always)
+    func isWorn(_ index: UInt32) -> Bool {
+        let edge = slots[index].edge
+        return isWorn(edge, isUp: true) || isWorn(edge, isUp: false)
+    }
+
+    @inline(__always)
+    private func isWorn(_ edge: UInt32, isUp: Bool) -> Bool {
+        guard edges[edge].layers.hasRecords(client: !isUp) else { return false }
+        let parameters = edges[edge].records(client: !isUp)
+        guard parameters.version == .tls12 else { return false }
+        let limit = min(recordLimit, parameters.suite.recordLimit)
+        return edges[edge][isUp: isUp].writeSequence >= limit - min(Self.retirementMargin, limit / 4)
+    }
+
+    /// Whether a destination's keys are spent and cannot be renewed: nothing but last words is sealed any more.
+    func isExhausted(_ index: UInt32, isUp: Bool) -> Bool {
+        let edge = slots[index].edge
+        return edges[edge].records(client: !isUp).version == .tls12 && isSpent(edge, isUp: isUp)
+    }
+
+    /// Ends a session whose keys are exhausted inside a packet, or that has none: both sides are told. An opaque stream misses bytes,
+    /// which only an alert says.
+    func retire(_ index: UInt32) {
+        let isOpaque = slots[index].isOpaque
+        if isOpaque {
+            cutServer(index)
+            for toClient in [true, false] where edges[slots[index].edge].layers.hasRecords(client: toClient) {
+                _ = sayLast(index, toClient: toClient, level: 2, RecordViolation.exhausted.alert ?? 80)
+            }
+        } else {
+            _ = sayGoodbye(index, toClient: false, .goingAway)
+        }
+        _ = flushEdge(index, isUp: true)
+        linger(index, .keysSpent, .goingAway, isCut: isOpaque)
+    }
+
+    /// Answers what a destination's TLS has asked for, and renews keys that are spent. `false` when there is no room for it, or
+    /// nothing can be sealed any more (``EdgeProgress/isSealed``).
     func answerRecords(_ index: UInt32, isUp: Bool) -> Bool {
         let edge = slots[index].edge
         guard room(edge, isUp: isUp) >= sealedSize(edge, client: !isUp, 0), prepareOutput(edge, isUp: isUp) else {
@@ -168,12 +227,18 @@ extension Loop {
         do throws(TLSError) {
             try seal(index, isUp: isUp, 0..<0, &progress)
         } catch {
-            // Nothing can be sealed any more: what the side is told next is the end.
-            progress = edges[edge][isUp: isUp].progress
-            progress.isSealed = true
+            sealOff(index, isUp: isUp)
+            return false
         }
         commit(index, isUp: isUp, progress)
         return true
+    }
+
+    /// Nothing is sealed for a destination any more: its stream ends without close_notify, or has ended.
+    func sealOff(_ index: UInt32, isUp: Bool) {
+        var progress = edges[slots[index].edge][isUp: isUp].progress
+        progress.isSealed = true
+        commit(index, isUp: isUp, progress)
     }
 
     /// Seals a range of the scratch into the output, which has room for ``sealedSize(_:client:_:)``; what is due before it
@@ -188,9 +253,12 @@ extension Loop {
             switch parameters.version {
             case .tls13: try sealRecord(index, isUp: isUp, .keyUpdate, &progress)
             case .tls12:
-                // RFC 5246 knows no new keys without a new handshake.
-                guard !isSpent else { throw TLSError(.closed, RecordViolation.exhausted.rawValue) }
-                try sealRecord(index, isUp: isUp, .alert(level: 1, 100), &progress)
+                // No step begins with spent keys; last words have their reserve.
+                guard progress.writeSequence < parameters.suite.recordLimit + Self.retirementMargin else {
+                    counters.add(RecordViolation.exhausted)
+                    throw TLSError(.closed, RecordViolation.exhausted.rawValue)
+                }
+                if asks != progress.told { try sealRecord(index, isUp: isUp, .alert(level: 1, 100), &progress) }
             }
             progress.told = asks
         }
@@ -272,9 +340,7 @@ extension Loop {
             // What stands before it may have room in the socket.
             if case .done = flushEdge(index, isUp: !toClient), sayLast(index, toClient: toClient, level: 2, description) { return }
         }
-        var progress = edges[slots[index].edge][isUp: !toClient].progress
-        progress.isSealed = true
-        commit(index, isUp: !toClient, progress)
+        sealOff(index, isUp: !toClient)
     }
 
     /// Says close_notify, unless the end was said before. `false` when there is no room for it.
@@ -292,6 +358,7 @@ extension Loop {
         if !id.isEmpty { context.forget(sessionID: id) }
     }
 
+    /// Says a last alert; `false` when there is no room for it.
     private func sayLast(_ index: UInt32, toClient: Bool, level: UInt8, _ description: UInt8) -> Bool {
         let edge = slots[index].edge
         let isUp = !toClient

@@ -175,14 +175,20 @@ extension Loop {
     /// Passes the end of a stream on; when both have ended, the session is over.
     func passEnd(_ index: UInt32, isUp: Bool, to destination: Int32) -> Bool {
         if !slots[index][isUp: isUp].isShut {
+            let isAborted = isAborted(index, isUp: isUp)
             // The second stream to end is ended by closing both sockets, at once.
-            if slots[index].edge != 0 || !slots[index][isUp: !isUp].isShut { Socket.shutdownWrite(destination) }
+            if isAborted {
+                Socket.resetOnClose(destination)
+            } else if slots[index].edge != 0 || !slots[index][isUp: !isUp].isShut {
+                Socket.shutdownWrite(destination)
+            }
             Chaos.point(.shut)
             slots[index][isUp: isUp].isShut = true
             Chaos.point(.shutStored)
             if !slots[index][isUp: !isUp].isShut {
                 slots[index].firstToEnd = isUp ? 1 : 2
-                slots[index].deadline = now + Self.halfCloseTime
+                // A reset waits for what goes before it, and for no other word than one that is being said.
+                slots[index].deadline = now + (isAborted ? Self.lingerTime : Self.halfCloseTime)
                 armIdle(index)
             }
         }

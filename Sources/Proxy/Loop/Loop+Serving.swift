@@ -114,7 +114,9 @@ extension Loop {
             // The mark was that of a handshake that waits, on a slot which had another session when it was queued here.
             case .securing: readClientEdge(index, ending: true)
             case .opening: readServerEdge(index, ending: true)
-            case .free, .upgrading, .preamble, .held, .connecting, .awaiting, .orphaned: break
+            case .upgrading, .preamble: if slots[index].edge != 0 { readClientEdge(index, ending: true) }
+            case .awaiting: if slots[index].edge != 0 { readServerEdge(index, ending: true) }
+            case .free, .held, .connecting, .orphaned: break
             }
         }
     }

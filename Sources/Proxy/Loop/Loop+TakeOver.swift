@@ -83,10 +83,11 @@ extension Loop {
         edges[edge].layers.remove(client ? .clientRecords : .serverRecords)
     }
 
-    /// New keys whose generation was committed are the keys from here on.
+    /// New keys whose generation was committed are the keys from here on; libcrypto's contexts forget the old ones.
     func settleKeys() {
         secrets.settle { edge, isClient, isReading in
             guard edge < edges.end, edges[edge].slot != 0 else { return nil }
+            cipher.forget(mark(edges[edge].slot, client: isClient), edges[edge].records(client: isClient).suite)
             let progress = edges[edge][isUp: isReading == isClient].progress
             return isReading ? progress.readGeneration : progress.writeGeneration
         }

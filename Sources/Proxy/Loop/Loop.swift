@@ -19,15 +19,18 @@ final class Loop {
         /// Connections taken off one listener, and for how long, in nanoseconds.
         static let accepts = 64
         static let acceptTime: Int64 = 500_000
-        /// Nanoseconds for steps of TLS handshakes; the last one begun goes on to its end.
+        /// Nanoseconds for steps of TLS handshakes; the last record begun goes on to its end.
         static let handshakeTime: Int64 = 1_000_000
         /// Handshakes that wait: beyond it no more connections are taken off listeners with TLS. They wait in the kernel,
         /// where no deadline runs.
         static let waitingHandshakes = 512
         /// Nanoseconds beyond which a turn is counted as long: others waited that long for theirs.
         static let longTurn: Int64 = 20_000_000
-        /// Chunks moved for one direction of one session.
+        /// Chunks moved for one direction of one session, and read of one that has no CONNACK yet.
         static let chunks = 8
+        static let beginnings = 2
+        /// Records of TLS opened in one step: small ones cost as much as large ones. A step counts as a chunk.
+        static let records = 128
         /// Nanoseconds for events taken one batch after the other while ends of sessions wait: what is told behind them is not to wait.
         static let fetchTime: Int64 = 2_000_000
         /// Sessions continued that had used their share, and for how long, in nanoseconds.
@@ -86,6 +89,8 @@ final class Loop {
     let charge: Charge
     /// Records under one key before a new one, if the suite allows so many.
     let recordLimit: UInt64
+    /// ``Share/handshakeTime``, but for tests.
+    let handshakeShare: Int64
     /// Nanoseconds of this turn that handshakes took, and the sessions that wait for a step of theirs.
     var handshakeTime: Int64 = 0
     var waitingHandshakes = HandshakeQueue()
@@ -160,6 +165,7 @@ final class Loop {
         do throws(TLSError) { cipher = try RecordCipher() } catch { throw Errno(ENOTSUP, "RecordCipher: \(error)") }
         charge = memory.charge
         recordLimit = memory.recordLimit
+        handshakeShare = memory.handshakeShare
         let start = gate.pass()
         let time = Clock.now
         snapshot = start.snapshot

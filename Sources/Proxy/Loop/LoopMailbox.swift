@@ -33,6 +33,9 @@ enum LoopCommand: Sendable {
 final class Hoards: Sendable {
     private let found = Mutex<[ThreadHoard]>([])
 
+    /// A loop may answer when nobody waits any more.
+    deinit { free() }
+
     /// Adds what the calling thread keeps.
     func add() {
         let hoard = ThreadHoard.take()

@@ -27,7 +27,7 @@ extension BackendRuntime {
 
     private func json(_ server: Server, _ index: Int, at now: Instant) -> JSON {
         let members: [JSON.Member] = [
-            .init("name", .string(server.settings.name)), .init("address", .string("\(address(index))")),
+            .init("name", .string(server.settings.name)), .init("address", JSON(server.isPlaceless ? nil : "\(address(index))")),
             .init("host", JSON(hostName(index))),
             .init("status", .string(server.isRetired ? "removed" : server.health.status.rawValue)),
             .init("since_ms", JSON((now - server.health.since).wholeMilliseconds)),

@@ -35,7 +35,7 @@ extension BackendRuntime {
     ///
     /// A name with one address is one server under its own name, also when the address changes: clients stick to it. With
     /// several there is a server for each, called after its address, so that both hosts and every restart call it the
-    /// same. A name nobody has answered for has none.
+    /// same. A name nobody has ever answered for has none.
     static func place(
         _ settings: Configuration.BackendSettings, _ answers: [String: NameResolver.Answer]
     ) -> [Placed] {
@@ -106,6 +106,7 @@ extension BackendRuntime {
             algorithm: algorithm, check: check,
             servers: placed.filter { names.insert($0.settings.name).inserted }.map(\.settings))
         translated.hasAgent = settings.check.kind == .agent
+        // What was never answered for is waited for, but not for ever (``NameBook/patience``).
         translated.isComplete = settings.servers.allSatisfy { server in
             server.hostName.map { answers[$0] != nil } ?? true
         }

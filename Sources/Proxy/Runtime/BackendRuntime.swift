@@ -334,14 +334,17 @@ final class BackendRuntime: Sendable {
     }
 
     /// Applies the settings of a reload; sessions keep their servers.
+    ///
+    /// - Parameter renamed: called with the names of the servers by index when they are others than before, while no session can
+    ///   begin: one that begins under a name nobody has written down would be lost at a death.
     func apply(
         _ settings: Configuration.BackendSettings, answers: [String: NameResolver.Answer],
         sources: [SourcePool.Settings], table: TableRuntime?, tls: TLSContext? = nil, seed: UInt64,
-        at now: Instant
+        at now: Instant, renamed: ([String]) -> Void = { _ in }
     ) throws(Backend.TooManyServers) {
         let refused = state.withLock { state -> Backend.TooManyServers? in
             state.tls = tls
-            if let refused = Self.place(settings, answers, &state, seed: seed, at: now) { return refused }
+            if let refused = Self.place(settings, answers, &state, seed: seed, at: now, renamed) { return refused }
             state.limits = Self.limits(settings)
             state.settings = settings
             state.table = table
@@ -357,22 +360,31 @@ final class BackendRuntime: Sendable {
     var hasNames: Bool { state.withLock { $0.settings.servers.contains { $0.hostName != nil } } }
 
     /// The resolver has other answers.
-    func apply(_ answers: [String: NameResolver.Answer], seed: UInt64, at now: Instant) throws(Backend.TooManyServers) {
-        let refused = state.withLock { state in Self.place(state.settings, answers, &state, seed: seed, at: now) }
+    ///
+    /// - Parameter renamed: as at a reload.
+    func apply(
+        _ answers: [String: NameResolver.Answer], seed: UInt64, at now: Instant, renamed: ([String]) -> Void = { _ in }
+    ) throws(Backend.TooManyServers) {
+        let refused = state.withLock { state in Self.place(state.settings, answers, &state, seed: seed, at: now, renamed) }
         if let refused { throw refused }
         checksMoved()
     }
 
+    private static func names(_ backend: Backend) -> [String] { backend.servers.map(\.settings.name) }
+
     private static func place(
         _ settings: Configuration.BackendSettings, _ answers: [String: NameResolver.Answer], _ state: inout State,
-        seed: UInt64, at now: Instant
+        seed: UInt64, at now: Instant, _ renamed: ([String]) -> Void
     ) -> Backend.TooManyServers? {
         let placed = place(settings, answers)
+        let former = names(state.backend)
         do throws(Backend.TooManyServers) {
             try state.backend.apply(translate(settings, placed, answers), seed: seed, at: now)
         } catch {
             return error
         }
+        let names = names(state.backend)
+        if names != former { renamed(names) }
         state.addresses = addresses(state.backend, placed, former: state.addresses)
         state.transports = transports(state.backend, placed, state.tls, former: state.transports)
         state.hostNames = hostNames(placed)

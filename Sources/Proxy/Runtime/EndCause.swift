@@ -51,6 +51,8 @@ enum EndCause: Int, CaseIterable, Sendable {
     case unkept
     /// The kernel refused a call that should not fail.
     case failure
+    /// Keys of TLS 1.2 have sealed as much as they may, and it has no new ones.
+    case keysSpent
 
     /// The stable name: `client-closed`.
     var name: String {
@@ -83,6 +85,7 @@ enum EndCause: Int, CaseIterable, Sendable {
         case .poison: "poison"
         case .unkept: "unkept"
         case .failure: "failure"
+        case .keysSpent: "keys-spent"
         }
     }
 }

@@ -1,4 +1,4 @@
-// The addresses of servers that are written by name: asked for on a thread of its own, kept when nobody answers.
+// The addresses of servers that are written by name: asked for on threads of their own, kept when nobody answers.
 
 import Configuration
 import Linux
@@ -7,13 +7,16 @@ import Wire
 
 /// Looks names up, again and again, and remembers the last good answer of each.
 ///
-/// Looking up may wait for seconds, so it has a thread; everybody else reads what is known. Names are asked one after
-/// the other. A name that fails is asked again after at most ``failureInterval``; nothing is forgotten because of it.
+/// Looking up may wait for tens of seconds, so it has threads; everybody else reads what is known. A name whose question hangs
+/// holds up one of them.
 final class NameResolver: Sendable {
     /// What is known of one name.
     struct Answer: Equatable, Sendable {
-        /// Of the last good answer, ascending; empty: there was none yet.
+        /// Of the last good answer of each family, ascending, at most ``Configuration/maximumAddressesOfName``; empty: there was
+        /// none yet.
         var addresses: [IPAddress] = []
+        /// Addresses of the last good answer that were too many.
+        var dropped = 0
         /// Why the last question had no good answer; `nil`: it had.
         var failure: String?
         /// Questions that had no good answer.
@@ -21,55 +24,76 @@ final class NameResolver: Sendable {
     }
 
     private struct State {
-        var settings = Configuration.ResolverSettings()
-        var names: [String] = []
-        var answers: [String: Answer] = [:]
-        var due: [String: Instant] = [:]
+        var book: NameBook
+        var threads = 0
         var isStopping = false
-        var isRunning = false
     }
 
-    /// The longest wait before a name without an answer is asked for again.
-    static let failureInterval: Duration = .seconds(5)
+    /// Most names that are asked for at a time, and threads for it.
+    static let maximumThreads = 4
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let work: Bell
     private let answered: Bell
+    private let start: @Sendable (@escaping @Sendable () -> Void) throws(Errno) -> Void
     private let changed: @Sendable () -> Void
 
-    /// - Parameter changed: called on the resolver's thread when an answer differs from the one before.
-    init(changed: @escaping @Sendable () -> Void) throws(Errno) {
+    /// - Parameters:
+    ///   - addresses: of names, as a former process knew them.
+    ///   - start: starts a thread.
+    ///   - changed: called on one of the resolver's threads when an answer differs from the one before.
+    init(
+        knowing addresses: [String: [IPAddress]] = [:],
+        start: @escaping @Sendable (@escaping @Sendable () -> Void) throws(Errno) -> Void = NameResolver.startThread,
+        changed: @escaping @Sendable () -> Void
+    ) throws(Errno) {
+        state = Mutex(State(book: NameBook(addresses.mapValues { Answer(addresses: $0) })))
         work = try Bell()
         answered = try Bell()
+        self.start = start
         self.changed = changed
     }
 
+    @Sendable private static func startThread(_ run: @escaping @Sendable () -> Void) throws(Errno) {
+        _ = try Thread(name: "resolver", run)
+    }
+
     /// Keeps these names' answers fresh from now on, and forgets all others.
+    ///
+    /// - Throws: `Errno` when there is no thread at all to ask with; nothing has changed then.
     func watch(_ names: [String], _ settings: Configuration.ResolverSettings) throws(Errno) {
-        let isNew = state.withLock { state -> Bool in
-            let isOther = state.settings != settings
-            state.settings = settings
-            state.names = names
-            state.answers = state.answers.filter { names.contains($0.key) }
-            state.due = isOther ? [:] : state.due.filter { names.contains($0.key) }
-            defer { if !names.isEmpty { state.isRunning = true } }
-            return !state.isRunning && !names.isEmpty
+        var threads = state.withLock { $0.threads }
+        while threads < min(names.count, Self.maximumThreads) {
+            do throws(Errno) {
+                try start { [self] in run() }
+            } catch {
+                // One is enough, if need be; the next call tries again.
+                guard threads == 0 else { break }
+                throw error
+            }
+            threads += 1
         }
-        if isNew { _ = try Thread(name: "resolver") { [self] in run() } }
+        state.withLock { state in
+            state.threads = threads
+            state.book.watch(names, settings, at: Clock.now)
+        }
         work.ring()
     }
 
-    /// What is known of every name that was asked for at least once.
-    var answers: [String: Answer] { state.withLock { $0.answers } }
+    /// What is known of every name (``NameBook/answers``).
+    var answers: [String: Answer] { state.withLock { $0.book.answers } }
 
-    /// Waits until every name was asked for once, at most until `deadline`.
+    /// Waits until something is known of every name, at most until `deadline`.
     func awaitFirst(until deadline: Instant) {
-        while state.withLock({ state in state.names.contains { state.answers[$0] == nil } }), Clock.now < deadline {
-            answered.wait(until: deadline)
-        }
+        while !state.withLock({ $0.book.isComplete }), Clock.now < deadline { answered.wait(until: deadline) }
     }
 
-    /// Ends the thread after the question it waits for.
+    /// Ends the wait for names that nobody has answered for (``NameBook/giveUp(at:)``).
+    ///
+    /// - Returns: whether there were some.
+    func giveUp(at now: Instant) -> Bool { state.withLock { $0.book.giveUp(at: now) } }
+
+    /// Ends the threads after the questions they wait for.
     func stop() {
         state.withLock { $0.isStopping = true }
         work.ring()
@@ -78,49 +102,25 @@ final class NameResolver: Sendable {
     private func run() {
         while true {
             let now = Clock.now
-            let (next, deadline, settings, isOver) = state.withLock { state in
-                let due = state.names.map { ($0, state.due[$0] ?? now) }
-                let first = due.min { $0.1 < $1.1 }
-                return (first.flatMap { $0.1 <= now ? $0.0 : nil }, first?.1, state.settings, state.isStopping)
+            let (step, settings, isOver) = state.withLock { state in
+                (state.isStopping ? .wait(nil) : state.book.next(at: now), state.book.settings, state.isStopping)
             }
-            if isOver { return }
-            guard let next else {
-                work.wait(until: deadline)
-                continue
+            // The bell wakes one thread, which wakes the next while there is something for it.
+            if isOver {
+                work.ring()
+                return
             }
-            ask(next, settings)
+            switch step {
+            case .wait(let deadline): work.wait(until: deadline)
+            case .ask(let name, let known, let isLast):
+                if !isLast { work.ring() }
+                let found =
+                    settings.server.map { NameLookup.ask($0, name, timeout: settings.timeout) }
+                    ?? NameLookup.system(name, known: known)
+                let isChanged = state.withLock { $0.book.answered(name, found, at: Clock.now) }
+                answered.ring()
+                if isChanged { changed() }
+            }
         }
-    }
-
-    private func ask(_ name: String, _ settings: Configuration.ResolverSettings) {
-        var addresses: [IPAddress] = []
-        var failure: String?
-        do throws(NameLookup.Failure) {
-            if let server = settings.server {
-                addresses = try NameLookup.ask(server, name, timeout: settings.timeout)
-            } else {
-                addresses = try NameLookup.system(name)
-            }
-            if addresses.isEmpty { failure = "no address" }
-        } catch {
-            failure = error.description
-        }
-        let isChanged = state.withLock { state -> Bool in
-            guard state.names.contains(name) else { return false }
-            let former = state.answers[name]
-            var answer = former ?? Answer()
-            answer.failure = failure
-            if failure == nil {
-                answer.addresses = addresses.sorted()
-            } else {
-                answer.failures += 1
-            }
-            state.answers[name] = answer
-            let wait = failure == nil ? settings.interval : min(settings.interval, Self.failureInterval)
-            state.due[name] = Clock.now + wait
-            return former?.addresses != answer.addresses || (former?.failure == nil) != (failure == nil)
-        }
-        answered.ring()
-        if isChanged { changed() }
     }
 }

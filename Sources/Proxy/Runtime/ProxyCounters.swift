@@ -52,6 +52,8 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     /// found no room.
     case identityMissing, identityUnusable, limitOriginals
     case handshakes, handshakesFailed, handshakesPostponed, tlsTruncated
+    /// Handshakes with more records or bytes than any needs.
+    case limitHandshake
     /// Sessions whose records are ours since their handshake, those that stay with OpenSSL for want of an AEAD, and those
     /// that were closed because OpenSSL's state was not exactly known.
     case takeOvers, takeOversLeft, takeOversRefused
@@ -132,6 +134,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .handshakesFailed: "handshakes-failed"
         case .handshakesPostponed: "handshakes-postponed"
         case .tlsTruncated: "tls-truncated"
+        case .limitHandshake: "limit-handshake"
         case .leftTold: "left-told"
         case .leftSilent: "left-silent"
         case .leftCut: "left-cut"

@@ -28,6 +28,8 @@ final class Registry {
 
     /// Where records about sessions go, once there are loops.
     var sessionLog: SessionLog?
+    /// Writes down what numbers mean, for a successor: called before a session can begin under a new meaning.
+    var remember: (SurvivalDirectory) -> Void = { _ in }
 
     /// The contexts in force.
     private var encryption = Encryption()
@@ -177,15 +179,25 @@ final class Registry {
     /// - Returns: what could not be done, as sentences for the log.
     func namesChanged() -> [String] {
         let answers = resolver.answers
+        var directory = SurvivalDirectory(self)
+        directory.addresses = answers.mapValues(\.addresses)
         return activeBackends.filter(\.hasNames).compactMap { backend in
             do throws(Backend.TooManyServers) {
-                try backend.apply(answers, seed: seed, at: Clock.now)
+                try backend.apply(answers, seed: seed, at: Clock.now) { rename(backend, $0, in: &directory) }
                 return nil
             } catch {
                 return "backend \(backend.name): \(error.count) servers are too many; the former ones stay"
             }
         }
     }
+
+    private func rename(_ backend: BackendRuntime, _ servers: [String], in directory: inout SurvivalDirectory) {
+        directory.backends[Int(backend.number)].servers = servers
+        remember(directory)
+    }
+
+    /// The sessions of a former process are judged: what they might have needed may be given to others.
+    func forgetFormer() { for backend in backends { backend.forgetFormer() } }
 
     /// How long the first configuration waits for names.
     private static let firstAnswers: Duration = .milliseconds(500)
@@ -200,8 +212,9 @@ final class Registry {
         } catch {
             throw Refusal(reason: "no thread for the resolver: \(error)")
         }
-        // Before the first client there is nobody who waits; later the answers come when they come.
-        if backends.isEmpty, !names.isEmpty { resolver.awaitFirst(until: Clock.now + Self.firstAnswers) }
+        // Before the first client there is nobody who waits; later the answers come when they come. A successor's sessions wait,
+        // and `vip` does not for long: it goes on with what its predecessor knew.
+        if backends.isEmpty, former == nil, !names.isEmpty { resolver.awaitFirst(until: Clock.now + Self.firstAnswers) }
     }
 
     /// Places without a name for what a former process had and this configuration has not, and for what it has until it comes.
@@ -259,12 +272,7 @@ final class Registry {
         // First what may fail: behind it everything changes.
         try lookUp(configuration)
         let now = Clock.now
-        if let former {
-            try reserve(former, for: configuration, at: now)
-        } else {
-            // By now the sessions of a former process are judged.
-            for backend in backends { backend.forgetFormer() }
-        }
+        if let former { try reserve(former, for: configuration, at: now) }
         encryption = prepared.encryption
         for settings in configuration.tables {
             if let known = tables.first(where: { $0.fits(settings) }) {
@@ -283,6 +291,7 @@ final class Registry {
         tables.removeAll { table in !configuration.tables.contains { $0.name == table.name } }
 
         let answers = resolver.answers
+        var directory = SurvivalDirectory(self)
         activeBackends = []
         for settings in configuration.backends {
             let table = settings.stickTable.flatMap { name in tables.first { $0.name == name } }
@@ -291,7 +300,8 @@ final class Registry {
                 if let known = backends.first(where: { $0.name == settings.name }) {
                     try known.apply(
                         settings, answers: answers, sources: sources, table: table,
-                        tls: encryption.backend(settings.name), seed: seed, at: now)
+                        tls: encryption.backend(settings.name), seed: seed, at: now
+                    ) { rename(known, $0, in: &directory) }
                     activeBackends.append(known)
                 } else {
                     let place = former?.backends.lastIndex { $0.name == settings.name } ?? backends.count

@@ -25,7 +25,7 @@ struct TerminationCode: Equatable {
         case .serverClosed, .serverReset, .noServer, .serverTLS: "S"
         case .authenticationDeadline: "s"
         case .idle, .connectDeadline, .proxyDeadline, .handshakeDeadline, .firstByteDeadline, .halfClosed: "c"
-        case .refused, .limit, .denied, .proxyRefused, .identityRefused, .frameViolation, .upgradeRefused, .poison: "P"
+        case .refused, .limit, .denied, .proxyRefused, .identityRefused, .frameViolation, .upgradeRefused, .poison, .keysSpent: "P"
         case .drained: "D"
         case .steppedDown, .shutdown: "K"
         case .failure, .unkept: "I"

@@ -49,6 +49,8 @@ struct LoopMemory: Sendable {
     var charge = Charge()
     /// Records sealed under one key before a new one; the suite's own limit holds anyway.
     var recordLimit = UInt64.max
+    /// Nanoseconds of a turn for steps of TLS handshakes.
+    var handshakeShare = Loop.Share.handshakeTime
     /// A former process wrote it.
     let isAdopted: Bool
 

@@ -1,22 +1,26 @@
-// The names behind the numbers that stand in slots.
+// The names behind the numbers that stand in slots, and the addresses behind names.
 
 import Balancing
 import Configuration
 import Wire
 
-/// Listeners, backends with their servers, and tables, by number.
+/// Listeners, backends with their servers, and tables, by number; and what was known of the names that are looked up.
 ///
 /// A successor gives the same names the same numbers (`Registry.reserve`), so that a session whose numbers were translated is
 /// right under the former directory and under the new one: the successor may die at any moment of its adoption.
 struct SurvivalDirectory: Equatable, Sendable {
     struct Backend: Equatable, Sendable {
         let name: String
-        let servers: [String]
+        var servers: [String]
     }
 
     let listeners: [String]
-    let backends: [Backend]
+    var backends: [Backend]
     let tables: [String]
+    /// The last good addresses of each name, ascending, at most ``Configuration/maximumAddressesOfName``. A successor begins with
+    /// them and asks nobody first: its servers are its predecessor's, whoever answers meanwhile. A program that is older than this
+    /// left none, and takes no notice of them.
+    var addresses: [String: [IPAddress]] = [:]
 
     init(listeners: [String], backends: [Backend], tables: [String]) {
         self.listeners = listeners
@@ -26,7 +30,10 @@ struct SurvivalDirectory: Equatable, Sendable {
 
     init(_ snapshot: Snapshot) { self.init(snapshot.listeners, snapshot.backends, snapshot.tables) }
 
-    init(_ registry: Registry) { self.init(registry.listeners, registry.backends, registry.allTables) }
+    init(_ registry: Registry) {
+        self.init(registry.listeners, registry.backends, registry.allTables)
+        addresses = registry.resolver.answers.mapValues(\.addresses)
+    }
 
     private init(_ listeners: [ListenerRuntime], _ backends: [BackendRuntime], _ tables: [TableRuntime]) {
         self.listeners = listeners.map(\.settings.name)
@@ -43,6 +50,10 @@ struct SurvivalDirectory: Equatable, Sendable {
             "listeners": .array(listeners.map { .string($0) }), "tables": .array(tables.map { .string($0) }),
             "backends": .array(
                 backends.map { ["name": .string($0.name), "servers": .array($0.servers.map { .string($0) })] }),
+            "addresses": .object(
+                addresses.sorted { $0.key < $1.key }.map { name, addresses in
+                    JSON.Member(name, .array(addresses.map { .string("\($0)") }))
+                }),
         ]
     }
 
@@ -61,6 +72,12 @@ struct SurvivalDirectory: Equatable, Sendable {
             known.append(Backend(name: name, servers: servers))
         }
         self.init(listeners: listeners, backends: known, tables: tables)
+        for member in json["addresses"]?.members ?? [] {
+            guard let texts = names(member.value) else { return nil }
+            let found = texts.compactMap { IPAddress($0) }
+            guard found.count == texts.count, found.count <= Configuration.maximumAddressesOfName else { return nil }
+            addresses[member.name] = found
+        }
     }
 
     // MARK: Translation
