@@ -14,7 +14,7 @@ extension Backend {
 
     /// The key's own server, or the next on the ring that can take the session.
     mutating func hashed(_ hash: UInt32, _ search: Search) -> (Int, Choice.Because)? {
-        let ring = search.isBackup ? backupRing : ring
+        let ring = search.isBackup ? rings.backups : rings.ordinary
         guard ring.count > 0 else { return nil }
         let first = ring.position(of: hash)
         let own = ring.server(at: first)

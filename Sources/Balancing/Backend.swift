@@ -52,6 +52,8 @@ package struct Backend: Sendable {
         package var check: CheckSettings?
         /// For servers without their own. `nil`: what sessions meet marks no server, and only counts for its checks.
         package var passive: PassiveSettings?
+        /// The check is an agent's, whose word changes weights.
+        package var hasAgent = false
         /// False while the addresses of some servers are still being looked up: until then the backend is not settled.
         package var isComplete = true
         /// With different names.
@@ -94,9 +96,10 @@ package struct Backend: Sendable {
     var order: [Int] = []
     /// Of ``Algorithm/random``.
     var random: SeededGenerator
-    /// Rings of the ordinary servers and of the backups; empty unless the algorithm hashes.
-    var ring = HashRing([])
-    var backupRing = HashRing([])
+    /// Of the ordinary servers and of the backups; empty unless the algorithm hashes.
+    var rings = Rings.empty
+    /// The rings are those of other servers or weights than there are now.
+    var areRingsStale = false
     /// Where the scan for the fewest sessions begins: after the server found last.
     var cursor = 0
 
@@ -138,7 +141,11 @@ package struct Backend: Sendable {
             kept.insert(next[index].id)
             next[index].settings = wanted
             next[index].health.apply(settings.check, at: now)
-            if wanted.weight != former.weight { next[index].weight = wanted.weight }
+            if self.settings.hasAgent, !settings.hasAgent { next[index].forgetAgent() }
+            if wanted.weight != former.weight {
+                next[index].weight = wanted.weight
+                next[index].weightOrigin = .file
+            }
             if wanted.administrative != former.administrative {
                 _ = next[index].health.handle(.administrative(wanted.administrative), at: now)
             }
@@ -187,21 +194,18 @@ extension Backend {
             servers[server].passive.failed(passive, at: now)
         }
         if event.isCheckResult { servers[server].lastCheck = (event, now) }
+        if event == .checkSkipped { servers[server].checksSkipped += 1 }
         let transition = servers[server].health.handle(event, at: now)
         if let transition { servers[server].healthChanged(transition, at: now) }
         settle()
         return servers[server].isRetired ? nil : transition
     }
 
-    /// A session reached this server: its CONNACK came, whatever it says. Ends the trial of a marked server.
-    package mutating func sessionConnected(on server: Int) { servers[server].passive.connected() }
-
-    /// The operator's weight for a server, within ``Server/Settings/weights``.
-    package mutating func setWeight(_ weight: Int, server: Int) {
-        precondition(Server.Settings.weights.contains(weight))
-        guard weight != servers[server].weight else { return }
-        servers[server].weight = weight
-        weightsChanged()
+    /// A session reached this server: its CONNACK came, whatever it says. Ends the trial of a marked server, and undoes
+    /// what sessions that could not connect have said to its health.
+    package mutating func sessionConnected(on server: Int) {
+        servers[server].passive.connected()
+        servers[server].health.sessionConnected()
     }
 
     /// A session goes to this server, though it may not be connected yet.
@@ -213,57 +217,12 @@ extension Backend {
         servers[server].connections -= 1
     }
 
-    /// The earliest instant at which a check wants to be started.
-    package var nextDeadline: Instant? {
-        var earliest: Instant?
-        for index in servers.indices {
-            guard let deadline = servers[index].health.nextDeadline else { continue }
-            earliest = earliest.map { min($0, deadline) } ?? deadline
-        }
-        return earliest
-    }
-
-    /// Starts checks that are due: the caller now owes one result for each of the servers returned.
-    ///
-    /// - Parameter most: How many at most; the others stay due.
-    package mutating func startDueChecks(at now: Instant, most: Int = .max) -> [Int] {
-        var due: [Int] = []
-        for index in servers.indices where due.count < most {
-            guard let deadline = servers[index].health.nextDeadline, deadline <= now else { continue }
-            _ = servers[index].health.handle(.checkStarted, at: now)
-            due.append(index)
-        }
-        return due
-    }
-
     /// What marks a server.
     func passive(of server: Server) -> PassiveSettings? { server.settings.passive ?? settings.passive }
 
     private mutating func settle() {
         guard !isSettled, settings.isComplete else { return }
         isSettled = servers.allSatisfy { $0.isRetired || $0.health.isKnown }
-    }
-
-    private mutating func weightsChanged() {
-        for index in servers.indices { servers[index].current = 0 }
-        guard settings.algorithm.isHash else {
-            ring = HashRing([])
-            backupRing = HashRing([])
-            return
-        }
-        ring = HashRing(members(backup: false))
-        backupRing = HashRing(members(backup: true))
-    }
-
-    /// Usable or not: a server that comes and goes must not move the keys of others.
-    private func members(backup: Bool) -> [HashRing.Member] {
-        servers.indices.compactMap { index in
-            let server = servers[index]
-            guard !server.isRetired, server.weight > 0, server.settings.isBackup == backup else { return nil }
-            return HashRing.Member(
-                index: index, name: server.settings.name, host: server.settings.host, port: server.settings.port,
-                weight: server.weight)
-        }
     }
 }
 

@@ -13,7 +13,7 @@ import Wire
 /// anything, so two balancers with the same servers and weights place every key alike without exchanging a byte.
 struct HashRing: Sendable {
     /// One server on the ring.
-    struct Member: Sendable {
+    struct Member: Hashable, Sendable {
         /// Where the caller keeps the server; not part of the hash.
         var index: Int
         var name: String

@@ -13,10 +13,14 @@ package import Wire
 ///
 /// - *unchecked* is presumed usable (a wrong guess costs one replay, refusing everybody costs an outage), but the host
 ///   must not take the address before ``isKnown``.
-/// - A session that could not even **connect** tells the same as a failed check and counts as one, so that a dead
-///   broker is noticed by the first clients that meet it. A server that accepts and then **closes or stays silent**
-///   only makes the next check come at once: a client's bytes may be the cause, and no client may take a server away
-///   from the others. Neither counts while the server is down: they are late news about the time before.
+/// - A session that could not even **connect** makes the next check come at once, and stands for one failed check, so
+///   that a dead broker is noticed by the first clients that meet it. But **only a check takes a server down**, and a
+///   session that reaches the server undoes what sessions have said: of thousands that connect in a storm a few are
+///   unlucky. A server that accepts and then **closes or stays silent** only makes the next check come at once: a
+///   client's bytes may be the cause, and no client may take a server away from the others. Neither counts while the
+///   server is down: they are late news about the time before.
+/// - A host that **cannot check** (no port, no permission) must not wait for ever to know: after ``blindChecks`` checks
+///   that could not be made the server counts as known, stays presumed usable, and ``isBlind``.
 /// - *busy*: the server says so in a CONNACK, or in a DISCONNECT. No new sessions until a good check.
 /// - *drain*: no new session, not even one that sticks to it; those it has stay. *maintenance*: nor is it checked; it
 ///   leaves maintenance unusable, for one good check.
@@ -26,7 +30,7 @@ package struct HealthState: Sendable {
     package enum Health: Hashable, Sendable {
         case unchecked
         case up
-        /// Usable; failed checks in a row.
+        /// Usable; failed checks in a row, without what sessions say.
         case goingDown(failures: Int)
         case down
         /// Not usable yet; good checks in a row.
@@ -111,15 +115,37 @@ package struct HealthState: Sendable {
         package let cause: Event
         /// When the former status began.
         package let since: Instant
+
+        package init(from: Status, to: Status, cause: Event, since: Instant) {
+            self.from = from
+            self.to = to
+            self.cause = cause
+            self.since = since
+        }
+
+        /// Whether the sessions the server has are to be closed, where the file wants that: a check found it dead. One that
+        /// comes back from maintenance is not up yet, and no news about the sessions it kept.
+        package var closesSessions: Bool {
+            guard to == .down, case .checkFailed = cause else { return false }
+            return true
+        }
     }
+
+    /// Checks in a row that could not be made, after which nobody waits for the first result any more.
+    package static let blindChecks = 3
 
     /// `nil`: the server is not checked.
     package private(set) var settings: CheckSettings?
     package private(set) var health: Health
     package private(set) var administrative: Administrative
     package private(set) var isBusy = false
-    /// Whether a check, or a session that could not connect, has ever told how the server is.
+    /// Whether a check has ever told how the server is.
     private var hasResult = false
+    /// Sessions that could not connect, since a session or a check last reached the server or took it down; fewer than
+    /// ``CheckSettings/fall``.
+    private(set) var strikes = 0
+    /// Checks in a row that could not be made; at most ``blindChecks``.
+    private var skips = 0
     private var schedule: CheckSchedule
     /// When the present ``status`` began.
     package private(set) var since: Instant
@@ -164,6 +190,9 @@ package struct HealthState: Sendable {
         return transition
     }
 
+    /// A session reached the server: what others said who could not is no more than their bad luck.
+    package mutating func sessionConnected() { strikes = 0 }
+
     /// Applies other numbers, or switches checking on or off, keeping what is known.
     package mutating func apply(_ settings: CheckSettings?, at now: Instant) {
         guard settings != self.settings else { return }
@@ -175,8 +204,10 @@ package struct HealthState: Sendable {
         } else if self.settings == nil {
             health = .unchecked
             hasResult = false
+            skips = 0
         }
         self.settings = settings
+        strikes = min(strikes, settings.map { $0.fall - 1 } ?? 0)
         if settings != nil, administrative != .maintenance {
             schedule.begin(within: CheckSettings.startSpread, at: now)
         }
@@ -197,8 +228,11 @@ extension HealthState {
         return isAlive
     }
 
-    /// Whether anything is known: a result is in, or none is awaited.
-    package var isKnown: Bool { hasResult || settings == nil || administrative == .maintenance }
+    /// Whether anything is known: a result is in, or none is awaited (any more).
+    package var isKnown: Bool { hasResult || settings == nil || administrative == .maintenance || isBlind }
+
+    /// Whether this host cannot find out how the server is: nothing was ever known, and checks cannot be made.
+    package var isBlind: Bool { settings != nil && !hasResult && skips >= Self.blindChecks }
 
     /// When a check wants to be started; then ``Event/checkStarted`` is expected, and every check that started is
     /// answered by exactly one result.
@@ -222,6 +256,9 @@ extension HealthState {
         case .up, .down, .goingUp: return .up
         }
     }
+
+    /// Whether checks found it dead, and none has passed since.
+    package var isDown: Bool { health == .down }
 
     private var isAlive: Bool {
         switch health {
@@ -254,12 +291,13 @@ extension HealthState {
     /// The check in flight ends without a result.
     private mutating func skip(at now: Instant) {
         guard schedule.isInFlight else { return }
+        skips = min(skips + 1, Self.blindChecks)
         schedule.finished(next: administrative == .maintenance ? nil : settings?.fastInterval, at: now)
     }
 
     private mutating func sessionFailed(_ failure: Failure, at now: Instant) {
         guard let settings, administrative != .maintenance, isAlive else { return }
-        if failure.isServersAlone { count(passed: false, settings) }
+        if failure.isServersAlone { strikes = min(strikes + 1, settings.fall - 1) }
         schedule.hurry(gap: settings.fastInterval, at: now)
     }
 
@@ -276,14 +314,17 @@ extension HealthState {
         } else if administrative == .maintenance, let settings {
             health = settings.rise == 1 ? .down : .goingUp(passes: settings.rise - 1)
             isBusy = false
+            strikes = 0
             schedule.hurry(gap: .zero, at: now)
         }
         administrative = wish
     }
 
-    /// One result. As in HAProxy a single contrary result takes a server back to where it stood firmly.
+    /// One check's result. As in HAProxy a single contrary result takes a server back to where it stood firmly.
     private mutating func count(passed: Bool, _ settings: CheckSettings) {
         hasResult = true
+        skips = 0
+        if passed { strikes = 0 }
         switch (health, passed) {
         case (.unchecked, _): health = passed ? .up : .down
         case (.up, true), (.goingDown, true): health = .up
@@ -296,7 +337,13 @@ extension HealthState {
     }
 
     private mutating func fail(_ failures: Int, _ settings: CheckSettings) {
-        health = failures >= settings.fall ? .down : .goingDown(failures: failures)
+        // What sessions met stands for checks, but not for this one.
+        guard failures + strikes >= settings.fall else {
+            health = .goingDown(failures: failures)
+            return
+        }
+        health = .down
+        strikes = 0
     }
 
     private mutating func pass(_ passes: Int, _ settings: CheckSettings) {

@@ -52,12 +52,14 @@ package struct Server: Sendable {
         }
 
         /// Whether both mean the same broker.
-        func isSameServer(as other: Settings) -> Bool { name == other.name && host == other.host && port == other.port }
+        package func isSameServer(as other: Settings) -> Bool { name == other.name && host == other.host && port == other.port }
     }
 
     package internal(set) var settings: Settings
     /// The weight in force, within ``Settings/weights``: the file's or the operator's.
     package internal(set) var weight: Int
+    /// Who said so last.
+    package internal(set) var weightOrigin = Backend.WeightOrigin.file
     /// Sessions, from the choice (a pending connect counts) to their end.
     package internal(set) var connections = 0
     package internal(set) var health: HealthState
@@ -72,6 +74,8 @@ package struct Server: Sendable {
     package internal(set) var overflows: UInt64 = 0
     /// The last result of a check, and when it came; `nil`: there was none.
     package internal(set) var lastCheck: (result: HealthState.Event, at: Instant)?
+    /// Checks that could not be made for want of something of our own.
+    package internal(set) var checksSkipped: UInt64 = 0
     /// Its agent said *drain* or *maint* and has not said *ready* since.
     var isDrainedByAgent = false
     /// When its weight began to grow; `nil`: it never had to.
@@ -85,4 +89,14 @@ package struct Server: Sendable {
     package var acceptsStuck: Bool { !isRetired && health.isUsable }
     /// Whether a session that may go anywhere may go there, as far as its health goes.
     package var acceptsNew: Bool { acceptsStuck && weight > 0 }
+    /// Whether it counts among the servers that this host can reach: one that nobody could check does not.
+    package var isReachable: Bool { acceptsNew && !health.isBlind }
+
+    /// It is checked in another way from now on: nobody would ever take back what its agent said.
+    mutating func forgetAgent() {
+        isDrainedByAgent = false
+        guard weightOrigin == .agent else { return }
+        weight = settings.weight
+        weightOrigin = .file
+    }
 }

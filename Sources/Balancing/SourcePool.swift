@@ -61,10 +61,12 @@ package struct SourcePool: Sendable {
     /// Times the kernel had no port left, by its own word.
     package private(set) var exhaustions: UInt64 = 0
 
-    /// - Parameter settings: Empty: one source, which the kernel chooses.
+    /// - Parameter settings: At most ``maximumSources``, which the check of a file sees to. Empty: one source, which the kernel
+    ///   chooses.
     package init(_ settings: [Settings], ports: Int) {
         self.ports = max(1, ports)
-        _ = apply(settings, ports: ports)
+        let hasRoom = apply(settings, ports: ports)
+        precondition(hasRoom, "more sources than there are bits for them")
     }
 
     /// Takes over what a reload says; sessions keep their sources.

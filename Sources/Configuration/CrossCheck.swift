@@ -37,6 +37,7 @@ struct CrossCheck {
         checkBackends()
         checkRoutes()
         checkSources(host)
+        checkRoom()
         checkChecks()
         checkTables()
         completeTLS()

@@ -24,7 +24,7 @@ import Wire
             case .maintenance: _ = backend.handle(.administrative(.maintenance), server: server, at: now)
             case .down: backend.takeDown(server, at: now)
             case .busy: _ = backend.handle(.sessionBusy(code: 0x89), server: server, at: now)
-            case .goingDown: _ = backend.handle(.sessionFailed(.connectTimeout), server: server, at: now)
+            case .goingDown: backend.failCheck(server, at: now)
             }
         }
     }
@@ -69,7 +69,7 @@ import Wire
             _ = backend.handle(.administrative(.maintenance), server: server, at: ChoiceTests.later)
             _ = backend.handle(.administrative(.ready), server: server, at: ChoiceTests.later)
         }
-        for server in backend.startDueChecks(at: ChoiceTests.later) {
+        for server in backend.begunChecks(at: ChoiceTests.later) {
             _ = backend.handle(.checkPassed, server: server, at: ChoiceTests.later)
         }
         #expect(backend.start("c0")?.because != .backup)
@@ -132,7 +132,7 @@ import Wire
                 _ = backend.handle(.administrative(wish), server: server, at: now)
             case 3: backend.setWeight(Int.random(in: 0...4, using: &random), server: server)
             case 4, 5:
-                for due in backend.startDueChecks(at: now) {
+                for due in backend.begunChecks(at: now) {
                     let passed = Int.random(in: 0..<4, using: &random) > 0
                     _ = backend.handle(passed ? .checkPassed : .checkFailed(.silent), server: due, at: now)
                 }

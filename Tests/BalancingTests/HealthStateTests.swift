@@ -19,7 +19,7 @@ import Wire
             now += .seconds(1)
             let before = (status: state.status, since: state.since)
             switch event {
-            case .checkPassed, .checkFailed, .checkBusy:
+            case .checkPassed, .checkFailed, .checkBusy, .checkSkipped:
                 if state.nextDeadline != nil { #expect(state.handle(.checkStarted, at: now) == nil) }
             default: break
             }
@@ -56,15 +56,97 @@ import Wire
         _ = dialogue([(.checkPassed, .up), (.checkFailed(.closed), .down), (.checkPassed, .up)], once)
     }
 
+    static let refused = Event.sessionFailed(.connect(errno: 111))
+
     @Test func sessionsTellOfADeadServer() {
-        let refused = Event.sessionFailed(.connect(errno: 111))
-        let dead = dialogue([(.checkPassed, .up), (refused, .goingDown), (refused, .goingDown), (refused, .down)])
+        let (refused, silent) = (Self.refused, Event.checkFailed(.silent))
+        // Two of three failures are theirs, the last one is a check's.
+        let dead = dialogue([(.checkPassed, .up), (refused, .up), (refused, .up), (silent, .down)])
         #expect(!dead.isUsable)
-        // News about the time before do not stop a recovery.
+        _ = dialogue([(.checkPassed, .up), (silent, .goingDown), (refused, .goingDown), (silent, .down)])
+        // A good check forgives sessions too.
         _ = dialogue([
-            (.checkFailed(.silent), .down), (.checkPassed, .goingUp), (refused, .goingUp), (.checkPassed, .up),
+            (.checkPassed, .up), (refused, .up), (refused, .up), (.checkPassed, .up), (silent, .goingDown),
+            (silent, .goingDown), (silent, .down),
         ])
-        _ = dialogue([(refused, .down)])
+        // News about the time before do not stop a recovery, and nothing is left of them when it comes to the next death.
+        _ = dialogue([
+            (silent, .down), (.checkPassed, .goingUp), (refused, .goingUp), (.checkPassed, .up), (silent, .goingDown),
+            (silent, .goingDown), (silent, .down),
+        ])
+    }
+
+    @Test func onlyChecksTakeAServerDown() throws {
+        for settings in [HealthStateTests.settings, CheckSettings(rise: 1, fall: 1)] {
+            for first in [Event.checkPassed, .checkSkipped] {
+                var state = dialogue([(first, first == .checkPassed ? .up : .unchecked)], settings)
+                let now = Instant.zero + .seconds(2)
+                for _ in 0..<10_000 { #expect(state.handle(Self.refused, at: now) == nil) }
+                #expect(state.isUsable)
+                // But the next one comes at once.
+                #expect(try #require(state.nextDeadline) <= now)
+            }
+        }
+        // Nor is anything known by them.
+        #expect(!dialogue([(Self.refused, .unchecked)]).isKnown)
+    }
+
+    /// A storm: of thousands that connect a few do not.
+    @Test func aSessionThatConnectsUndoesWhatOthersSaid() {
+        var state = dialogue([(.checkPassed, .up)])
+        let now = Instant.zero + .seconds(2)
+        for _ in 0..<1_000 {
+            _ = state.handle(.sessionFailed(.connectTimeout), at: now)
+            _ = state.handle(.sessionFailed(.connectTimeout), at: now)
+            state.sessionConnected()
+        }
+        #expect(state.strikes == 0)
+        // Even when a check is unlucky as well.
+        _ = state.handle(.checkStarted, at: now)
+        #expect(state.handle(.checkFailed(.connectTimeout), at: now)?.to == .goingDown)
+        // But what checks found, no session undoes: a broker that is out of its cluster still accepts.
+        state.sessionConnected()
+        #expect(state.status == .goingDown)
+        for to in [nil, Status.down] {
+            _ = state.handle(.checkStarted, at: now)
+            #expect(state.handle(.checkFailed(.http(status: 500)), at: now)?.to == to)
+            state.sessionConnected()
+        }
+    }
+
+    @Test func whoCannotCheckDoesNotWaitForEver() {
+        var state = HealthState(HealthStateTests.settings, seed: 7, at: .zero)
+        for number in 1...HealthState.blindChecks {
+            #expect(!state.isKnown && !state.isBlind)
+            let now = Instant.zero + .seconds(Int64(number))
+            _ = state.handle(.checkStarted, at: now)
+            #expect(state.handle(.checkSkipped, at: now) == nil)
+        }
+        #expect(state.isKnown && state.isBlind && state.isUsable)
+        // One result, and it sees.
+        _ = state.handle(.checkStarted, at: .zero + .seconds(9))
+        #expect(state.handle(.checkFailed(.silent), at: .zero + .seconds(9))?.to == .down)
+        #expect(state.isKnown && !state.isBlind)
+        for second in Int64(10)...20 {
+            _ = state.handle(.checkStarted, at: .zero + .seconds(second))
+            _ = state.handle(.checkSkipped, at: .zero + .seconds(second))
+        }
+        #expect(!state.isBlind)
+    }
+
+    @Test func onlyAFailedCheckClosesSessions() {
+        var state = dialogue([(.checkPassed, .up)], CheckSettings(rise: 1, fall: 1))
+        let now = Instant.zero + .seconds(2)
+        _ = state.handle(.administrative(.maintenance), at: now)
+        // With a rise of 1 it is down until its first check: no news about the sessions it kept.
+        let back = state.handle(.administrative(.ready), at: now)
+        #expect(back?.to == .down && back?.closesSessions == false)
+        _ = state.handle(.checkStarted, at: now)
+        let up = state.handle(.checkPassed, at: now)
+        #expect(up?.to == .up && up?.closesSessions == false)
+        _ = state.handle(.checkStarted, at: now)
+        let dead = state.handle(.checkFailed(.silent), at: now)
+        #expect(dead?.to == .down && dead?.closesSessions == true)
     }
 
     @Test(arguments: [HealthState.Failure.closed, .silent, .malformed, .connack(2)])
@@ -108,7 +190,7 @@ import Wire
         #expect(drained.nextDeadline != nil)
         _ = dialogue([
             (.checkPassed, .up), (.administrative(.drain), .drain), (.sessionFailed(.connectTimeout), .drain),
-            (.sessionFailed(.connectTimeout), .drain), (.sessionFailed(.connectTimeout), .down),
+            (.sessionFailed(.connectTimeout), .drain), (.checkFailed(.connectTimeout), .down),
             (.administrative(.ready), .down),
         ])
     }

@@ -98,7 +98,7 @@ import Wire
         let check = CheckSettings(fall: 3)
         var backend = try marking([emqx(1), emqx(2)], PassiveSettings(), check: check)
         _ = backend.handle(Self.refused, server: 0, at: at(1))
-        #expect(backend.servers[0].health.status == .down && backend.servers[0].passive.marks == 1)
+        #expect(backend.servers[0].health.strikes == 1 && backend.servers[0].passive.marks == 1)
         try backend.apply(.init(algorithm: .roundRobin, check: nil, servers: [emqx(1), emqx(2)]), seed: 1, at: at(2))
         #expect(backend.turns(4, at: at(2)).contains(0))
     }

@@ -23,7 +23,7 @@ func backend(_ algorithm: Backend.Algorithm, _ servers: [Server.Settings]) throw
 func checked(_ algorithm: Backend.Algorithm, _ servers: [Server.Settings]) throws -> Backend {
     var backend = try Backend(
         Backend.Settings(algorithm: algorithm, check: CheckSettings(), servers: servers), seed: 1, at: .zero)
-    for server in backend.startDueChecks(at: .zero + .seconds(1)) {
+    for server in backend.begunChecks(at: .zero + .seconds(1)) {
         _ = backend.handle(.checkPassed, server: server, at: .zero + .seconds(1))
     }
     return backend
@@ -54,8 +54,18 @@ extension Backend {
 
     /// Takes a server down by one failed check for each of its `fall`.
     mutating func takeDown(_ server: Int, at now: Instant) {
-        let refused = HealthState.Event.sessionFailed(.connect(errno: 111))
-        for _ in 0..<3 { _ = handle(refused, server: server, at: now) }
+        for _ in 0..<3 { failCheck(server, at: now) }
+    }
+
+    /// One check of a server fails.
+    mutating func failCheck(_ server: Int, at now: Instant) {
+        if !servers[server].health.isCheckInFlight { _ = handle(.checkStarted, server: server, at: now) }
+        _ = handle(.checkFailed(.connect(errno: 111)), server: server, at: now)
+    }
+
+    /// Begins the checks that are due: the servers.
+    mutating func begunChecks(at now: Instant, most: Int = .max, mostDown: Int = .max) -> [Int] {
+        startDueChecks(at: now, most: most, mostDown: mostDown).map(\.server)
     }
 
     /// Servers of the next `count` sessions; fewer when some find none.

@@ -13,9 +13,11 @@ final class Checks {
     let backend: BackendRuntime
     private let loop: EventLoop
     private let prober: Prober
+    /// Why checks could not be made, as it was told.
+    private(set) var told: [String] = []
 
     init(
-        _ servers: [SocketAddress], tls: TLSContext? = nil, webSocket: String? = nil,
+        _ servers: [SocketAddress], tls: TLSContext? = nil, webSocket: String? = nil, sources: [SourcePool.Settings] = [],
         _ change: (inout Configuration.CheckSettings) -> Void
     ) throws {
         var settings = Configuration.BackendSettings(
@@ -27,14 +29,18 @@ final class Checks {
         for index in settings.servers.indices { settings.servers[index].webSocket = webSocket.map { .init(target: $0) } }
         change(&settings.check)
         backend = try BackendRuntime(
-            number: 0, settings: settings, table: nil, tls: tls, seed: 1, at: Clock.now, checksMoved: {})
+            number: 0, settings: settings, sources: sources, table: nil, tls: tls, seed: 1, at: Clock.now, checksMoved: {})
         loop = try EventLoop()
         prober = Prober(on: loop, node: "lb1")
+        prober.onSkipped = { [unowned self] _, reason, _ in told.append(reason) }
         prober.adopt([backend])
     }
 
     var status: HealthState.Status { backend.current.servers[0].health.status }
     var last: String? { backend.current.servers[0].lastCheck.map { "\($0.result)" } }
+
+    /// One turn.
+    func turn() throws { try loop.turn(limit: .milliseconds(5)) }
 
     /// Turns until a condition holds.
     func reaches(_ condition: () -> Bool) throws -> Bool {

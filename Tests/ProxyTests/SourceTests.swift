@@ -2,8 +2,10 @@
 
 import Balancing
 import Configuration
+import Glibc
 import Linux
 import MQTT
+import Replication
 import Testing
 import Wire
 
@@ -97,6 +99,52 @@ struct SourceTests {
         client.close()
         broker.close()
         rig.finish()
+    }
+
+    @Test("the file allows no more sources than there are places for them")
+    func room() {
+        #expect(Configuration.maximumSources == SourcePool.maximumSources)
+        #expect(Configuration.maximumReplicatedTables == LinkLimit.tables)
+        #expect(Configuration.maximumLinkedRouters == RouterReport.maximum)
+        let most = (0..<UInt8(64)).map { Self.source($0) }
+        var pool = SourcePool(most, ports: 10)
+        #expect(pool.choose(server: 0, family: .ipv4, hash: 0) == 0)
+    }
+
+    @Test("a check comes from the first source that is here; without any, from where the kernel chooses")
+    func checks() throws {
+        let absent = SourcePool.Settings(address: .v4(IPv4Address(203, 0, 113, 9)))
+        let server = try Listener()
+        for (sources, from) in [
+            ([absent], IPv4Address(127, 0, 0, 1)), ([absent, Self.source(41)], IPv4Address(127, 0, 0, 41)),
+            ([Self.source(42), Self.source(41)], IPv4Address(127, 0, 0, 42)),
+        ] {
+            let checks = try Checks([server.address], sources: sources) { check in
+                check.kind = .tcp
+                check.interval = .seconds(60)
+            }
+            #expect(try checks.reaches { checks.status == .up })
+            #expect(checks.backend.current.isSettled && checks.backend.current.servers[0].checksSkipped == 0)
+            guard let arrival = try Socket.accept(server.number) else { throw Peer.Failure.timeout("accept") }
+            #expect(arrival.address?.address == .v4(from))
+        }
+    }
+
+    @Test("checks that cannot be made settle the host, are counted, and told once")
+    func skipped() throws {
+        try Namespace.run("sysctl -q -w net.ipv4.ip_local_port_range='40000 40000'") {
+            let server = try Listener(at: SocketAddress(.v4(IPv4Address(127, 0, 0, 1)), port: 1883))
+            // The one port there is belongs to somebody else.
+            let thief = Peer(try Socket.connect(server.address))
+            #expect(thief.happens(POLLOUT, within: Peer.patience))
+            let checks = try Checks([server.address]) { $0.kind = .tcp }
+            #expect(!checks.backend.current.isSettled)
+            #expect(try checks.reaches { checks.backend.current.isSettled })
+            let known = checks.backend.current.servers[0]
+            #expect(known.health.status == .unchecked && !known.isReachable && known.checksSkipped >= 3)
+            #expect(checks.told.count == 1 && checks.told[0].contains("Cannot assign requested address"))
+            thief.close()
+        }
     }
 
     @Test("a source this host does not have is refused before anything is changed")

@@ -63,7 +63,7 @@ extension BalancerProcess {
         guard let weight = request["weight"]?.integer, Server.Settings.weights.contains(Int(weight)) else {
             return Self.refusal("a weight is 0 to 256")
         }
-        for (backend, server) in found { backend.setWeight(Int(weight), server: server) }
+        for (backend, server) in found { backend.setWeight(Int(weight), server: server, at: Clock.now) }
         return ["ok": true]
     }
 
@@ -99,7 +99,7 @@ extension BalancerProcess {
                 hasNews = true
                 tell(backend, news.server, news.transition)
                 let place = ServerPlace(backend: backend.number, index: news.server)
-                if news.transition.to == .down {
+                if news.transition.closesSessions {
                     if let rate = downRate(backend, news.server) { shed(place, rate: rate) }
                 } else if news.transition.from == .down {
                     shedding[place] = nil
@@ -149,8 +149,10 @@ extension BalancerProcess {
 
     /// Begins to close a server's sessions at a rate.
     private func shed(_ place: ServerPlace, rate: Int) {
+        guard let backend = registry?.backends[Int(place.backend)] else { return }
         let isIdle = shedding.isEmpty
-        shedding[place] = Shedding(server: place, rate: rate, at: Clock.now)
+        let server = backend.current.servers[place.index]
+        shedding[place] = Shedding(of: server.settings, rate: rate, at: Clock.now)
         if isIdle { shed() }
     }
 
@@ -166,8 +168,10 @@ extension BalancerProcess {
         let now = Clock.now
         for place in Array(shedding.keys) {
             guard let backend = registry?.backends[Int(place.backend)] else { continue }
-            let left = backend.current.servers[place.index].connections
-            guard left > 0 else {
+            let server = backend.current.servers[place.index]
+            let left = server.connections
+            // The place may be another server's by now.
+            guard left > 0, shedding[place]?.isFor(server) == true else {
                 shedding[place] = nil
                 continue
             }

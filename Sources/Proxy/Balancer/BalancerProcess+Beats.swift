@@ -42,7 +42,7 @@ extension BalancerProcess {
         makePunctual()
         let backends = registry?.activeBackends.map { ($0.name, $0.current) } ?? []
         let usable = backends.map { name, backend in
-            BalancerBeat.Backend(name: name, usableServers: UInt32(backend.servers.count { $0.acceptsNew }))
+            BalancerBeat.Backend(name: name, usableServers: UInt32(backend.servers.count { $0.isReachable }))
         }
         let tracked = configuration?.trackedBackends ?? []
         let beat = BalancerBeat(

@@ -321,7 +321,12 @@ package final class BalancerProcess {
     private func startProber(_ configuration: Configuration) {
         guard let registry else { return }
         if prober == nil {
-            prober = Prober(on: loop, node: configuration.node)
+            let prober = Prober(on: loop, node: configuration.node)
+            prober.onSkipped = { [unowned self] backend, reason, count in
+                log.warning(
+                    "checks of backend \(backend.name) cannot be made", ["error": reason, "checks": "\(count)"])
+            }
+            self.prober = prober
         }
         prober?.adopt(registry.activeBackends)
     }

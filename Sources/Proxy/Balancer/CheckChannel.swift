@@ -9,8 +9,9 @@ import Wire
 /// How a check reaches its server.
 struct CheckPlace: Sendable {
     var target: SocketAddress
-    /// The address of ours the connection comes from; `nil`: the kernel's choice.
-    var source: IPAddress?
+    /// The addresses of ours that the connection may come from: the first that this host has, else the kernel's choice. A virtual one
+    /// may be at the other host, and this one has to know its servers before it takes it.
+    var sources: [IPAddress] = []
     /// What is spoken around the check.
     var transport = ServerTransport()
 }

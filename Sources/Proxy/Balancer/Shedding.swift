@@ -5,7 +5,8 @@ import Wire
 
 /// A drain in progress: at most `rate` sessions a second leave the server.
 struct Shedding {
-    let server: ServerPlace
+    /// Whose sessions they are: its place may be given to another one when they are gone.
+    private let server: Server.Settings
     var bucket: TokenBucket
     /// What loops had no sessions for: other loops get it in the next round.
     let unspent = Gauge()
@@ -13,10 +14,13 @@ struct Shedding {
     private var turn = 0
 
     /// - Parameter rate: sessions a second.
-    init(server: ServerPlace, rate: Int, at now: Instant) {
+    init(of server: Server.Settings, rate: Int, at now: Instant) {
         self.server = server
         bucket = TokenBucket(rate: rate, burst: max(1, rate / 10), at: now)
     }
+
+    /// Whether it is this server's sessions that are closed.
+    func isFor(_ other: Server) -> Bool { other.settings.isSameServer(as: server) }
 
     /// How many sessions may be closed now, at most `most`.
     mutating func take(most: Int, at now: Instant) -> Int {

@@ -105,6 +105,7 @@ extension BackendRuntime {
         var translated = Backend.Settings(
             algorithm: algorithm, check: check,
             servers: placed.filter { names.insert($0.settings.name).inserted }.map(\.settings))
+        translated.hasAgent = settings.check.kind == .agent
         // What was never answered for is waited for, but not for ever (``NameBook/patience``).
         translated.isComplete = settings.servers.allSatisfy { server in
             server.hostName.map { answers[$0] != nil } ?? true

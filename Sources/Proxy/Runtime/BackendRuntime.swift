@@ -37,18 +37,11 @@ final class BackendRuntime: Sendable {
         var proxySending: Configuration.ProxySending?
     }
 
-    /// A change of a server's status that has not been told yet.
-    struct News: Sendable {
-        let server: Int
-        let transition: HealthState.Transition
-    }
-
-    /// Most changes kept for the main thread; it fetches them within milliseconds.
-    private static let newsLimit = 1024
-
     private struct State {
         var backend: Backend
-        var news: [News] = []
+        var news = ServerNews()
+        /// When the hash rings were built last beside a choice.
+        var ringsBuilt: Instant?
         /// By server index.
         var addresses: [SocketAddress]
         var transports: [ServerTransport]
@@ -213,19 +206,13 @@ final class BackendRuntime: Sendable {
     /// What it changes waits for ``fetchNews()``.
     func report(_ event: HealthState.Event, server: Int, at now: Instant) {
         state.withLock { state in
-            guard let transition = state.backend.handle(event, server: server, at: now) else { return }
-            if state.news.count < Self.newsLimit { state.news.append(News(server: server, transition: transition)) }
+            state.news.add(state.backend.handle(event, server: server, at: now), of: server)
         }
         checksMoved()
     }
 
     /// The changes since the last call, oldest first.
-    func fetchNews() -> [News] {
-        state.withLock { state in
-            defer { state.news.removeAll() }
-            return state.news
-        }
-    }
+    func fetchNews() -> [ServerNews.News] { state.withLock { $0.news.fetch() } }
 
     /// The sessions of a former process are judged.
     func forgetFormer() { state.withLock { $0.backend.forgetFormer() } }
@@ -255,7 +242,8 @@ final class BackendRuntime: Sendable {
             let own = state.addresses[server]
             let check = state.settings.check
             let target = SocketAddress(check.address ?? own.address, port: check.port ?? own.port, scope: own.scope)
-            let source = state.sources.listing.first { $0.settings.address?.family == target.address.family }
+            let sources = state.sources.listing.compactMap(\.settings.address)
+                .filter { $0.family == target.address.family }
             let isElsewhere = check.address != nil || check.port != nil
             let layers = state.transports[server]
             let isEncrypted =
@@ -265,7 +253,7 @@ final class BackendRuntime: Sendable {
                 case .none, .tcp, .agent: false
                 }
             return CheckPlace(
-                target: target, source: source?.settings.address,
+                target: target, sources: sources,
                 transport: ServerTransport(
                     tls: isEncrypted ? layers.tls : nil,
                     webSocket: check.kind == .mqtt && !isElsewhere ? layers.webSocket : nil))
@@ -285,8 +273,7 @@ final class BackendRuntime: Sendable {
     /// An agent reported: the result of the check that was in flight.
     func report(_ report: AgentReport, server: Int, at now: Instant) {
         state.withLock { state in
-            guard let transition = state.backend.handle(report, server: server, at: now) else { return }
-            if state.news.count < Self.newsLimit { state.news.append(News(server: server, transition: transition)) }
+            state.news.add(state.backend.handle(report, server: server, at: now, defersRings: true), of: server)
         }
         checksMoved()
     }
@@ -308,12 +295,43 @@ final class BackendRuntime: Sendable {
 
     /// Starts the checks that are due; the caller owes one result for each.
     ///
-    /// - Parameter most: how many at most; the others stay due.
-    func startDueChecks(at now: Instant, most: Int) -> [Int] {
-        state.withLock { $0.backend.startDueChecks(at: now, most: most) }
+    /// - Parameters:
+    ///   - most: how many at most; the others stay due.
+    ///   - mostDown: how many at most of servers that are down.
+    func startDueChecks(at now: Instant, most: Int, mostDown: Int) -> [Backend.DueCheck] {
+        state.withLock { $0.backend.startDueChecks(at: now, most: most, mostDown: mostDown) }
     }
 
-    func setWeight(_ weight: Int, server: Int) { state.withLock { $0.backend.setWeight(weight, server: server) } }
+    /// The operator's weight for a server.
+    func setWeight(_ weight: Int, server: Int, at now: Instant) {
+        state.withLock { $0.backend.setWeight(weight, server: server, defersRings: true) }
+        buildRings(at: now)
+    }
+
+    /// The shortest time between two times that agents' weights change the hash rings.
+    static let ringPause: Duration = .seconds(1)
+
+    /// Lets the hash rings follow the weights that agents gave, not more often than ``ringPause``.
+    ///
+    /// - Returns: when to call again; `nil`: the rings are right.
+    func keepRings(at now: Instant) -> Instant? {
+        let (isStale, built) = state.withLock { ($0.backend.ringPlan != nil, $0.ringsBuilt) }
+        guard isStale else { return nil }
+        if let built, now < built + Self.ringPause { return built + Self.ringPause }
+        buildRings(at: now)
+        return nil
+    }
+
+    /// Builds the rings outside the lock, which every session takes.
+    private func buildRings(at now: Instant) {
+        guard let plan = state.withLock({ $0.backend.ringPlan }) else { return }
+        let rings = plan.build()
+        // The former ones are freed behind the lock.
+        _ = state.withLock { state in
+            state.ringsBuilt = now
+            return state.backend.adopt(rings)
+        }
+    }
 
     /// Applies the settings of a reload; sessions keep their servers.
     ///

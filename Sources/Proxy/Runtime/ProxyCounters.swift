@@ -39,6 +39,8 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
     case tries, replays, connackRefused, connackAnotherServer, connackMalformed
     case connectRefusedByKernel, sourcePortsExhausted
     case connectFailed, connectTimeout, connackTimeout, serverClosedEarly
+    /// Servers that got more time because their deadline was looked at late: this host stood still.
+    case serverDeadlinesLate
     case stickHits, stickMisses, stickMoved, stickRefused
     case bytesUp, bytesDown
     /// PROXY headers taken from trusted senders, those of their own checks (LOCAL), and connections from others that were
@@ -113,6 +115,7 @@ enum ProxyCounter: Int, CaseIterable, Sendable {
         case .connectTimeout: "connect-timeout"
         case .connackTimeout: "connack-timeout"
         case .serverClosedEarly: "server-closed-early"
+        case .serverDeadlinesLate: "server-deadlines-late"
         case .stickHits: "stick-hits"
         case .stickMisses: "stick-misses"
         case .stickMoved: "stick-moved"
