@@ -114,7 +114,8 @@ struct NetworkHookTests {
         let text = directory.text("hook before-release \(hang) timeout 1s")
         try await VipScene.both(text) { loop, left, right, _ in
             let sent = try left.counter("advertisements_sent")
-            _ = try left.ask(["command": "step-down"])
+            // Answered when the other host has the address.
+            left.supervisor.send(.query(id: 4711, request: ["command": "step-down"]))
             // While it hangs the address stays where it is, and is advertised.
             try #require(try loop.waitFor { (try? left.counter("advertisements_sent")) ?? 0 > sent + 5 })
             #expect(left.holds(VipScene.address) && !right.holds(VipScene.address))

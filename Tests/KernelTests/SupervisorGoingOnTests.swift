@@ -219,7 +219,7 @@ extension FileTree {
     fileprivate static func sockets(of pid: Int32) throws -> Set<UInt16> {
         let targets = try list("/proc/\(pid)/fd").compactMap { target("/proc/\(pid)/fd/\($0)") }
         let inodes = Set(targets.filter { $0.hasPrefix("socket:[") }.map { $0.dropFirst(8).dropLast() })
-        let lines = String(decoding: try File.read("/proc/net/tcp", limit: 1 << 22), as: UTF8.self).split(separator: "\n")
+        let lines = String(decoding: try File.read("/proc/\(pid)/net/tcp", limit: 1 << 22), as: UTF8.self).split(separator: "\n")
         var ports: Set<UInt16> = []
         for line in lines.dropFirst() {
             let fields = line.split(separator: " ", omittingEmptySubsequences: true)
