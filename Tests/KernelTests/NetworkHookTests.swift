@@ -1,6 +1,7 @@
 // Hooks: in order, one at a time, with an epoch, killed when they hang, and never in the way of adverts.
 
 import Configuration
+import Control
 import Glibc
 import Linux
 import Supervisor
